@@ -1,0 +1,1 @@
+//! CMS structures and one-pass processors.

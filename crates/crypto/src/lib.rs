@@ -1,0 +1,1 @@
+//! The only door to cryptographic primitives, and the private-key trait.

@@ -1,0 +1,1 @@
+//! Who has which certificate, since when, by whose word.

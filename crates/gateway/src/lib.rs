@@ -1,0 +1,1 @@
+//! Mail in, policy, mail out: SMTP, LMTP, intake, learning, confirmation mails.

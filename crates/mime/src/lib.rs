@@ -1,0 +1,1 @@
+//! Messages as byte-exact part trees, and the MIME writer.

@@ -1,0 +1,1 @@
+//! How-to page, webmailer, officer's board, REST API.

@@ -1,0 +1,1 @@
+//! An email in, a decision out: the public library.

@@ -1,0 +1,1 @@
+//! Fake clock, test PKI, misbehaving peers.
