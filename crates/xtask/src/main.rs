@@ -1,2 +1,38 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask check | vectors | bench | fuzz | interop | gen`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks")]
+
+use std::process::ExitCode;
+
+mod advisories;
+mod check;
+mod citations;
+mod edges;
+mod licences;
+mod process;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  check       fmt, clippy, docs, edges of the map, licences, advisories, citations
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let result = match (command.as_str(), rest.as_slice()) {
+        ("check", []) => check::run(),
+        ("help" | "--help" | "-h" | "", _) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => Err(format!("unknown command: {command} {}\n{HELP}", rest.join(" "))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
