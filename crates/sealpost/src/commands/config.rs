@@ -1,0 +1,74 @@
+use std::path::Path;
+
+use crate::config::{Choice, Config, LoadError, Otherwise, REFERENCE, Side};
+use crate::outcome::{Doing, Stop};
+
+/// Reads a configuration file for a command.
+pub(crate) fn load(path: &Path) -> Result<Config, Stop> {
+    match Config::load(path) {
+        Ok(config) => Ok(config),
+        Err(LoadError::Io(error)) => Err(error).doing(format_args!("read {}", path.display())),
+        Err(LoadError::Config(error)) => Err(Stop::refused(format_args!("{} {error}", path.display()))
+            .hint("every key is explained by: sealpost config reference")),
+    }
+}
+
+/// `sealpost config check`: says in words what the file means.
+pub(crate) fn check(path: &Path) -> Result<(), Stop> {
+    let config = load(path)?;
+    let organisation = &config.organisation;
+    println!("{} is in order", path.display());
+    println!("  {} with the domains {}", organisation.name, organisation.domains.join(", "));
+    println!(
+        "  certificates come to {} and are set up within {} days",
+        organisation.intake_address, organisation.deadline_days
+    );
+    for listener in &config.gateway.listener {
+        let who = match listener.side {
+            Side::Inside => "mail from your people",
+            Side::Outside => "mail from outside",
+        };
+        let tls = if listener.tls_certificate.is_some() { "with STARTTLS" } else { "without TLS" };
+        println!("  {who} comes in at {} by {:?} {tls}", listener.address, listener.protocol);
+    }
+    println!("  mail to the world goes on to {}", config.gateway.next_hop.outside);
+    println!("  mail to your people goes on to {}", config.gateway.next_hop.inside);
+    println!(
+        "  outgoing mail is {} and {}",
+        in_words(config.policy.sign, "signed"),
+        in_words(config.policy.encrypt, "encrypted")
+    );
+    let otherwise = match config.policy.otherwise {
+        Otherwise::Hold => "is held: the mail server keeps it and tries again",
+        Otherwise::Refuse => "is refused",
+        Otherwise::Webmailer => "goes to the webmailer",
+    };
+    println!("  what must be encrypted and cannot be {otherwise}");
+    for rule in &config.policy.rule {
+        println!("  before that, the rule {} decides for those it matches", rule.name);
+    }
+    println!("  the pages are at {}, for partners {}", config.portal.address, config.portal.base_url);
+    for path in &config.trust.anchors {
+        if !path.exists() {
+            println!("  note: {} does not exist, so it brings no trusted root", path.display());
+        }
+    }
+    if let Some(path) = config.keys.master_key_file.as_ref().filter(|path| !path.exists()) {
+        println!("  note: the master key {} does not exist; sealpost key new --master makes one", path.display());
+    }
+    Ok(())
+}
+
+fn in_words(choice: Choice, done: &str) -> String {
+    match choice {
+        Choice::Always => format!("always {done}"),
+        Choice::IfPossible => format!("{done} where possible"),
+        Choice::Never => format!("never {done}"),
+    }
+}
+
+/// `sealpost config reference`
+pub(crate) fn reference() -> Result<(), Stop> {
+    print!("{REFERENCE}");
+    Ok(())
+}

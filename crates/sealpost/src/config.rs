@@ -1,0 +1,473 @@
+//! The configuration: one TOML file, every key documented in `config/reference.toml`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Every key with its meaning; `sealpost config reference` prints it, and a test holds it against the types here.
+pub(crate) const REFERENCE: &str = include_str!("config/reference.toml");
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) organisation: Organisation,
+    pub(crate) database: Database,
+    pub(crate) storage: Storage,
+    #[serde(default)]
+    pub(crate) keys: Keys,
+    pub(crate) trust: Trust,
+    #[serde(default)]
+    pub(crate) approval: Approval,
+    pub(crate) gateway: Gateway,
+    #[serde(default)]
+    pub(crate) policy: Policy,
+    pub(crate) portal: Portal,
+    #[serde(default)]
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Organisation {
+    pub(crate) name: String,
+    pub(crate) domains: Vec<String>,
+    pub(crate) intake_address: String,
+    pub(crate) notify_from: Option<String>,
+    #[serde(default)]
+    pub(crate) language: Language,
+    #[serde(default = "seven")]
+    pub(crate) deadline_days: u16,
+    #[serde(default)]
+    pub(crate) certificate_sources: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Language {
+    #[default]
+    De,
+    En,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Storage {
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    pub(crate) master_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trust {
+    pub(crate) anchors: Vec<PathBuf>,
+    #[serde(default)]
+    pub(crate) revocation: Revocation,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Revocation {
+    Required,
+    #[default]
+    IfAvailable,
+    Off,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approval {
+    #[serde(default)]
+    pub(crate) automatic: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gateway {
+    pub(crate) hostname: Option<String>,
+    #[serde(default = "hundred_mebibytes")]
+    pub(crate) message_bytes: u64,
+    #[serde(default = "thousand")]
+    pub(crate) connections: u32,
+    #[serde(default = "fifty")]
+    pub(crate) connections_per_address: u32,
+    pub(crate) listener: Vec<Listener>,
+    pub(crate) next_hop: NextHop,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) side: Side,
+    #[serde(default)]
+    pub(crate) protocol: Protocol,
+    pub(crate) networks: Option<Vec<String>>,
+    pub(crate) tls_certificate: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    Inside,
+    Outside,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Protocol {
+    #[default]
+    Smtp,
+    Lmtp,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NextHop {
+    pub(crate) inside: String,
+    pub(crate) outside: String,
+    #[serde(default)]
+    pub(crate) tls: NextHopTls,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NextHopTls {
+    Off,
+    #[default]
+    Opportunistic,
+    Required,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Policy {
+    #[serde(default)]
+    pub(crate) sign: Choice,
+    #[serde(default)]
+    pub(crate) encrypt: Choice,
+    #[serde(default)]
+    pub(crate) otherwise: Otherwise,
+    #[serde(default)]
+    pub(crate) profile: Profile,
+    #[serde(default)]
+    pub(crate) rule: Vec<Rule>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Choice {
+    Always,
+    #[default]
+    IfPossible,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Otherwise {
+    #[default]
+    Hold,
+    Refuse,
+    Webmailer,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Profile {
+    #[default]
+    Modern,
+    Compatible,
+    Energy,
+    Bsi,
+    Pq,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) from: Vec<String>,
+    #[serde(default)]
+    pub(crate) to: Vec<String>,
+    pub(crate) subject_word: Option<String>,
+    pub(crate) sign: Option<Choice>,
+    pub(crate) encrypt: Option<Choice>,
+    pub(crate) otherwise: Option<Otherwise>,
+    pub(crate) profile: Option<Profile>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Portal {
+    pub(crate) address: SocketAddr,
+    pub(crate) base_url: String,
+    #[serde(default = "mebibyte")]
+    pub(crate) upload_bytes: u64,
+    #[serde(default = "thirty")]
+    pub(crate) idle_minutes: u16,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    #[serde(default)]
+    pub(crate) level: LogLevel,
+    #[serde(default)]
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    #[default]
+    Human,
+    Json,
+}
+
+fn seven() -> u16 {
+    7
+}
+fn thirty() -> u16 {
+    30
+}
+fn fifty() -> u32 {
+    50
+}
+fn thousand() -> u32 {
+    1000
+}
+fn mebibyte() -> u64 {
+    1 << 20
+}
+fn hundred_mebibytes() -> u64 {
+    100 << 20
+}
+
+/// Why a configuration cannot be used, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigError {
+    /// Line of the file, from 1; `None` when it concerns the file as a whole.
+    pub(crate) line: Option<usize>,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration's text.
+    pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError {
+            line: error.span().map(|span| line_of(text, span.start)),
+            what: in_words(error.message()),
+        })?;
+        config.check().map_err(|what| ConfigError { line: None, what })?;
+        Ok(config)
+    }
+
+    /// Reads and checks a configuration file; relative paths in it are taken from its folder.
+    pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read_to_string(path).map_err(LoadError::Io)?;
+        let mut config = Self::parse(&text).map_err(LoadError::Config)?;
+        if let Some(folder) = path.parent() {
+            config.resolve(folder);
+        }
+        Ok(config)
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        let paths = self.trust.anchors.iter_mut().chain([&mut self.storage.folder]);
+        let paths = paths.chain(self.keys.master_key_file.as_mut());
+        for path in paths.chain(
+            self.gateway.listener.iter_mut().flat_map(|l| l.tls_certificate.iter_mut().chain(l.tls_key.as_mut())),
+        ) {
+            *path = folder.join(&*path);
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Self { organisation, gateway, portal, .. } = self;
+        if organisation.name.trim().is_empty() {
+            return Err("organisation.name is empty".into());
+        }
+        if organisation.domains.is_empty() {
+            return Err("organisation.domains is empty: nobody would be inside".into());
+        }
+        let intake_domain = organisation.intake_address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
+        if !intake_domain.is_some_and(|domain| organisation.domains.iter().any(|own| own.eq_ignore_ascii_case(&domain)))
+        {
+            return Err(format!(
+                "organisation.intake_address {} is not in one of organisation.domains",
+                organisation.intake_address
+            ));
+        }
+        if !(1..=90).contains(&organisation.deadline_days) {
+            return Err("organisation.deadline_days must be 1 to 90".into());
+        }
+        if !self.database.url.starts_with("sqlite:")
+            && !self.database.url.starts_with("postgres:")
+            && !self.database.url.starts_with("postgresql:")
+        {
+            return Err("database.url must begin with sqlite: or postgres:".into());
+        }
+        if self.trust.anchors.is_empty() {
+            return Err("trust.anchors is empty: no certificate would be trusted".into());
+        }
+        if gateway.listener.is_empty() {
+            return Err("there is no [[gateway.listener]]: no mail would come in".into());
+        }
+        for listener in &gateway.listener {
+            if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
+                return Err(format!("listener {}: tls_certificate and tls_key go together", listener.address));
+            }
+        }
+        for (key, hop) in [("inside", &gateway.next_hop.inside), ("outside", &gateway.next_hop.outside)] {
+            next_hop(hop)
+                .ok_or_else(|| format!("gateway.next_hop.{key} {hop} is not smtp://HOST:PORT or lmtp://HOST:PORT"))?;
+        }
+        if !portal.base_url.starts_with("https://") && !portal.base_url.starts_with("http://") {
+            return Err("portal.base_url must begin with https:// (or http:// on loopback)".into());
+        }
+        let mut names: Vec<&str> = self.policy.rule.iter().map(|rule| rule.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(format!("two policy rules are named {}", pair.first().unwrap_or(&"")));
+        }
+        Ok(())
+    }
+}
+
+/// Why a configuration file could not be used.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    Io(std::io::Error),
+    Config(ConfigError),
+}
+
+/// `smtp://HOST:PORT` or `lmtp://HOST:PORT`, taken apart.
+pub(crate) fn next_hop(url: &str) -> Option<(Protocol, &str)> {
+    let (protocol, rest) = match url.split_once("://")? {
+        ("smtp", rest) => (Protocol::Smtp, rest),
+        ("lmtp", rest) => (Protocol::Lmtp, rest),
+        _ => return None,
+    };
+    let (host, port) = rest.rsplit_once(':')?;
+    (!host.is_empty() && port.parse::<u16>().is_ok()).then_some((protocol, rest))
+}
+
+fn line_of(text: &str, position: usize) -> usize {
+    text.as_bytes().iter().take(position).filter(|&&b| b == b'\n').count() + 1
+}
+
+/// The parser's message as one line in our words.
+fn in_words(message: &str) -> String {
+    let one_line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    one_line
+        .replace("unknown field", "there is no key")
+        .replace(", expected one of", "; known here:")
+        .replace(", expected", "; known here:")
+        .replace("missing field", "a key is missing:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All keys of a TOML value, as `table.key`.
+    fn keys(value: &toml::Value, prefix: &str, into: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    keys(value, &format!("{prefix}.{key}"), into);
+                }
+            }
+            toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+                items.iter().for_each(|item| keys(item, prefix, into));
+            }
+            _ => into.push(prefix.trim_start_matches('.').to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_reference_names_every_key_and_no_other() {
+        // Reading it strictly shows that no key is too many …
+        let config = Config::parse(REFERENCE).unwrap();
+        // … and writing it again that none is missing: it sets every optional one.
+        let (mut documented, mut existing) = (Vec::new(), Vec::new());
+        keys(&toml::from_str(REFERENCE).unwrap(), "", &mut documented);
+        keys(&toml::Value::try_from(&config).unwrap(), "", &mut existing);
+        documented.sort();
+        existing.sort();
+        assert_eq!(documented, existing);
+    }
+
+    #[test]
+    fn every_key_of_the_reference_is_explained() {
+        let lines: Vec<&str> = REFERENCE.lines().collect();
+        for (before, line) in lines.iter().zip(lines.iter().skip(1)) {
+            if line.contains(" = ") && !line.starts_with('#') {
+                assert!(before.starts_with('#') || before.contains(" = "), "nothing explains {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_with_their_line() {
+        let text = REFERENCE.replace("deadline_days = 7", "deadline_dais = 7");
+        let error = Config::parse(&text).unwrap_err();
+        let line = text.lines().position(|line| line.starts_with("deadline_dais")).unwrap() + 1;
+        assert_eq!(error.line, Some(line));
+        assert!(error.what.contains("deadline_dais"), "{error}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (from, to, word) in [
+            ("domains = [\"muster.example\"]", "domains = []", "domains"),
+            (
+                "intake_address = \"emailzertifikat@muster.example\"",
+                "intake_address = \"x@other.example\"",
+                "intake_address",
+            ),
+            ("deadline_days = 7", "deadline_days = 0", "deadline_days"),
+            ("inside = \"smtp://127.0.0.1:10026\"", "inside = \"127.0.0.1:10026\"", "next_hop.inside"),
+            ("tls_key = \"/etc/sealpost/tls.key\"", "", "tls_key"),
+            ("side = \"inside\"", "side = \"within\"", "within"),
+        ] {
+            assert!(REFERENCE.contains(from), "{from}");
+            let error = Config::parse(&REFERENCE.replace(from, to)).unwrap_err();
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+}
