@@ -7,13 +7,17 @@ mod advisories;
 mod check;
 mod citations;
 mod edges;
+mod generate;
 mod licences;
 mod process;
+mod vectors;
 
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
-  check       fmt, clippy, docs, edges of the map, licences, advisories, citations
+  check            fmt, clippy, docs, edges of the map, licences, advisories, citations
+  vectors [SET]    every set of test vectors: passed, failed, listed
+  gen [--check]    the references that are generated from the code
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +26,10 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let result = match (command.as_str(), rest.as_slice()) {
         ("check", []) => check::run(),
+        ("vectors", []) => vectors::run(None),
+        ("vectors", [set]) => vectors::run(Some(set)),
+        ("gen", []) => generate::run(false).map(|_| ()),
+        ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),
         ("help" | "--help" | "-h" | "", _) => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
