@@ -1,1 +1,36 @@
 //! The only door to cryptographic primitives, and the private-key trait.
+//!
+//! Primitives come from `aws-lc-rs`; where it has none, from the RustCrypto generation. There is one fixed choice per
+//! algorithm and no provider trait: what a message may use is policy, and policy lives above.
+//!
+//! A [`PrivateKey`] does work and never gives itself away, so it can live in this process ([`SoftwareKey`]), in a
+//! token, or behind a service.
+
+mod algorithm_identifier;
+mod cipher;
+mod digest;
+mod error;
+mod kdf;
+mod key_agreement;
+mod key_transport;
+mod key_wrap;
+pub mod oids;
+mod private_key;
+mod public_key;
+mod random;
+mod signature;
+mod software_key;
+
+pub use algorithm_identifier::AlgorithmIdentifier;
+pub use cipher::{ContentCipher, Opener, Sealer};
+pub use digest::{DigestAlgorithm, DigestValue, Hasher};
+pub use error::Error;
+pub use kdf::{hkdf, hmac, pbkdf2, verify_hmac, x963_kdf};
+pub use key_agreement::{EphemeralKey, SharedSecret};
+pub use key_transport::KeyTransportAlgorithm;
+pub use key_wrap::KeyWrapAlgorithm;
+pub use private_key::PrivateKey;
+pub use public_key::{Curve, MlDsaLevel, MlKemLevel, PublicKey, PublicKeyKind};
+pub use random::{constant_time_eq, random, random_array};
+pub use signature::{PssParameters, SignatureAlgorithm};
+pub use software_key::{KeyKind, SoftwareKey};
