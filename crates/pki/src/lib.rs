@@ -1,1 +1,35 @@
 //! Certificates, CRLs, OCSP, CSRs, PKCS #8 and #12, path validation for email.
+//!
+//! The question this crate answers is always "may this certificate be used for this address, for this purpose,
+//! at this time, and why (not)?". [`PathChecker::check`] answers it with a [`Path`], which nothing else can make, or
+//! with [`Rejected`], which names the most telling [`Reason`] and explains itself.
+//!
+//! What is verified is always what was received: a [`Certificate`], [`CertificateList`] or [`OcspResponse`] keeps
+//! its bytes. No clock, network or environment is read: time, revocation lists and anchors come from the caller.
+
+mod certificate;
+mod crl;
+mod email_address;
+mod error;
+pub mod extensions;
+mod keys;
+mod name;
+mod ocsp;
+mod oids;
+mod path;
+mod reason;
+mod trust;
+
+pub use certificate::{Certificate, Fingerprint, Oddity, SerialNumber, Validity};
+pub use crl::{CertificateList, Number, RevocationReason, Revoked};
+pub use email_address::EmailAddress;
+pub use error::{BadAddress, Error};
+pub use extensions::{ExtendedKeyUsage, GeneralName, KeyUsage};
+pub use name::{Attribute, Name};
+pub use ocsp::{OcspRefusal, OcspRequest, OcspResponse};
+pub use path::{
+    Budget, Conformance, Explanation, Outcome, Path, PathCache, PathChecker, PathLimits, PathPolicy, Purpose, Rejected,
+    Revocation, RevocationStatus, Step,
+};
+pub use reason::Reason;
+pub use trust::TrustAnchors;
