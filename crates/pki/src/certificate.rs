@@ -433,12 +433,9 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, asn1::Error> {
     outer.finish()?;
     let tbs_element = certificate.expect(Tag::SEQUENCE)?;
     let signature_algorithm = AlgorithmIdentifier::parse(&mut certificate)?;
-    let signature = certificate.expect(Tag::BIT_STRING)?;
-    // RFC 5280 §4.1.1.3: all signature algorithms here give whole octets.
-    if signature.to_bit_string()?.unused_bits != 0 {
-        return Err(certificate.malformed(Because::BadBitString));
-    }
-    let signature_octets = signature.to_bit_string()?.octets;
+    let signature = certificate.bit_string()?;
+    // Every signature algorithm gives whole octets: anything else is no signature, which verifying will find.
+    let signature = if signature.unused_bits == 0 { signature.octets } else { &[] };
     certificate.finish()?;
 
     let mut oddities = Vec::new();
@@ -499,7 +496,7 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, asn1::Error> {
         version,
         serial,
         signature_algorithm,
-        signature: range(signature_octets),
+        signature: range(signature),
         issuer,
         subject,
         validity,
@@ -514,8 +511,8 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, asn1::Error> {
 
 /// Where `part`, a slice of `whole`, lies in it.
 pub(crate) fn part_of(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = (part.as_ptr().addr()).saturating_sub(whole.as_ptr().addr());
-    start..start.saturating_add(part.len())
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    if part.is_empty() { 0..0 } else { start..start.saturating_add(part.len()) }
 }
 
 // RFC 5280 §4.1.2.2: positive and at most twenty octets, but be prepared to handle others gracefully.

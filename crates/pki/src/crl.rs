@@ -356,9 +356,7 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, Error> {
     let tbs_element = list.expect(Tag::SEQUENCE)?;
     let signature_algorithm = AlgorithmIdentifier::parse(&mut list)?;
     let signature = list.bit_string()?;
-    if signature.unused_bits != 0 {
-        return Err(list.malformed(Because::BadBitString).into());
-    }
+    let signature = if signature.unused_bits == 0 { signature.octets } else { &[] };
     list.finish()?;
 
     let mut tbs = tbs_element.reader("TBSCertList")?;
@@ -395,7 +393,7 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, Error> {
     Ok(Inner {
         tbs: part_of(der, tbs_element.raw()),
         algorithms_agree: inner_algorithm == signature_algorithm,
-        signature: part_of(der, signature.octets),
+        signature: part_of(der, signature),
         signature_algorithm,
         issuer,
         this_update,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use asn1::{BitString, Error, Oid, Reader};
+use asn1::{Because, BitString, Error, Oid, Reader};
 
 use crate::oids;
 
@@ -100,8 +100,12 @@ impl fmt::Debug for KeyUsage {
 pub struct ExtendedKeyUsage(Vec<Oid>);
 
 impl ExtendedKeyUsage {
+    /// `ExtKeyUsageSyntax ::= SEQUENCE SIZE (1..MAX) OF KeyPurposeId`, its inside.
     pub(crate) fn parse(mut reader: Reader<'_>) -> Result<Self, Error> {
         let mut purposes = Vec::new();
+        if reader.is_empty() {
+            return Err(reader.malformed(Because::BadValue));
+        }
         while !reader.is_empty() {
             purposes.push(reader.oid()?);
         }

@@ -117,15 +117,7 @@ pub(super) fn validate(
         policy_mapping: if policy.inhibit_policy_mapping { 0 } else { count.saturating_add(1) },
         max_path_length: count,
     };
-    if below.is_empty() {
-        // The leaf itself is an anchor: its word is taken, within its own limits.
-        explanation.passed(0, "RFC 5280 §6.1.1 (d)", "the certificate itself is a trust anchor");
-        return Ok(Vec::new());
-    }
-    let anchor_index = below.len();
-    state.check_anchor(anchor_index, anchor, policy, explanation)?;
-    let leaf_first = policy.conformance == Conformance::Strict;
-    if leaf_first {
+    if policy.conformance == Conformance::Strict {
         conformance::check_chain(chain).map_err(|(certificate, what)| Failure {
             certificate,
             section: "RFC 5280 §4",
@@ -133,6 +125,13 @@ pub(super) fn validate(
             reason: Reason::Nonconforming { what },
         })?;
     }
+    if below.is_empty() {
+        // The leaf itself is an anchor: its word is taken, within its own limits.
+        explanation.passed(0, "RFC 5280 §6.1.1 (d)", "the certificate itself is a trust anchor");
+        return Ok(Vec::new());
+    }
+    let anchor_index = below.len();
+    state.check_anchor(anchor_index, anchor, policy, explanation)?;
     for (index, certificate) in below.iter().enumerate().rev() {
         if index > 0 {
             check_structure(index, certificate, policy, explanation)?;
