@@ -221,6 +221,12 @@ impl<R: BufRead> StreamReader<R> {
         Ok(OctetString { reader: self, floor, left, what })
     }
 
+    /// Goes on with an OCTET STRING whose stream was dropped: `floor` is the depth outside of it, `left` what
+    /// [`OctetString::left_in_piece`] said.
+    pub fn resume_octets(&mut self, floor: usize, left: u64, what: &'static str) -> OctetString<'_, R> {
+        OctetString { reader: self, floor, left, what }
+    }
+
     fn copy_element(&mut self, header: &Header, what: &'static str, raw: &mut Vec<u8>) -> Result<(), Error> {
         let depth = self.containers.len();
         let mut next = Some(*header);
@@ -353,6 +359,11 @@ pub struct OctetString<'r, R> {
 }
 
 impl<R: BufRead> OctetString<'_, R> {
+    /// Octets that are left of the piece that is being read, for [`StreamReader::resume_octets`].
+    pub fn left_in_piece(&self) -> u64 {
+        self.left
+    }
+
     // Positions at the next octet; `false` at the end.
     fn advance(&mut self) -> Result<bool, Error> {
         while self.left == 0 {

@@ -131,7 +131,7 @@ pub struct Sealer(Sealing);
 
 enum Sealing {
     Cbc(aws::StreamingEncryptingKey),
-    Gcm(Gcm),
+    Gcm(Box<Gcm>),
 }
 
 impl Sealer {
@@ -145,7 +145,7 @@ impl Sealer {
             return Err(Error::Weak { algorithm: cipher.name() });
         }
         if cipher.is_authenticated() {
-            return Ok(Self(Sealing::Gcm(Gcm::new(cipher, key, nonce, additional)?)));
+            return Ok(Self(Sealing::Gcm(Box::new(Gcm::new(cipher, key, nonce, additional)?))));
         }
         let context = aws::EncryptionContext::Iv128(fixed(nonce)?);
         Ok(Self(Sealing::Cbc(aws::StreamingEncryptingKey::less_safe_cbc_pkcs7(cipher.unbound(key)?, context)?)))
@@ -171,7 +171,7 @@ impl Sealer {
                 append(output, 16, |room| Ok(key.finish(room)?.1.written().len()))?;
                 Ok(None)
             }
-            Sealing::Gcm(gcm) => Ok(Some(gcm.tag())),
+            Sealing::Gcm(gcm) => Ok(Some(gcm.tag(b""))),
         }
     }
 }
@@ -190,7 +190,7 @@ pub struct Opener(Opening);
 
 enum Opening {
     Cbc(aws::StreamingDecryptingKey),
-    Gcm(Gcm),
+    Gcm(Box<Gcm>),
 }
 
 impl Opener {
@@ -198,7 +198,7 @@ impl Opener {
     pub fn new(cipher: ContentCipher, key: &[u8], nonce: &[u8], additional: &[u8]) -> Result<Self, Error> {
         cipher.check(key, nonce)?;
         if cipher.is_authenticated() {
-            return Ok(Self(Opening::Gcm(Gcm::new(cipher, key, nonce, additional)?)));
+            return Ok(Self(Opening::Gcm(Box::new(Gcm::new(cipher, key, nonce, additional)?))));
         }
         let context = match cipher.nonce_length() {
             8 => aws::DecryptionContext::Iv64(FixedLength::from(
@@ -225,11 +225,17 @@ impl Opener {
     /// # Errors
     /// [`Error::BadValue`], the same for a bad tag and for bad padding.
     pub fn finish(self, tag: &[u8], output: &mut Vec<u8>) -> Result<(), Error> {
+        self.finish_with_late_additional(b"", tag, output)
+    }
+
+    /// The same where the additional data stands behind the content, as in AuthEnvelopedData (RFC 5083 §2.1), and
+    /// [`Self::new`] was given none.
+    pub fn finish_with_late_additional(self, additional: &[u8], tag: &[u8], output: &mut Vec<u8>) -> Result<(), Error> {
         match self.0 {
             Opening::Cbc(key) if tag.is_empty() => append(output, 16, |room| Ok(key.finish(room)?.written().len())),
             Opening::Cbc(_) => Err(Error::BadValue),
             Opening::Gcm(gcm) => {
-                let computed = gcm.tag();
+                let computed = gcm.tag(additional);
                 let expected =
                     computed.get(..tag.len()).filter(|_| (12..=16).contains(&tag.len())).ok_or(Error::BadValue)?;
                 if constant_time_eq(expected, tag) { Ok(()) } else { Err(Error::BadValue) }
@@ -248,6 +254,7 @@ impl fmt::Debug for Opener {
 struct Gcm {
     counter: aws::StreamingEncryptingKey,
     hash: GHash,
+    hash_key: Zeroizing<[u8; 16]>,
     /// Ciphertext that does not fill a block yet.
     partial: Vec<u8>,
     additional_length: u64,
@@ -322,7 +329,30 @@ impl Gcm {
         self.partial.extend_from_slice(rest);
     }
 
-    fn tag(mut self) -> [u8; 16] {
+    // GHASH is a polynomial in the hash key: what additional data adds to it is its own hash times the power of the key
+    // that the blocks behind it make up. Hashing as many zero blocks multiplies by that power.
+    fn late_contribution(&self, additional: &[u8]) -> [u8; 16] {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        let mut hash = GHash::new((&*self.hash_key).into());
+        hash.update_padded(additional);
+        let own: [u8; 16] = hash.finalize().into();
+        let mut shifted = GHash::new((&*self.hash_key).into());
+        shifted.update_padded(&own);
+        let mut left = self.content_length.div_ceil(16) * 16;
+        while left > 0 {
+            let now = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
+            shifted.update_padded(ZEROS.get(..now).unwrap_or_default());
+            left -= now as u64;
+        }
+        shifted.finalize().into()
+    }
+
+    fn tag(mut self, late: &[u8]) -> [u8; 16] {
+        let mut contribution = [0; 16];
+        if !late.is_empty() {
+            contribution = self.late_contribution(late);
+            self.additional_length = late.len() as u64;
+        }
         let partial = std::mem::take(&mut self.partial);
         self.hash.update_padded(&partial);
         let mut lengths = [0u8; 16];
@@ -331,7 +361,7 @@ impl Gcm {
         content.copy_from_slice(&(self.content_length * 8).to_be_bytes());
         self.hash.update_padded(&lengths);
         let mut tag: [u8; 16] = self.hash.finalize().into();
-        tag.iter_mut().zip(self.mask.iter()).for_each(|(octet, mask)| *octet ^= mask);
+        tag.iter_mut().zip(self.mask.iter()).zip(contribution).for_each(|((octet, mask), late)| *octet ^= mask ^ late);
         tag
     }
 }
@@ -401,6 +431,26 @@ mod tests {
         )
         .unwrap();
         assert_eq!(sealed, expected);
+    }
+
+    #[test]
+    fn additional_data_may_come_late() {
+        let (key, nonce) = ([3u8; 32], [4u8; 12]);
+        for (content, additional) in [(0, 1), (16, 16), (100, 33), (70_000, 4096), (5, 0)] {
+            let (content, additional) = (vec![5u8; content], vec![6u8; additional]);
+            let mut sealed = Vec::new();
+            let mut sealer = Sealer::new(ContentCipher::Aes256Gcm, &key, &nonce, &additional).unwrap();
+            sealer.update(&content, &mut sealed).unwrap();
+            let tag = sealer.finish(&mut sealed).unwrap().unwrap();
+            let open = |additional: &[u8]| {
+                let mut opened = Vec::new();
+                let mut opener = Opener::new(ContentCipher::Aes256Gcm, &key, &nonce, b"").unwrap();
+                opener.update(&sealed, &mut opened).unwrap();
+                opener.finish_with_late_additional(additional, &tag, &mut opened).map(|()| opened)
+            };
+            assert_eq!(open(&additional), Ok(content));
+            assert_eq!(open(b"other"), Err(Error::BadValue));
+        }
     }
 
     #[test]

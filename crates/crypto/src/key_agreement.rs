@@ -90,7 +90,7 @@ pub(crate) fn agree(private: &aws::PrivateKey, peer: &PublicKey) -> Result<Share
         _ => return Err(Error::NotForThisKey { operation: "agree" }),
     };
     let peer = aws::UnparsedPublicKey::new(algorithm, peer.bits());
-    aws::agree(private, &peer, Error::BadValue, |secret| Ok(SharedSecret::new(secret.to_vec())))
+    aws::agree(private, peer, Error::BadValue, |secret| Ok(SharedSecret::new(secret.to_vec())))
 }
 
 pub(crate) fn kem_algorithm(level: MlKemLevel) -> &'static kem::Algorithm<kem::AlgorithmId> {

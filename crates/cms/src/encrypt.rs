@@ -1,0 +1,258 @@
+use std::io::{self, Write};
+
+use asn1::{Oid, StreamWriter, Tag, Writer};
+use crypto::{AlgorithmIdentifier, ContentCipher, KeyTransportAlgorithm, PublicKeyKind, Sealer};
+use pki::Certificate;
+use zeroize::Zeroizing;
+
+use crate::{CertificateIdentifier, DEFINITE_LIMIT, Error, kem, key_agree, oids};
+
+/// Somebody to encrypt to, and how.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    certificate: Certificate,
+    transport: KeyTransportAlgorithm,
+}
+
+impl Recipient {
+    /// With RSAES-OAEP and SHA-256 for RSA keys; other keys have one way only.
+    ///
+    /// # Errors
+    /// [`Error::NotARecipient`] when the key is only for signatures.
+    pub fn new(certificate: &Certificate) -> Result<Self, Error> {
+        let key = certificate.public_key().map_err(Clone::clone)?;
+        match key.kind() {
+            PublicKeyKind::Rsa { pss: None, .. }
+            | PublicKeyKind::Ec(_)
+            | PublicKeyKind::X25519
+            | PublicKeyKind::MlKem(_) => {}
+            _ => return Err(Error::NotARecipient { because: "its key is for signatures only" }),
+        }
+        Ok(Self {
+            certificate: certificate.clone(),
+            transport: KeyTransportAlgorithm::oaep(crypto::DigestAlgorithm::Sha256),
+        })
+    }
+
+    /// With another transport for RSA keys.
+    #[must_use]
+    pub fn transport(self, transport: KeyTransportAlgorithm) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+}
+
+/// Encrypts content in one pass: AuthEnvelopedData (RFC 5083 §2.1) with an authenticated cipher, EnvelopedData
+/// (RFC 5652 §6.1) otherwise. Nothing is complete before [`Self::finish`].
+pub struct EncryptedDataWriter<W> {
+    frame: Frame,
+    sealer: Sealer,
+    /// Ciphertext that is ready.
+    ready: Vec<u8>,
+    out: Output<W>,
+}
+
+enum Output<W> {
+    Held(W),
+    Streaming(StreamWriter<W>),
+    Broken,
+}
+
+struct Frame {
+    cipher: ContentCipher,
+    nonce: Vec<u8>,
+    content_type: Oid,
+    recipient_infos: Vec<Vec<u8>>,
+    version: u64,
+}
+
+impl<W: Write> EncryptedDataWriter<W> {
+    /// Encrypts to `first` and `others` with `cipher`, and writes to `out`.
+    pub fn new(
+        first: &Recipient,
+        others: &[Recipient],
+        cipher: ContentCipher,
+        content_type: Oid,
+        out: W,
+    ) -> Result<Self, Error> {
+        let mut key = Zeroizing::new(vec![0; cipher.key_length()]);
+        crypto::random(&mut key)?;
+        let mut nonce = vec![0; cipher.nonce_length()];
+        crypto::random(&mut nonce)?;
+        let recipients: Vec<&Recipient> = std::iter::once(first).chain(others).collect();
+        let (recipient_infos, version) = recipient_infos(&recipients, &key)?;
+        let version = if cipher.is_authenticated() { 0 } else { version };
+        let sealer = Sealer::new(cipher, &key, &nonce, b"")?;
+        let frame = Frame { cipher, nonce, content_type, recipient_infos, version };
+        Ok(Self { frame, sealer, ready: Vec::new(), out: Output::Held(out) })
+    }
+
+    fn begin_streaming(&mut self, out: W) -> io::Result<()> {
+        let mut stream = StreamWriter::new(out);
+        stream.open(Tag::SEQUENCE)?;
+        let mut writer = Writer::new();
+        writer.oid(&self.frame.outer_type());
+        stream.raw(writer.as_slice())?;
+        stream.open(Tag::context_constructed(0))?;
+        stream.open(Tag::SEQUENCE)?;
+        let mut writer = Writer::new();
+        self.frame.beginning(&mut writer);
+        stream.raw(writer.as_slice())?;
+        stream.open(Tag::SEQUENCE)?;
+        let mut writer = Writer::new();
+        self.frame.content_info(&mut writer);
+        stream.raw(writer.as_slice())?;
+        stream.open_octets(Tag::context_constructed(0))?;
+        self.out = Output::Streaming(stream);
+        Ok(())
+    }
+
+    /// Writes the end and gives back the sink.
+    pub fn finish(self) -> Result<W, Error> {
+        let Self { frame, sealer, mut ready, out } = self;
+        let tag = sealer.finish(&mut ready)?;
+        let mut mac = Writer::new();
+        if let Some(tag) = &tag {
+            mac.octet_string(tag);
+        }
+        match out {
+            Output::Held(mut out) => {
+                let mut writer = Writer::new();
+                writer.sequence(|w| {
+                    w.oid(&frame.outer_type());
+                    w.context(0, |w| {
+                        w.sequence(|w| {
+                            frame.beginning(w);
+                            w.sequence(|w| {
+                                frame.content_info(w);
+                                w.primitive(Tag::context(0), &ready);
+                            });
+                            w.raw(mac.as_slice());
+                        });
+                    });
+                });
+                out.write_all(writer.as_slice())?;
+                Ok(out)
+            }
+            Output::Streaming(mut stream) => {
+                stream.octets(&ready)?;
+                stream.close()?;
+                stream.close()?;
+                stream.raw(mac.as_slice())?;
+                Ok(stream.finish()?)
+            }
+            Output::Broken => Err(io::Error::other("an earlier write failed").into()),
+        }
+    }
+}
+
+impl<W: Write> Write for EncryptedDataWriter<W> {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        // In cache-sized steps: each is encrypted and hashed while it is near.
+        for step in content.chunks(16 * 1024) {
+            self.sealer.update(step, &mut self.ready).map_err(io::Error::other)?;
+            if let Output::Held(_) = self.out
+                && self.ready.len() > DEFINITE_LIMIT
+                && let Output::Held(out) = std::mem::replace(&mut self.out, Output::Broken)
+            {
+                self.begin_streaming(out)?;
+            }
+            match &mut self.out {
+                Output::Streaming(stream) => {
+                    stream.octets(&self.ready)?;
+                    self.ready.clear();
+                }
+                Output::Held(_) => {}
+                Output::Broken => return Err(io::Error::other("an earlier write failed")),
+            }
+        }
+        Ok(content.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<W> std::fmt::Debug for EncryptedDataWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EncryptedDataWriter(…)")
+    }
+}
+
+impl Frame {
+    fn outer_type(&self) -> Oid {
+        if self.cipher.is_authenticated() { oids::ID_CT_AUTH_ENVELOPED_DATA } else { oids::ID_ENVELOPED_DATA }
+    }
+
+    fn beginning(&self, writer: &mut Writer) {
+        writer.unsigned(self.version);
+        writer.set_of(self.recipient_infos.clone());
+    }
+
+    fn content_info(&self, writer: &mut Writer) {
+        writer.oid(&self.content_type);
+        let algorithm = if self.cipher.is_authenticated() {
+            // GCMParameters ::= SEQUENCE { aes-nonce OCTET STRING, aes-ICVlen INTEGER DEFAULT 12 } (RFC 5084 §3.2)
+            AlgorithmIdentifier::with(self.cipher.oid(), |w| {
+                w.sequence(|w| {
+                    w.octet_string(&self.nonce);
+                    w.unsigned(Sealer::TAG_LENGTH as u64);
+                });
+            })
+        } else {
+            AlgorithmIdentifier::with(self.cipher.oid(), |w| w.octet_string(&self.nonce))
+        };
+        algorithm.encode(writer);
+    }
+}
+
+// RFC 5652 §6.1 sets the version: 0 with nothing but key transport by issuer and serial number, 3 with other recipient
+// infos, otherwise 2.
+fn recipient_infos(recipients: &[&Recipient], content_key: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Error> {
+    let (mut infos, mut version) = (Vec::with_capacity(recipients.len()), 0);
+    let mut agreeing: Vec<(PublicKeyKind, Vec<(&Certificate, &crypto::PublicKey)>)> = Vec::new();
+    for recipient in recipients {
+        let certificate = &recipient.certificate;
+        let key = certificate.public_key().map_err(Clone::clone)?;
+        match key.kind() {
+            PublicKeyKind::Rsa { .. } => infos.push(key_trans(certificate, key, &recipient.transport, content_key)?),
+            PublicKeyKind::MlKem(_) => {
+                infos.push(kem::encode(certificate, key, content_key)?);
+                version = 3;
+            }
+            kind => {
+                version = version.max(2);
+                match agreeing.iter_mut().find(|(curve, _)| *curve == kind) {
+                    Some((_, group)) => group.push((certificate, key)),
+                    None => agreeing.push((kind, vec![(certificate, key)])),
+                }
+            }
+        }
+    }
+    for (_, group) in &agreeing {
+        infos.push(key_agree::encode(group, content_key)?);
+    }
+    Ok((infos, version))
+}
+
+fn key_trans(
+    certificate: &Certificate,
+    key: &crypto::PublicKey,
+    transport: &KeyTransportAlgorithm,
+    content_key: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let encrypted_key = transport.encrypt(key, content_key)?;
+    let mut writer = Writer::new();
+    writer.sequence(|w| {
+        w.unsigned(0);
+        CertificateIdentifier::of(certificate).encode(w);
+        transport.identifier().encode(w);
+        w.octet_string(&encrypted_key);
+    });
+    Ok(writer.into_vec())
+}

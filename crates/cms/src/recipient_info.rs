@@ -1,0 +1,164 @@
+use asn1::{Error as Asn1Error, Reader, Tag};
+use crypto::{AlgorithmIdentifier, KeyTransportAlgorithm, PrivateKey};
+use pki::Certificate;
+use zeroize::Zeroizing;
+
+use crate::kem::KemRecipientInfo;
+use crate::key_agree::KeyAgreeRecipientInfo;
+use crate::{CertificateIdentifier, oids};
+
+/// ```text
+/// RecipientInfo ::= CHOICE {
+///   ktri KeyTransRecipientInfo, kari [1] KeyAgreeRecipientInfo, kekri [2] KEKRecipientInfo,
+///   pwri [3] PasswordRecipientInfo, ori [4] OtherRecipientInfo }
+/// ```
+/// RFC 5652 §6.2.
+#[derive(Debug, Clone)]
+pub struct RecipientInfo {
+    recipients: Vec<CertificateIdentifier>,
+    kind: RecipientKind,
+    algorithm: String,
+    inner: Inner,
+}
+
+/// How a recipient gets the content key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the standard's")]
+pub enum RecipientKind {
+    KeyTrans,
+    KeyAgree,
+    Kek,
+    Password,
+    Kem,
+    Other,
+}
+
+#[derive(Debug, Clone)]
+enum Inner {
+    KeyTrans {
+        algorithm: AlgorithmIdentifier,
+        encrypted_key: Vec<u8>,
+    },
+    KeyAgree(Box<KeyAgreeRecipientInfo>),
+    Kem(Box<KemRecipientInfo>),
+    /// Recognised, not opened.
+    Unread,
+}
+
+impl RecipientInfo {
+    /// Reads one, and counts the recipients in it.
+    pub(crate) fn parse(raw: &asn1::Element<'_>) -> Result<Self, Asn1Error> {
+        let tag = raw.tag();
+        if tag == Tag::SEQUENCE {
+            return Self::parse_key_trans(raw.reader("KeyTransRecipientInfo")?);
+        }
+        let unread = |kind, algorithm: &str| Self {
+            recipients: Vec::new(),
+            kind,
+            algorithm: algorithm.into(),
+            inner: Inner::Unread,
+        };
+        match tag {
+            _ if tag == Tag::context_constructed(1) => {
+                let info = KeyAgreeRecipientInfo::parse(raw.reader("KeyAgreeRecipientInfo")?)?;
+                Ok(Self {
+                    recipients: info.recipients().cloned().collect(),
+                    kind: RecipientKind::KeyAgree,
+                    algorithm: info.describe(),
+                    inner: Inner::KeyAgree(Box::new(info)),
+                })
+            }
+            _ if tag == Tag::context_constructed(2) => Ok(unread(RecipientKind::Kek, "pre-shared key")),
+            _ if tag == Tag::context_constructed(3) => Ok(unread(RecipientKind::Password, "password")),
+            _ if tag == Tag::context_constructed(4) => {
+                let mut inside = raw.reader("OtherRecipientInfo")?;
+                let kind = inside.oid()?;
+                if kind != oids::ID_ORI_KEM {
+                    return Ok(unread(RecipientKind::Other, &kind.to_string()));
+                }
+                let info = KemRecipientInfo::parse(inside.sequence("KEMRecipientInfo")?)?;
+                Ok(Self {
+                    recipients: vec![info.recipient().clone()],
+                    kind: RecipientKind::Kem,
+                    algorithm: info.describe(),
+                    inner: Inner::Kem(Box::new(info)),
+                })
+            }
+            _ => Ok(unread(RecipientKind::Other, "unknown")),
+        }
+    }
+
+    // KeyTransRecipientInfo ::= SEQUENCE { version, rid RecipientIdentifier, keyEncryptionAlgorithm, encryptedKey }
+    // RFC 5652 §6.2.1.
+    fn parse_key_trans(mut inside: Reader<'_>) -> Result<Self, Asn1Error> {
+        inside.integer()?;
+        let recipient = CertificateIdentifier::parse(&mut inside)?;
+        let algorithm = AlgorithmIdentifier::parse(&mut inside)?;
+        let encrypted_key = inside.octet_string()?.into_owned();
+        inside.finish()?;
+        Ok(Self {
+            recipients: vec![recipient],
+            kind: RecipientKind::KeyTrans,
+            algorithm: KeyTransportAlgorithm::from_identifier(&algorithm)
+                .map_or_else(|error| error.to_string(), |algorithm| algorithm.describe()),
+            inner: Inner::KeyTrans { algorithm, encrypted_key },
+        })
+    }
+
+    /// Whom it names.
+    pub fn recipients(&self) -> &[CertificateIdentifier] {
+        &self.recipients
+    }
+
+    /// How the content key travels.
+    pub fn kind(&self) -> RecipientKind {
+        self.kind
+    }
+
+    /// The algorithm's name.
+    pub fn algorithm(&self) -> &str {
+        &self.algorithm
+    }
+
+    /// Takes the content key out with the key of `certificate`; `None` when another is named.
+    ///
+    /// CASES T-24: for PKCS #1 v1.5 there is no failure here. What does not decrypt is replaced by a random key of
+    /// `key_length` octets, and the content fails like any other.
+    pub(crate) fn content_key(
+        &self,
+        certificate: &Certificate,
+        key: &dyn PrivateKey,
+        key_length: usize,
+    ) -> Option<Result<Zeroizing<Vec<u8>>, crypto::Error>> {
+        if !self.recipients.iter().any(|recipient| recipient.names(certificate)) {
+            return None;
+        }
+        Some(match &self.inner {
+            Inner::KeyTrans { algorithm, encrypted_key } => {
+                key_trans_content_key(algorithm, encrypted_key, key, key_length)
+            }
+            Inner::KeyAgree(info) => info.content_key(certificate, key),
+            Inner::Kem(info) => info.content_key(key),
+            Inner::Unread => return None,
+        })
+    }
+}
+
+fn key_trans_content_key(
+    algorithm: &AlgorithmIdentifier,
+    encrypted_key: &[u8],
+    key: &dyn PrivateKey,
+    key_length: usize,
+) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
+    let algorithm = KeyTransportAlgorithm::from_identifier(algorithm)?;
+    // The random key is made before it is known whether it is needed, so that both ways take the same time.
+    let mut random = Zeroizing::new(vec![0; key_length]);
+    crypto::random(&mut random)?;
+    match (key.decrypt(&algorithm, encrypted_key), &algorithm) {
+        (Ok(content_key), _) if content_key.len() == key_length => Ok(content_key),
+        (Err(error @ crypto::Error::Unavailable { .. }), _) => Err(error),
+        (_, KeyTransportAlgorithm::RsaPkcs1) => Ok(random),
+        (Ok(_), _) => Err(crypto::Error::BadValue),
+        (Err(error), _) => Err(error),
+    }
+}
