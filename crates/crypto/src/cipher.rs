@@ -287,6 +287,7 @@ impl Gcm {
         Ok(Self {
             counter,
             hash,
+            hash_key,
             partial: Vec::with_capacity(16),
             additional_length: additional.len() as u64,
             content_length: 0,

@@ -321,6 +321,9 @@ impl PublicKey {
                 };
                 Ok(aws::UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature)?)
             }
+            (_, SignatureAlgorithm::RsaPss(parameters)) if !parameters.is_standard() => {
+                self.verify_long_salt(parameters, message, signature)
+            }
             _ => {
                 let digest = algorithm.digest().ok_or(Error::NotForThisKey { operation: "verify" })?;
                 self.verify_digest(algorithm, &digest.digest(message), signature)
@@ -348,6 +351,19 @@ impl PublicKey {
         Ok(aws::UnparsedPublicKey::new(verification, &self.bits).verify_digest(&imported, signature)?)
     }
 
+    fn verify_long_salt(&self, parameters: &PssParameters, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let (n, e) = self.rsa_components().ok_or(Error::NotForThisKey { operation: "verify" })?;
+        let standard = match parameters.digest {
+            DigestAlgorithm::Sha256 => aws::RSA_PSS_2048_8192_SHA256,
+            DigestAlgorithm::Sha384 => aws::RSA_PSS_2048_8192_SHA384,
+            DigestAlgorithm::Sha512 => aws::RSA_PSS_2048_8192_SHA512,
+            other => return Err(Error::Unsupported { algorithm: format!("RSASSA-PSS with {other}") }),
+        };
+        let salt = u16::try_from(parameters.salt_length).map_err(|_| Error::BadValue)?;
+        let algorithm = standard.with_pss_salt_length(aws::RsaPssSaltLength::Custom(salt));
+        Ok(aws::RsaPublicKeyComponents { n, e }.verify(&algorithm, message, signature)?)
+    }
+
     fn check_algorithm(&self, algorithm: &SignatureAlgorithm) -> Result<(), Error> {
         if let Some(weak) = algorithm.digest().filter(|digest| digest.is_weak()) {
             return Err(Error::Weak { algorithm: weak.name() });
@@ -356,9 +372,9 @@ impl PublicKey {
         match (self.kind, algorithm) {
             (PublicKeyKind::Rsa { pss: None, .. }, SignatureAlgorithm::RsaPkcs1(_)) => Ok(()),
             (PublicKeyKind::Rsa { pss, .. }, SignatureAlgorithm::RsaPss(parameters)) => {
-                // Deviation (RFC 4055 §3.1): only hash = MGF hash and salt = hash length are accepted, as RFC 8551 §2.2
-                // and the German profiles have it (CASES S-27, T-15).
-                if !parameters.is_standard() {
+                // Deviation (RFC 4055 §3.1): hash = MGF hash, and a salt at least as long as the hash (CASES T-15). Longer
+                // ones are seen: OpenSSL takes the longest that fits.
+                if !parameters.is_acceptable() {
                     return Err(Error::Weak { algorithm: "RSASSA-PSS with uncommon parameters" });
                 }
                 // RFC 4055 §3.3: a key's own parameters bind the digest and are a lower bound for the salt.

@@ -30,7 +30,7 @@ pub struct PssParameters {
 }
 
 impl PssParameters {
-    /// Hash = MGF hash, salt as long as the hash: the only form that is written, and that is accepted.
+    /// Hash = MGF hash, salt as long as the hash: the only form that is written.
     ///
     /// RFC 4056 §2.2 and CASES S-27.
     pub fn standard(digest: DigestAlgorithm) -> Self {
@@ -40,6 +40,12 @@ impl PssParameters {
     /// Whether they have the form of [`Self::standard`].
     pub fn is_standard(&self) -> bool {
         *self == Self::standard(self.digest)
+    }
+
+    /// Whether a signature with them may be accepted: hash = MGF hash, and a salt at least as long.
+    pub fn is_acceptable(&self) -> bool {
+        self.mgf_digest == self.digest
+            && usize::try_from(self.salt_length).is_ok_and(|salt| salt >= self.digest.length())
     }
 
     /// Reads `RSASSA-PSS-params`; what is left out has the defaults of RFC 4055 §3.1.

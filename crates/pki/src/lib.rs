@@ -7,7 +7,9 @@
 //! What is verified is always what was received: a [`Certificate`], [`CertificateList`] or [`OcspResponse`] keeps
 //! its bytes. No clock, network or environment is read: time, revocation lists and anchors come from the caller.
 
+mod builder;
 mod certificate;
+mod credential;
 mod crl;
 mod email_address;
 mod error;
@@ -20,7 +22,9 @@ mod path;
 mod reason;
 mod trust;
 
+pub use builder::{CertificateBuilder, Issuer, RevocationListBuilder, Subject};
 pub use certificate::{Certificate, Fingerprint, Oddity, SerialNumber, Validity};
+pub use credential::{Credential, CredentialError, contains_private_key};
 pub use crl::{CertificateList, Number, RevocationReason, Revoked};
 pub use email_address::EmailAddress;
 pub use error::{BadAddress, Error};
