@@ -350,10 +350,10 @@ impl Certificate {
     pub fn email_addresses(&self) -> Vec<EmailAddress> {
         let mut addresses: Vec<EmailAddress> = Vec::new();
         let mut add = |address: Result<EmailAddress, Error>| {
-            if let Ok(address) = address {
-                if !addresses.contains(&address) {
-                    addresses.push(address);
-                }
+            if let Ok(address) = address
+                && !addresses.contains(&address)
+            {
+                addresses.push(address);
             }
         };
         for name in self.subject_alternative_names() {

@@ -198,7 +198,10 @@ impl Path {
 
 /// The answer is no: the most telling reason, and how it was come by.
 #[derive(Debug, Clone)]
-pub struct Rejected {
+pub struct Rejected(Box<Refusal>);
+
+#[derive(Debug, Clone)]
+struct Refusal {
     reason: Reason,
     certificate: Certificate,
     is_leaf: bool,
@@ -210,38 +213,38 @@ pub struct Rejected {
 impl Rejected {
     /// Why.
     pub fn reason(&self) -> &Reason {
-        &self.reason
+        &self.0.reason
     }
 
     /// The certificate that the reason speaks of: the leaf, or one above it.
     pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+        &self.0.certificate
     }
 
     /// Whether the reason speaks of the certificate that was asked about, not of one above.
     pub fn is_about_leaf(&self) -> bool {
-        self.is_leaf
+        self.0.is_leaf
     }
 
     /// What is known about revocation.
     pub fn revocation(&self) -> RevocationStatus {
-        self.revocation
+        self.0.revocation
     }
 
     /// Each rule that mattered.
     pub fn explanation(&self) -> &Explanation {
-        &self.explanation
+        &self.0.explanation
     }
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.address, self.is_leaf) {
-            (Some(address), true) if !matches!(self.reason, Reason::AddressMismatch { .. }) => {
-                write!(f, "the certificate for {address} {}", self.reason)
+        match (&self.0.address, self.0.is_leaf) {
+            (Some(address), true) if !matches!(self.0.reason, Reason::AddressMismatch { .. }) => {
+                write!(f, "the certificate for {address} {}", self.0.reason)
             }
-            (_, true) => write!(f, "the certificate of {} {}", self.certificate, self.reason),
-            _ => write!(f, "the CA certificate of {} {}", self.certificate, self.reason),
+            (_, true) => write!(f, "the certificate of {} {}", self.0.certificate, self.0.reason),
+            _ => write!(f, "the CA certificate of {} {}", self.0.certificate, self.0.reason),
         }
     }
 }

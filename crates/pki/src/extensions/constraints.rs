@@ -74,10 +74,10 @@ fn subtrees(mut reader: Reader<'_>) -> Result<Vec<GeneralName>, Error> {
         let mut subtree = reader.sequence("GeneralSubtree")?;
         bases.push(GeneralName::from_element(&subtree.element()?)?);
         // RFC 5280 §4.2.1.10: minimum is zero and maximum absent, always. An explicit zero is let pass.
-        if let Some(minimum) = subtree.optional(Tag::context(0))? {
-            if minimum.to_integer()?.to_u64() != Some(0) {
-                return Err(subtree.malformed(Because::BadValue));
-            }
+        if let Some(minimum) = subtree.optional(Tag::context(0))?
+            && minimum.to_integer()?.to_u64() != Some(0)
+        {
+            return Err(subtree.malformed(Because::BadValue));
         }
         subtree.finish()?;
     }

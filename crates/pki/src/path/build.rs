@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use super::budget::Exhausted;
 use super::validate::{self, Failure};
-use super::{Budget, Explanation, Path, PathChecker, Rejected, Revocation, RevocationStatus, revocation};
+use super::{Budget, Explanation, Path, PathChecker, Refusal, Rejected, Revocation, RevocationStatus, revocation};
 use crate::{Certificate, Reason, keys};
 
 pub(super) fn check(checker: &PathChecker<'_>, leaf: &Certificate, budget: &Budget) -> Result<Path, Rejected> {
     Search::new(checker, budget).run(leaf)
 }
+
+/// SHA-256 of what is signed, and of the SubjectPublicKeyInfo of the key that signed it.
+pub(super) type SignedBy = ([u8; 32], [u8; 32]);
 
 /// One search for a path. Searches for CRL issuers and OCSP responders begin from it, one level down each time.
 pub(super) struct Search<'a> {
@@ -17,7 +20,7 @@ pub(super) struct Search<'a> {
     pub(super) budget: &'a Budget,
     // Depth of searches within searches: a CRL's issuer has a CRL that has an issuer.
     pub(super) nesting: u8,
-    verified: Rc<RefCell<HashMap<([u8; 32], [u8; 32]), bool>>>,
+    verified: Rc<RefCell<HashMap<SignedBy, bool>>>,
     considered: HashSet<[u8; 32]>,
     best: Option<Attempt>,
     others: Vec<Reason>,
@@ -62,12 +65,12 @@ impl<'a> Search<'a> {
         let policy = self.checker.policy;
         let mut explanation = Explanation { certificates: vec![leaf.clone()], ..Explanation::default() };
         if let Err(failure) = validate::check_leaf(leaf, policy, &mut explanation) {
-            self.record(&[leaf.clone()], failure, RevocationStatus::Unchecked, explanation);
+            self.record(std::slice::from_ref(leaf), failure, RevocationStatus::Unchecked, explanation);
             return Err(self.rejected(leaf));
         }
         let leaf_steps = explanation.steps;
         let found = if self.checker.anchors.contains(leaf) {
-            self.judge(&[leaf.clone()], &leaf_steps)
+            self.judge(std::slice::from_ref(leaf), &leaf_steps)
         } else {
             self.extend(&mut vec![leaf.clone()], 0, &leaf_steps)
         };
@@ -84,7 +87,7 @@ impl<'a> Search<'a> {
                 let explanation =
                     Explanation { certificates: vec![leaf.clone()], steps: leaf_steps, others: Vec::new() };
                 // What was found out before stands if it tells more.
-                self.record(&[leaf.clone()], failure, RevocationStatus::Unchecked, explanation);
+                self.record(std::slice::from_ref(leaf), failure, RevocationStatus::Unchecked, explanation);
                 Err(self.rejected(leaf))
             }
         }
@@ -100,13 +103,14 @@ impl<'a> Search<'a> {
         self.budget.path()?;
         let Some(child) = chain.last().cloned() else { return Ok(None) };
         let checker = self.checker;
-        let mut issuer_seen = false;
+        let (mut issuer_seen, mut link_found) = (false, false);
         for anchor in checker.anchors.with_subject(child.issuer()) {
             issuer_seen = true;
             if let Err(reason) = self.verify_link(&child, anchor)? {
                 self.record_link(chain, Some(anchor), reason, leaf_steps);
                 continue;
             }
+            link_found = true;
             chain.push(anchor.clone());
             let judged = self.judge(chain, leaf_steps);
             chain.pop();
@@ -132,6 +136,7 @@ impl<'a> Search<'a> {
                 self.record_link(chain, Some(issuer), reason, leaf_steps);
                 continue;
             }
+            link_found = true;
             chain.push(issuer.clone());
             let found = self.extend(chain, depth, leaf_steps);
             chain.pop();
@@ -139,9 +144,10 @@ impl<'a> Search<'a> {
                 return Ok(Some(path));
             }
         }
-        if !issuer_seen {
-            let reason = if child.is_self_issued() { Reason::UnknownAuthority } else { Reason::IssuerUnknown };
-            self.record_link(chain, None, reason, leaf_steps);
+        if !link_found && child.is_self_issued() {
+            self.record_link(chain, None, Reason::UnknownAuthority, leaf_steps);
+        } else if !issuer_seen {
+            self.record_link(chain, None, Reason::IssuerUnknown, leaf_steps);
         }
         Ok(None)
     }
@@ -191,11 +197,7 @@ impl<'a> Search<'a> {
 
     /// Whether a signature is good: `pair` is the SHA-256 of what is signed and of the key. Verified at most
     /// once, within the budget.
-    pub(super) fn remembered(
-        &mut self,
-        pair: ([u8; 32], [u8; 32]),
-        verify: impl FnOnce() -> bool,
-    ) -> Result<bool, Exhausted> {
+    pub(super) fn remembered(&mut self, pair: SignedBy, verify: impl FnOnce() -> bool) -> Result<bool, Exhausted> {
         if let Some(&good) = self.verified.borrow().get(&pair) {
             return Ok(good);
         }
@@ -229,7 +231,8 @@ impl<'a> Search<'a> {
         } else {
             match revocation::check(self, chain, &mut explanation) {
                 Ok(status) => status,
-                Err((failure, status)) => {
+                Err(stopped) => {
+                    let (failure, status) = *stopped;
                     self.record(chain, failure, status, explanation);
                     return Ok(None);
                 }
@@ -302,28 +305,23 @@ impl<'a> Search<'a> {
     }
 
     fn rejected(self, leaf: &Certificate) -> Rejected {
-        let policy = self.checker.policy;
-        match self.best {
+        let address = self.checker.policy.address.clone();
+        let refusal = match self.best {
             Some(Attempt { failure, certificate, revocation, mut explanation }) => {
                 explanation.others = self.others;
-                Rejected {
-                    is_leaf: failure.certificate == 0,
-                    reason: failure.reason,
-                    certificate,
-                    address: policy.address.clone(),
-                    revocation,
-                    explanation,
-                }
+                let is_leaf = failure.certificate == 0;
+                Refusal { reason: failure.reason, certificate, is_leaf, address, revocation, explanation }
             }
-            None => Rejected {
+            None => Refusal {
                 reason: Reason::IssuerUnknown,
                 certificate: leaf.clone(),
                 is_leaf: true,
-                address: policy.address.clone(),
+                address,
                 revocation: RevocationStatus::Unchecked,
                 explanation: Explanation { certificates: vec![leaf.clone()], ..Explanation::default() },
             },
-        }
+        };
+        Rejected(Box::new(refusal))
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn check(
     search: &mut Search<'_>,
     chain: &[Certificate],
     explanation: &mut Explanation,
-) -> Result<RevocationStatus, (Failure, RevocationStatus)> {
+) -> Result<RevocationStatus, Box<(Failure, RevocationStatus)>> {
     let policy = search.checker.policy;
     let mut overall = RevocationStatus::Good;
     for index in (0..chain.len().saturating_sub(1)).rev() {
@@ -31,10 +31,10 @@ pub(super) fn check(
         match status_of(search, certificate, above) {
             Status::Good => explanation.passed(index, section, rule),
             Status::Revoked(Revoked { on, reason, .. }) => {
-                return Err((fail(Reason::Revoked { on, because: reason }), RevocationStatus::Revoked));
+                return Err(Box::new((fail(Reason::Revoked { on, because: reason }), RevocationStatus::Revoked)));
             }
             Status::Unknown if policy.revocation == Revocation::Required => {
-                return Err((fail(Reason::RevocationUnknown), RevocationStatus::Unknown));
+                return Err(Box::new((fail(Reason::RevocationUnknown), RevocationStatus::Unknown)));
             }
             Status::Unknown => {
                 overall = RevocationStatus::Unknown;

@@ -58,6 +58,7 @@ impl Tally {
         }
     }
 
+    #[allow(clippy::print_stdout, reason = "`cargo xtask vectors` reads the line")]
     fn finish(self) {
         assert_eq!(
             self.seen_listed + self.failed.len().min(self.listed.len()),

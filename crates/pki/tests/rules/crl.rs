@@ -1,0 +1,193 @@
+//! Certificate revocation lists.
+
+use pki::{Certificate, CertificateList, PathChecker, PathPolicy, Revocation, RevocationStatus};
+
+use crate::support::{
+    CRL_NUMBER, Crl, DELTA_INDICATOR, DISTRIBUTION_POINTS, Extension, Holder, ISSUING_POINT, blank, der, email,
+    general_name, name, number,
+};
+use crate::{anchors, policy};
+
+/// What the lists say about the leaf: `good`, `unknown`, `revoked`. Required and if-available must agree.
+fn status(root: &Holder, leaf: &Certificate, lists: &[CertificateList]) -> &'static str {
+    let trusted = anchors(&[root]);
+    let of = |revocation| {
+        let policy = PathPolicy { revocation, ..policy() };
+        PathChecker::new(&trusted, &policy).crls(lists).check(leaf)
+    };
+    match (of(Revocation::IfAvailable), of(Revocation::Required)) {
+        (Ok(lenient), Ok(_)) if lenient.revocation() == RevocationStatus::Good => "good",
+        (Ok(lenient), Err(strict)) if lenient.revocation() == RevocationStatus::Unknown => {
+            assert_eq!(strict.reason().code(), "revocation-unknown");
+            assert_eq!(strict.revocation(), RevocationStatus::Unknown);
+            "unknown"
+        }
+        (Err(lenient), Err(strict)) => {
+            assert_eq!((lenient.reason().code(), strict.reason().code()), ("revoked", "revoked"));
+            assert_eq!(lenient.revocation(), RevocationStatus::Revoked);
+            "revoked"
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn point(uri: &str) -> Vec<u8> {
+    let full = general_name(6, uri.as_bytes());
+    der(|w| w.context(0, |w| w.context(0, |w| w.raw(&full))))
+}
+
+fn issuing_point(inside: &[u8]) -> Extension {
+    (ISSUING_POINT, true, der(|w| w.sequence(|w| w.raw(inside))))
+}
+
+#[test]
+fn t_14_without_a_list_the_status_is_unknown() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    assert_eq!(status(&root, &alice, &[]), "unknown");
+    assert_eq!(status(&root, &alice, &[root.crl(&Crl::default())]), "good");
+    assert_eq!(status(&root, &alice, &[root.crl(&Crl::of(&alice))]), "revoked");
+}
+
+#[test]
+fn t_50_stale_lists_still_revoke_but_never_clear() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let stale = Crl { this_update: "2026-08-01", next_update: Some("2026-08-08"), ..Crl::default() };
+    assert_eq!(status(&root, &alice, &[root.crl(&stale)]), "unknown");
+    let stale = Crl { revoked: Crl::of(&alice).revoked, ..stale };
+    assert_eq!(status(&root, &alice, &[root.crl(&stale)]), "revoked");
+    let endless = Crl { next_update: None, ..Crl::default() };
+    assert_eq!(status(&root, &alice, &[root.crl(&endless)]), "unknown");
+    let future = Crl { this_update: "2026-09-05", next_update: Some("2026-09-15"), ..Crl::default() };
+    assert_eq!(status(&root, &alice, &[root.crl(&future)]), "unknown");
+    let later = Crl { revoked: vec![(alice.serial().content().to_vec(), "2026-09-04", vec![])], ..future.clone() };
+    assert_eq!(status(&root, &alice, &[root.crl(&later)]), "unknown");
+    let earlier = Crl { revoked: Crl::of(&alice).revoked, ..future };
+    assert_eq!(status(&root, &alice, &[root.crl(&earlier)]), "revoked");
+}
+
+#[test]
+fn t_50_a_list_of_somebody_else_says_nothing() {
+    let root = Holder::root("Root", &[]);
+    let other = Holder::root("Other", &[]);
+    let namesake = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    for list in [
+        other.crl(&Crl::default()),
+        other.crl(&Crl::of(&alice)),
+        namesake.crl(&Crl::default()),
+        namesake.crl(&Crl::of(&alice)),
+        other.crl(&Crl { issuer: Some(name("Root")), ..Crl::of(&alice) }),
+    ] {
+        assert_eq!(status(&root, &alice, &[list]), "unknown");
+    }
+    // Beside a list that counts, they change nothing.
+    assert_eq!(status(&root, &alice, &[namesake.crl(&Crl::of(&alice)), root.crl(&Crl::default())]), "good");
+}
+
+#[test]
+fn t_50_some_reasons_do_not_make_all() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let only = |bits: &[usize]| {
+        let inside = der(|w| w.primitive(asn1::Tag::context(3), &der(|w| w.named_bits(bits))[2..]));
+        Crl { extensions: vec![number(1), issuing_point(&inside)], ..Crl::default() }
+    };
+    // RUSTSEC-2026-0104: an empty onlySomeReasons.
+    assert_eq!(status(&root, &alice, &[root.crl(&only(&[]))]), "unknown");
+    assert_eq!(status(&root, &alice, &[root.crl(&only(&[1, 2]))]), "unknown");
+    assert_eq!(status(&root, &alice, &[root.crl(&only(&[1, 2])), root.crl(&only(&[3, 4, 5, 6, 7, 8]))]), "good");
+    let revoking = Crl { revoked: Crl::of(&alice).revoked, ..only(&[3]) };
+    assert_eq!(status(&root, &alice, &[root.crl(&only(&[1, 2])), root.crl(&revoking)]), "revoked");
+}
+
+#[test]
+fn t_50_each_distribution_point_counts() {
+    // RUSTSEC-2026-0049, RUSTSEC-2026-0048: several points, of which only the first was looked at.
+    let root = Holder::root("Root", &[]);
+    let points = der(|w| {
+        w.sequence(|w| {
+            w.sequence(|w| w.raw(&point("http://one.example/crl")));
+            w.sequence(|w| w.raw(&point("http://two.example/crl")));
+        });
+    });
+    let alice = root
+        .issue(&blank(name("A"), vec![email("alice@example.org"), (DISTRIBUTION_POINTS, false, points)]))
+        .certificate;
+    let at = |uri: &str, list: Crl| root.crl(&Crl { extensions: vec![number(1), issuing_point(&point(uri))], ..list });
+    assert_eq!(status(&root, &alice, &[at("http://two.example/crl", Crl::default())]), "good");
+    assert_eq!(status(&root, &alice, &[at("http://two.example/crl", Crl::of(&alice))]), "revoked");
+    assert_eq!(status(&root, &alice, &[at("http://three.example/crl", Crl::default())]), "unknown");
+    let clear = at("http://three.example/crl", Crl::of(&alice));
+    assert_eq!(status(&root, &alice, &[at("http://one.example/crl", Crl::default()), clear]), "good");
+}
+
+#[test]
+fn t_50_scopes_are_kept() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let scope = |number_: u32| {
+        let inside = der(|w| w.primitive(asn1::Tag::context(number_), &[0xFF]));
+        root.crl(&Crl { extensions: vec![number(1), issuing_point(&inside)], ..Crl::default() })
+    };
+    assert_eq!(status(&root, &alice, &[scope(1)]), "good");
+    assert_eq!(status(&root, &alice, &[scope(2)]), "unknown");
+    assert_eq!(status(&root, &alice, &[scope(5)]), "unknown");
+}
+
+#[test]
+fn t_50_deltas_need_their_base() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let delta = |own: u64, base: u64, list: Crl| {
+        let indicator = (DELTA_INDICATOR, true, der(|w| w.unsigned(base)));
+        root.crl(&Crl { extensions: vec![number(own), indicator], ..list })
+    };
+    let complete = |own: u64, list: Crl| root.crl(&Crl { extensions: vec![number(own)], ..list });
+    assert_eq!(status(&root, &alice, &[delta(2, 1, Crl::default())]), "unknown");
+    assert_eq!(status(&root, &alice, &[complete(1, Crl::default()), delta(2, 1, Crl::of(&alice))]), "revoked");
+    assert_eq!(status(&root, &alice, &[complete(1, Crl::default()), delta(3, 2, Crl::of(&alice))]), "good");
+    let lifted = vec![(
+        alice.serial().content().to_vec(),
+        "2026-08-20",
+        vec![(asn1::Oid::new("2.5.29.21"), false, der(|w| w.primitive(asn1::Tag::ENUMERATED, &[8])))],
+    )];
+    let removing = Crl { revoked: lifted, ..Crl::default() };
+    assert_eq!(status(&root, &alice, &[complete(1, Crl::of(&alice)), delta(2, 1, removing)]), "good");
+    // CVE-2026-28388: a delta without a number.
+    let indicator = (DELTA_INDICATOR, true, der(|w| w.unsigned(1)));
+    let bare = root.crl(&Crl { extensions: vec![indicator], ..Crl::of(&alice) });
+    assert_eq!(status(&root, &alice, &[complete(1, Crl::default()), bare]), "good");
+    // Numbers of any length are compared, not cut.
+    let giant = (CRL_NUMBER, false, der(|w| w.unsigned_bytes(&[0x7F; 20])));
+    let huge = root.crl(&Crl { extensions: vec![giant], ..Crl::default() });
+    assert_eq!(status(&root, &alice, &[huge, delta(2, 1, Crl::of(&alice))]), "good");
+    let too_long = (CRL_NUMBER, false, der(|w| w.unsigned_bytes(&[0x7F; 21])));
+    assert_eq!(status(&root, &alice, &[root.crl(&Crl { extensions: vec![too_long], ..Crl::default() })]), "unknown");
+}
+
+#[test]
+fn t_50_unknown_critical_extensions_clear_nobody() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let unknown = (asn1::Oid::new("1.2.3.4"), true, vec![5, 0]);
+    let strange = |list: Crl| root.crl(&Crl { extensions: vec![number(1), unknown.clone()], ..list });
+    assert_eq!(status(&root, &alice, &[strange(Crl::default())]), "unknown");
+    assert_eq!(status(&root, &alice, &[strange(Crl::of(&alice))]), "revoked");
+}
+
+#[test]
+fn t_50_a_million_entries_are_found_in_their_place() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let mut revoked: Vec<_> =
+        (0..200_000u32).rev().map(|n| ([&[0x20], &n.to_be_bytes()[..]].concat(), "2026-08-01", vec![])).collect();
+    let list = root.crl(&Crl { revoked: revoked.clone(), ..Crl::default() });
+    assert_eq!(list.len(), 200_000);
+    assert_eq!(status(&root, &alice, &[list]), "good");
+    revoked.insert(1_000, (alice.serial().content().to_vec(), "2026-08-01", vec![]));
+    assert_eq!(status(&root, &alice, &[root.crl(&Crl { revoked, ..Crl::default() })]), "revoked");
+    let huge = vec![0x30; CertificateList::MOST_BYTES + 1];
+    assert!(matches!(CertificateList::from_der(&huge), Err(pki::Error::TooLarge { .. })));
+}
