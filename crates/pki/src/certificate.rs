@@ -1,3 +1,7 @@
+mod fingerprint;
+mod oddity;
+mod serial_number;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -6,7 +10,11 @@ use std::sync::{Arc, OnceLock};
 use asn1::{Because, Encoding, Oid, Reader, Tag, Time};
 use crypto::{AlgorithmIdentifier, DigestAlgorithm, PublicKey};
 
-use crate::extensions::{BasicConstraints, ExtendedKeyUsage, Extensions, GeneralName, KeyUsage, write_hex};
+use crate::extensions::{BasicConstraints, ExtendedKeyUsage, Extensions, GeneralName, KeyUsage};
+pub use fingerprint::Fingerprint;
+pub use oddity::Oddity;
+pub use serial_number::SerialNumber;
+
 use crate::{EmailAddress, Error, Name, keys, oids};
 
 /// An X.509 certificate (RFC 5280 §4.1), held as it came. A clone is cheap.
@@ -53,137 +61,6 @@ impl Validity {
     /// Whether `time` lies within.
     pub fn contains(&self, time: Time) -> bool {
         self.not_before <= time && time <= self.not_after
-    }
-}
-
-/// A certificate's serial number: the content octets of its INTEGER, as they came.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SerialNumber(Vec<u8>);
-
-impl SerialNumber {
-    pub(crate) fn from_content(content: &[u8]) -> Self {
-        Self(content.to_vec())
-    }
-
-    /// The content octets, two's complement, as RFC 5652's issuerAndSerialNumber has them.
-    pub fn content(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(crate) fn is_positive(&self) -> bool {
-        self.0.first().is_some_and(|first| first & 0x80 == 0) && self.0.iter().any(|&octet| octet != 0)
-    }
-}
-
-impl fmt::Display for SerialNumber {
-    /// Hexadecimal, as other programs show it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets = match self.0.as_slice() {
-            [0, rest @ ..] if !rest.is_empty() => rest,
-            all => all,
-        };
-        write_hex(f, octets)
-    }
-}
-
-impl fmt::Debug for SerialNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// The SHA-256 of a certificate's DER.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// From the octets.
-    pub const fn new(octets: [u8; 32]) -> Self {
-        Self(octets)
-    }
-
-    /// The octets.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// 64 hexadecimal digits without groups, for keys and links.
-    pub fn to_hex(&self) -> String {
-        self.0.iter().map(|octet| format!("{octet:02x}")).collect()
-    }
-
-    /// From hexadecimal digits in either case, with or without colons and spaces.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits: Vec<u8> = text
-            .chars()
-            .filter(|c| !matches!(c, ':' | ' '))
-            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect::<Option<_>>()?;
-        let (pairs, []) = digits.as_chunks::<2>() else { return None };
-        let octets: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-        octets.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    /// Sixteen groups of two octets in upper case, to be read aloud.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, octet) in self.0.iter().enumerate() {
-            if index > 0 && index % 2 == 0 {
-                f.write_str(" ")?;
-            }
-            write!(f, "{octet:02X}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_hex())
-    }
-}
-
-/// What was odd in a certificate, short of making it unreadable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Oddity {
-    /// The two signature algorithm fields differ (RFC 5280 §4.1.1.2).
-    AlgorithmMismatch,
-    /// A default value is written out, against DER.
-    DefaultEncoded,
-    /// An extension came twice (RFC 5280 §4.2).
-    DuplicateExtension(Oid),
-    /// Extensions without version 3 (RFC 5280 §4.1.2.1), or an empty list of them.
-    ExtensionsUnexpected,
-    /// A GeneralizedTime before 2050 or the reverse (RFC 5280 §4.1.2.5).
-    TimeForm,
-    /// A known extension whose value cannot be parsed.
-    MalformedExtension(Oid),
-    /// BER, but not DER.
-    NotDer,
-    /// A serial number that is negative (RFC 5280 §4.1.2.2).
-    SerialNegative,
-    /// A serial number of zero.
-    SerialZero,
-    /// A serial number of more than twenty octets.
-    SerialTooLong,
-    /// issuerUniqueID or subjectUniqueID, which conforming CAs do not issue (RFC 5280 §4.1.2.8).
-    UniqueIdentifiers,
-    /// notAfter comes before notBefore.
-    ValidityReversed,
-}
-
-impl Oddity {
-    /// Whether it is never accepted, whatever the policy.
-    pub(crate) fn is_fatal(self) -> bool {
-        matches!(
-            self,
-            Self::AlgorithmMismatch
-                | Self::DuplicateExtension(_)
-                | Self::MalformedExtension(_)
-                | Self::ValidityReversed
-        )
     }
 }
 
@@ -399,7 +276,7 @@ impl Certificate {
 
     /// SHA-256 of the whole certificate.
     pub fn sha256(&self) -> Fingerprint {
-        *self.0.sha256.get_or_init(|| Fingerprint(sha256(self.der())))
+        *self.0.sha256.get_or_init(|| Fingerprint::new(sha256(self.der())))
     }
 
     /// SHA-1 of the whole certificate: a thumbprint to search by, never to trust by.
@@ -594,24 +471,5 @@ impl Name {
     /// The country.
     pub fn country(&self) -> Option<&str> {
         self.text_of(oids::COUNTRY)
-    }
-}
-
-impl fmt::Display for Oddity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlgorithmMismatch => f.write_str("the two signature algorithm fields differ"),
-            Self::DefaultEncoded => f.write_str("a default value is written out"),
-            Self::DuplicateExtension(oid) => write!(f, "the extension {oid} comes twice"),
-            Self::ExtensionsUnexpected => f.write_str("the extensions do not fit the version"),
-            Self::TimeForm => f.write_str("a time is in the form for other years"),
-            Self::MalformedExtension(oid) => write!(f, "the extension {oid} cannot be parsed"),
-            Self::NotDer => f.write_str("it is BER, not DER"),
-            Self::SerialNegative => f.write_str("the serial number is negative"),
-            Self::SerialZero => f.write_str("the serial number is zero"),
-            Self::SerialTooLong => f.write_str("the serial number is longer than 20 octets"),
-            Self::UniqueIdentifiers => f.write_str("it has unique identifiers"),
-            Self::ValidityReversed => f.write_str("it ends before it begins"),
-        }
     }
 }

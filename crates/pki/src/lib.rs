@@ -15,6 +15,7 @@ mod email_address;
 mod error;
 pub mod extensions;
 mod keys;
+pub mod lint;
 mod name;
 mod ocsp;
 mod oids;

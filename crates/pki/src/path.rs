@@ -24,6 +24,7 @@ pub use cache::PathCache;
 pub use explanation::{Explanation, Outcome, Step};
 pub use policy::{Conformance, PathLimits, PathPolicy, Purpose, Revocation};
 pub(crate) use revocation::Status;
+pub(crate) use validate::leaf_failures;
 
 use crate::{Certificate, CertificateList, EmailAddress, OcspResponse, Reason, TrustAnchors};
 

@@ -13,6 +13,8 @@ use crate::extensions::KeyUsage;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
+    /// Something stands where an address should, and is none (CASES T-09).
+    AddressMalformed,
     /// The address is not among those that the certificate speaks for (RFC 8550 §3).
     AddressMismatch {
         /// The one that was asked for.
@@ -113,6 +115,7 @@ impl Reason {
     /// One word for programs.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::AddressMalformed => "address-malformed",
             Self::AddressMismatch { .. } => "address-mismatch",
             Self::AddressMissing => "address-missing",
             Self::AlgorithmMismatch => "algorithm-mismatch",
@@ -174,6 +177,7 @@ impl fmt::Display for Reason {
                 }
                 Ok(())
             }
+            Self::AddressMalformed => f.write_str("has a malformed email address"),
             Self::AddressMissing => f.write_str("names no email address"),
             Self::AlgorithmMismatch => f.write_str("names two different signature algorithms"),
             Self::CaAsLeaf => f.write_str("is a CA's, not a person's"),

@@ -1,4 +1,4 @@
-use asn1::Oid;
+use asn1::{Oid, Time};
 
 use super::constraints::Constraints;
 use super::policy_graph::PolicyGraph;
@@ -46,6 +46,21 @@ pub(super) fn check_leaf(leaf: &Certificate, policy: &PathPolicy, explanation: &
         }
     }
     if policy.is_for_mail() { check_mail_leaf(leaf, policy, explanation) } else { Ok(()) }
+}
+
+/// What is wrong with a leaf by itself, one reason of each kind (CASES T-65).
+pub(crate) fn leaf_failures(leaf: &Certificate, at: Time) -> Vec<Reason> {
+    let policy = PathPolicy::at(at);
+    let mut explanation = Explanation::default();
+    [
+        check_structure(0, leaf, &policy, &mut explanation),
+        check_validity(0, leaf, &policy, &mut explanation),
+        check_key(0, leaf),
+        check_mail_leaf(leaf, &policy, &mut explanation),
+    ]
+    .into_iter()
+    .filter_map(|checked| checked.err().map(|failure| failure.reason))
+    .collect()
 }
 
 // RFC 8550 §3, §4.4

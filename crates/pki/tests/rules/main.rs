@@ -6,6 +6,7 @@ use pki::{Certificate, PathChecker, PathPolicy, Purpose, Reason, Rejected, Revoc
 mod crl;
 mod hostile;
 mod leaf;
+mod lint;
 mod name_constraints;
 mod ocsp;
 mod support;

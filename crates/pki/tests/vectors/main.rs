@@ -8,6 +8,7 @@ mod limbo;
 mod ocsp;
 mod pkits;
 mod samples;
+mod zlint;
 
 /// A file of a set.
 fn vectors(path: &str) -> PathBuf {
