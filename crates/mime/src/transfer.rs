@@ -1,0 +1,389 @@
+use std::io::{self, BufRead, Read, Write};
+
+use base64_simd::{Out, STANDARD};
+
+/// Base64 without line breaks.
+pub fn encode_base64(octets: &[u8]) -> String {
+    STANDARD.encode_to_string(octets)
+}
+
+/// Base64 with any white space in it; `None` when something else is there.
+pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let compact: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    STANDARD.decode_to_vec(&compact).ok()
+}
+
+/// Writes base64 in lines of 76 characters with CRLF.
+#[derive(Debug)]
+pub struct Base64Writer<W> {
+    out: W,
+    pending: Vec<u8>,
+    line: Vec<u8>,
+}
+
+/// Octets of one line, and lines that are encoded at a time.
+const LINE: usize = 57;
+const LINES: usize = 256;
+
+impl<W: Write> Base64Writer<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, pending: Vec::with_capacity(LINE * LINES), line: Vec::with_capacity(LINES * 78) }
+    }
+
+    /// Writes what is left and gives back the sink.
+    pub fn finish(mut self) -> io::Result<W> {
+        let pending = std::mem::take(&mut self.pending);
+        self.encode(&pending)?;
+        Ok(self.out)
+    }
+
+    fn encode(&mut self, octets: &[u8]) -> io::Result<()> {
+        for block in octets.chunks(LINE * LINES) {
+            self.line.clear();
+            for line in block.chunks(LINE) {
+                let start = self.line.len();
+                self.line.resize(start + STANDARD.encoded_length(line.len()), 0);
+                if let Some(room) = self.line.get_mut(start..) {
+                    let _ = STANDARD.encode(line, Out::from_slice(room));
+                }
+                self.line.extend_from_slice(b"\r\n");
+            }
+            self.out.write_all(&self.line)?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Base64Writer<W> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let mut rest = octets;
+        if !self.pending.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(LINE * LINES - self.pending.len()));
+            self.pending.extend_from_slice(now);
+            rest = later;
+            if self.pending.len() == LINE * LINES {
+                let pending = std::mem::take(&mut self.pending);
+                self.encode(&pending)?;
+                self.pending = pending;
+                self.pending.clear();
+            }
+        }
+        let (whole, tail) = rest.split_at(rest.len() - rest.len() % LINE);
+        if self.pending.is_empty() {
+            self.encode(whole)?;
+            self.pending.extend_from_slice(tail);
+        } else {
+            self.pending.extend_from_slice(rest);
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Decodes base64 as it comes. Characters outside the alphabet are passed over (RFC 2045 §6.8) and counted.
+#[derive(Debug)]
+pub struct Base64Reader<R> {
+    source: R,
+    compact: Vec<u8>,
+    decoded: Vec<u8>,
+    position: usize,
+    ended: bool,
+    odd: u64,
+}
+
+impl<R: BufRead> Base64Reader<R> {
+    /// Decodes what `source` gives.
+    pub fn new(source: R) -> Self {
+        Self { source, compact: Vec::new(), decoded: Vec::new(), position: 0, ended: false, odd: 0 }
+    }
+
+    /// How many characters were passed over that are neither base64 nor white space.
+    pub fn odd_characters(&self) -> u64 {
+        self.odd
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        self.decoded.clear();
+        self.position = 0;
+        while self.decoded.is_empty() && !self.ended {
+            let available = self.source.fill_buf()?;
+            let length = available.len();
+            if length == 0 {
+                self.ended = true;
+            }
+            // Whole runs between line ends are copied at once.
+            let mut rest = available;
+            while !rest.is_empty() {
+                let end = memchr::memchr2(b'\n', b'=', rest).unwrap_or(rest.len());
+                let (run, tail) = rest.split_at(end);
+                let run = run.strip_suffix(b"\r").unwrap_or(run);
+                if run.iter().all(|&b| IN_ALPHABET[usize::from(b)]) {
+                    self.compact.extend_from_slice(run);
+                } else {
+                    for &byte in run {
+                        if IN_ALPHABET[usize::from(byte)] {
+                            self.compact.push(byte);
+                        } else if !byte.is_ascii_whitespace() {
+                            self.odd += 1;
+                        }
+                    }
+                }
+                if tail.first() == Some(&b'=') {
+                    // Padding is the end; what follows is not base64.
+                    self.ended = true;
+                    break;
+                }
+                rest = tail.get(1..).unwrap_or_default();
+            }
+            self.source.consume(length);
+            let whole = if self.ended { self.compact.len() } else { self.compact.len() - self.compact.len() % 4 };
+            let (mut now, _) = self.compact.split_at(whole);
+            if now.len() % 4 == 1 {
+                self.odd += 1;
+                now = now.get(..now.len() - 1).unwrap_or_default();
+            }
+            let unpadded = base64_simd::STANDARD_NO_PAD;
+            // The last symbol's unused bits may be set in the wild: they are cleared before decoding.
+            let mut last = now.to_vec();
+            let mask = match last.len() % 4 {
+                2 => 0x0F,
+                3 => 0x03,
+                _ => 0,
+            };
+            if mask != 0
+                && let Some(symbol) = last.last_mut()
+                && let Some(value) = ALPHABET.iter().position(|b| b == symbol)
+            {
+                *symbol = ALPHABET.get(value & !mask).copied().unwrap_or(b'A');
+            }
+            self.decoded.resize(unpadded.estimated_decoded_length(last.len()), 0);
+            let written = unpadded.decode(&last, Out::from_slice(&mut self.decoded)).map(|written| written.len());
+            self.decoded.truncate(written.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not base64"))?);
+            self.compact.drain(..whole);
+        }
+        Ok(())
+    }
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+const IN_ALPHABET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < 64 {
+        table[ALPHABET[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
+impl<R: BufRead> BufRead for Base64Reader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.position == self.decoded.len() {
+            self.refill()?;
+        }
+        Ok(self.decoded.get(self.position..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.position = self.decoded.len().min(self.position + count);
+    }
+}
+
+impl<R: BufRead> Read for Base64Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let now = available.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..now), available.get(..now)) {
+            to.copy_from_slice(from);
+        }
+        self.consume(now);
+        Ok(now)
+    }
+}
+
+/// Quoted-printable (RFC 2045 §6.7) of text with CRLF line ends; safe for signing (no trailing blanks, no `From `).
+pub fn encode_quoted_printable(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len() + octets.len() / 8);
+    for line in octets.split_inclusive(|&b| b == b'\n') {
+        let (text, end) = match line.strip_suffix(b"\n") {
+            Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), true),
+            None => (line, false),
+        };
+        let mut column = 0;
+        for (index, &byte) in text.iter().enumerate() {
+            let last = index + 1 == text.len();
+            // RFC 8551 §3.1.3: a line that begins with `From ` or `-` must survive as it is.
+            let literal = matches!(byte, b'!'..=b'<' | b'>'..=b'~')
+                && !(index == 0 && matches!(byte, b'F' | b'.' | b'-'))
+                || (matches!(byte, b' ' | b'\t') && !last);
+            let width = if literal { 1 } else { 3 };
+            if column + width > 75 {
+                out.extend_from_slice(b"=\r\n");
+                column = 0;
+            }
+            if literal {
+                out.push(byte);
+            } else {
+                out.extend_from_slice(format!("={byte:02X}").as_bytes());
+            }
+            column += width;
+        }
+        if end {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    out
+}
+
+/// Decodes quoted-printable; what is malformed stays as it is.
+pub fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
+    let (mut out, mut position) = (Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = text.get(position) {
+        position += 1;
+        if byte != b'=' {
+            out.push(byte);
+            continue;
+        }
+        let rest = text.get(position..).unwrap_or_default();
+        let hex = rest
+            .get(..2)
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        if let Some(value) = hex {
+            out.push(value);
+            position += 2;
+            continue;
+        }
+        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        match rest.get(blanks..).unwrap_or_default() {
+            [b'\r', b'\n', ..] => position += blanks + 2,
+            [b'\n', ..] => position += blanks + 1,
+            [] => position += blanks,
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+/// Whether `text` is 7-bit in lines of at most 998 octets with CRLF ends, so that every relay leaves it alone.
+pub fn is_seven_bit(text: &[u8]) -> bool {
+    text.is_ascii()
+        && !text.contains(&0)
+        && text.split(|&b| b == b'\n').all(|line| line.strip_suffix(b"\r").unwrap_or(line).len() <= 998)
+}
+
+/// Makes every line end CRLF on the way to `out` (RFC 8551 §3.1.1). Runs without a bare CR or LF pass untouched.
+#[derive(Debug)]
+pub struct CrlfWriter<W> {
+    out: W,
+    after_cr: bool,
+    changed: bool,
+}
+
+impl<W: Write> CrlfWriter<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, after_cr: false, changed: false }
+    }
+
+    /// Whether a bare LF was completed.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Gives back the sink.
+    pub fn finish(self) -> W {
+        self.out
+    }
+}
+
+impl<W: Write> Write for CrlfWriter<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        for position in memchr::memchr_iter(b'\n', text) {
+            let has_cr = if position == 0 { self.after_cr } else { text.get(position - 1) == Some(&b'\r') };
+            if !has_cr {
+                self.changed = true;
+                self.out.write_all(text.get(written..position).unwrap_or_default())?;
+                self.out.write_all(b"\r")?;
+                written = position;
+            }
+        }
+        self.out.write_all(text.get(written..).unwrap_or_default())?;
+        if let Some(last) = text.last() {
+            self.after_cr = *last == b'\r';
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_in_any_pieces() {
+        let octets: Vec<u8> = (0..100_000u32).map(|i| (i * 7 >> 3).to_le_bytes()[0]).collect();
+        for length in [0, 1, 2, 3, 56, 57, 58, 1000, 57 * 256, 57 * 256 + 1, 100_000] {
+            let content = &octets[..length];
+            let mut reference = None;
+            for piece in [1, 3, 57, 1000, 100_000] {
+                let mut writer = Base64Writer::new(Vec::new());
+                content.chunks(piece).for_each(|chunk| writer.write_all(chunk).unwrap());
+                let text = writer.finish().unwrap();
+                assert!(*reference.get_or_insert(text.clone()) == text, "{length} {piece}");
+                for buffer in [1, 5, 4096] {
+                    let mut back = Vec::new();
+                    Base64Reader::new(io::BufReader::with_capacity(buffer, &text[..])).read_to_end(&mut back).unwrap();
+                    assert!(back == content, "{length} {piece} {buffer}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn base64_with_oddities() {
+        for (text, octets) in [
+            ("aGVs bG8=\n", "hello"),
+            ("aGVsbG8", "hello"),
+            ("aGV!sbG8=\r\nrest", "hello"),
+            ("aGVsbG9=", "hello"),
+            ("", ""),
+        ] {
+            let mut back = Vec::new();
+            Base64Reader::new(text.as_bytes()).read_to_end(&mut back).unwrap();
+            assert_eq!(back, octets.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quoted_printable_goes_there_and_back() {
+        let text = "From here äöü = x \r\n.\r\n\r\nlong ".to_owned() + &"ab".repeat(100) + "\r\nend ";
+        let encoded = encode_quoted_printable(text.as_bytes());
+        assert!(is_seven_bit(&encoded) && encoded.split(|&b| b == b'\n').all(|line| line.len() <= 77));
+        assert_eq!(decode_quoted_printable(&encoded), text.as_bytes());
+        assert_eq!(decode_quoted_printable(b"a=  \r\nb=XY=3"), b"ab=XY=3");
+    }
+
+    #[test]
+    fn line_ends_in_any_pieces() {
+        for (text, expected) in
+            [("a\nb\r\nc\n", "a\r\nb\r\nc\r\n"), ("\n\n", "\r\n\r\n"), ("a\r\r\n", "a\r\r\n"), ("x", "x")]
+        {
+            for piece in 1..=text.len() {
+                let mut writer = CrlfWriter::new(Vec::new());
+                text.as_bytes().chunks(piece).for_each(|chunk| writer.write_all(chunk).unwrap());
+                assert_eq!(writer.finish(), expected.as_bytes());
+            }
+        }
+    }
+}
