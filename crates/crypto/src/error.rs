@@ -23,6 +23,11 @@ pub enum Error {
         /// The operation: `"sign"`, `"decrypt"`, `"agree"`, `"decapsulate"`.
         operation: &'static str,
     },
+    /// A password is to be tried at a price that no honest file asks.
+    TooMuchWork {
+        /// The rounds that one file may cost.
+        limit: u64,
+    },
     /// The token or service that holds the key did not answer.
     Unavailable {
         /// What it said.
@@ -52,6 +57,7 @@ impl fmt::Display for Error {
             Self::MalformedKey { because } => write!(f, "the key is malformed: {because}"),
             Self::MalformedParameters { algorithm } => write!(f, "the parameters of {algorithm} are malformed"),
             Self::NotForThisKey { operation } => write!(f, "this kind of key cannot {operation}"),
+            Self::TooMuchWork { limit } => write!(f, "trying the password would take more than {limit} rounds"),
             Self::Unavailable { because } => write!(f, "the key cannot be reached: {because}"),
             Self::Unsupported { algorithm } => write!(f, "{algorithm} is not supported"),
             Self::Unknown { oid } => write!(f, "the algorithm {oid} is not known"),
