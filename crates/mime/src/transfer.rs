@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn base64_in_any_pieces() {
-        let octets: Vec<u8> = (0..100_000u32).map(|i| (i * 7 >> 3).to_le_bytes()[0]).collect();
+        let octets: Vec<u8> = (0..100_000u32).map(|i| ((i * 7) >> 3).to_le_bytes()[0]).collect();
         for length in [0, 1, 2, 3, 56, 57, 58, 1000, 57 * 256, 57 * 256 + 1, 100_000] {
             let content = &octets[..length];
             let mut reference = None;
