@@ -305,6 +305,18 @@ impl SignedData {
         &self.signers
     }
 
+    /// Replaces the digests, when a signer used one that was not announced and the content can be read again.
+    #[must_use]
+    pub fn with_digests(self, digests: ContentDigests) -> Self {
+        Self { content: digests.finish(), ..self }
+    }
+
+    /// The digests that the signers used and that were not computed while the content went by.
+    pub fn missing_digests(&self) -> Vec<DigestAlgorithm> {
+        let used = self.signers.iter().filter_map(|signer| signer.digest_algorithm().ok());
+        used.filter(|used| !used.is_weak() && !self.content.digests.iter().any(|digest| digest.algorithm() == *used)).collect()
+    }
+
     /// Checks each signature by itself, with the certificates that came along and `more`.
     pub fn verify(&self, more: &[Certificate]) -> Vec<SignerReport> {
         let mut candidates = self.certificates.clone();

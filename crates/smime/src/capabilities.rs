@@ -1,0 +1,57 @@
+use asn1::{Encoding, Oid, Reader, Writer};
+use crypto::{ContentCipher, oids};
+
+/// `SMIMECapabilities`: what a correspondent's program can do, by its own word (RFC 8551 §2.5.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    der: Vec<u8>,
+    oids: Vec<Oid>,
+}
+
+impl Capabilities {
+    /// What we can do, as we say it in what we sign, best first.
+    pub fn ours() -> Self {
+        use ContentCipher::{Aes128Cbc, Aes128Gcm, Aes192Cbc, Aes256Cbc, Aes256Gcm};
+        Self::from_ciphers(&[Aes256Gcm, Aes128Gcm, Aes256Cbc, Aes192Cbc, Aes128Cbc])
+    }
+
+    /// From content ciphers.
+    pub fn from_ciphers(ciphers: &[ContentCipher]) -> Self {
+        let mut writer = Writer::new();
+        writer.sequence(|w| {
+            for cipher in ciphers {
+                w.sequence(|w| w.oid(&cipher.oid()));
+            }
+            // The key management that we ask for: OAEP (RFC 3560 §5).
+            w.sequence(|w| w.oid(&oids::RSAES_OAEP));
+        });
+        let oids = ciphers.iter().map(|cipher| cipher.oid()).chain([oids::RSAES_OAEP]).collect();
+        Self { der: writer.into_vec(), oids }
+    }
+
+    /// Reads the attribute's value; `None` when it is malformed.
+    pub fn from_der(der: &[u8]) -> Option<Self> {
+        const MOST: usize = 200;
+        let mut outer = Reader::new(der, Encoding::Ber);
+        let mut list = outer.sequence("SMIMECapabilities").ok()?;
+        let mut oids = Vec::new();
+        while !list.is_empty() && oids.len() < MOST {
+            oids.push(list.sequence("SMIMECapability").ok()?.oid().ok()?);
+        }
+        Some(Self { der: der.to_vec(), oids })
+    }
+
+    /// The attribute's value.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Whether this cipher is named.
+    pub fn can(&self, cipher: ContentCipher) -> bool {
+        self.oids.contains(&cipher.oid())
+    }
+
+    pub(crate) fn names_any(&self, ciphers: &[ContentCipher]) -> bool {
+        ciphers.iter().any(|cipher| self.can(*cipher))
+    }
+}

@@ -1,0 +1,320 @@
+use std::fmt;
+use std::io::{self, BufRead};
+
+use asn1::Time;
+use cms::{Integrity, SignedData, SignerReport, Spool, SpoolReader, oids};
+use mime::{Header, Mailbox, VisibleFromError};
+use pki::{Budget, Certificate, CertificateList, Credential, EmailAddress, PathChecker, PathPolicy, Purpose, RevocationStatus};
+
+use crate::layers::{Layer, LayerOpener, Opened};
+use crate::{Check, Error, LayerReport, Policy, SignedReport, SignerVerdict};
+
+/// Verifies messages under a policy.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct Verifier<'a> {
+    policy: &'a Policy,
+    credentials: &'a [Credential],
+}
+
+/// Whose address the signer must have.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    /// This one.
+    Address(EmailAddress),
+    /// The one visible From of the mail itself.
+    VisibleFrom,
+}
+
+impl<'a> Verifier<'a> {
+    /// Under this policy.
+    pub fn new(policy: &'a Policy) -> Self {
+        Self { policy, credentials: &[] }
+    }
+
+    /// Also opens encrypted layers with these keys.
+    pub fn with_keys(self, credentials: &'a [Credential]) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// Takes a message apart and checks each signature. What comes out is no decision yet.
+    ///
+    /// # Errors
+    /// When the message cannot be read.
+    pub fn verify(&self, message: impl BufRead) -> Result<Verification, Error> {
+        self.verify_opened(self.opener().open(message, None)?)
+    }
+
+    /// The same for a signature whose content is elsewhere.
+    ///
+    /// # Errors
+    /// When signature or content cannot be read.
+    pub fn verify_detached(&self, signature: impl BufRead, mut content: impl BufRead) -> Result<Verification, Error> {
+        self.verify_opened(self.opener().open(signature, Some(&mut content))?)
+    }
+
+    fn opener(&self) -> LayerOpener<'_> {
+        LayerOpener { limits: &self.policy.limits, credentials: self.credentials, most: self.policy.limits.layers }
+    }
+
+    fn verify_opened(&self, opened: Opened) -> Result<Verification, Error> {
+        if let Some(error) = opened.unavailable {
+            return Err(error.into());
+        }
+        let budget = Budget::default();
+        let mut failed_decryption = false;
+        let layers = opened
+            .layers
+            .into_iter()
+            .map(|layer| match layer {
+                Layer::Signed { data, bare_line_feeds } => LayerReport::Signed(self.judge(&data, bare_line_feeds, &budget)),
+                Layer::Encrypted { report, failed } => {
+                    failed_decryption |= failed;
+                    LayerReport::Encrypted(report)
+                }
+            })
+            .collect();
+        Ok(Verification { header: opened.header, layers, content: opened.content, authenticated: opened.authenticated, failed_decryption })
+    }
+
+    // CASES T-02, S-43: each signer verified, and chained, by itself.
+    fn judge(&self, data: &SignedData, bare_line_feeds: bool, budget: &Budget) -> SignedReport {
+        let reports = data.verify(&self.policy.certificates);
+        let from_message: Vec<CertificateList> = data.crls().iter().filter_map(|der| CertificateList::from_der(der).ok()).collect();
+        let signers = reports
+            .into_iter()
+            .zip(data.signers())
+            .map(|(report, info)| {
+                let capabilities = info.signed_attributes().and_then(|attributes| attributes.value(oids::SMIME_CAPABILITIES));
+                let mut verdict = describe(&report);
+                verdict.capabilities = capabilities.map(<[u8]>::to_vec);
+                if let (Integrity::Intact, Some(certificate)) = (&report.integrity, &report.certificate) {
+                    self.check_path(certificate, data, &from_message, budget, &mut verdict);
+                }
+                verdict
+            })
+            .collect();
+        SignedReport { signers, certificates: data.certificates().to_vec(), bare_line_feeds }
+    }
+
+    fn check_path(&self, certificate: &Certificate, data: &SignedData, crls: &[CertificateList], budget: &Budget, verdict: &mut SignerVerdict) {
+        let policy = PathPolicy::at(self.policy.at).purpose(Purpose::Sign).revocation(self.policy.revocation);
+        let mut checker = PathChecker::new(&self.policy.anchors, &policy)
+            .intermediates(data.certificates().iter().chain(&self.policy.certificates))
+            .crls(crls.iter().chain(&self.policy.crls))
+            .budget(budget);
+        if let Some(cache) = &self.policy.cache {
+            checker = checker.cache(cache);
+        }
+        match checker.check(certificate) {
+            Ok(path) => {
+                verdict.path = Check::Pass;
+                verdict.revocation = path.revocation();
+            }
+            Err(rejected) => {
+                verdict.path = Check::Fail;
+                verdict.revocation = rejected.revocation();
+                verdict.reason = Some(rejected.to_string());
+            }
+        }
+    }
+}
+
+fn describe(report: &SignerReport) -> SignerVerdict {
+    let certificate = report.certificate.as_ref();
+    let (integrity, reason) = match &report.integrity {
+        Integrity::Intact => (Check::Pass, None),
+        Integrity::Broken(failure) => (Check::Fail, Some(failure.to_string())),
+    };
+    SignerVerdict {
+        subject: certificate.map_or_else(|| report.identifier.describe(), |certificate| certificate.subject().to_string()),
+        addresses: certificate.map(|certificate| certificate.email_addresses().iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        certificate: report.certificate.clone(),
+        algorithm: report.algorithm.clone(),
+        digest: report.digest.clone(),
+        signing_time: report.signing_time,
+        integrity,
+        path: Check::Unchecked,
+        revocation: RevocationStatus::Unchecked,
+        address: Check::Unchecked,
+        reason,
+        capabilities: None,
+    }
+}
+
+/// A message whose signatures were checked. It says nothing before [`Self::accept`].
+#[derive(Debug)]
+#[must_use = "a verification decides nothing by itself: accept it or look at its layers"]
+pub struct Verification {
+    header: Header,
+    layers: Vec<LayerReport>,
+    content: Spool,
+    authenticated: bool,
+    failed_decryption: bool,
+}
+
+impl Verification {
+    /// Each layer, outermost first.
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.layers
+    }
+
+    /// The header of the mail as it came, unprotected.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The one visible sender.
+    pub fn visible_from(&self) -> Result<Mailbox, VisibleFromError> {
+        self.header.visible_from()
+    }
+
+    /// Whether an encrypted layer could not be opened, for whatever reason.
+    pub fn has_unopened_layer(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, LayerReport::Encrypted(report) if !report.opened))
+    }
+
+    /// Whether decryption was tried and did not succeed.
+    pub fn has_failed_decryption(&self) -> bool {
+        self.failed_decryption
+    }
+
+    /// The latest time that a signer claims, for a warning about replay.
+    pub fn claimed_signing_time(&self) -> Option<Time> {
+        self.signers().filter_map(|signer| signer.signing_time).max()
+    }
+
+    fn signers(&self) -> impl Iterator<Item = &SignerVerdict> {
+        self.layers.iter().flat_map(|layer| match layer {
+            LayerReport::Signed(report) => report.signers.as_slice(),
+            _ => &[],
+        })
+    }
+
+    pub(crate) fn into_parts(self) -> (Spool, Vec<LayerReport>, bool) {
+        (self.content, self.layers, self.authenticated)
+    }
+
+    /// Decides. The content is accepted when every layer is open, something is signed, every signer of every signed
+    /// layer is intact and trusted, and each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
+    /// the weakest layer decides).
+    pub fn accept(mut self, sender: &Sender) -> Result<VerifiedContent, Rejected> {
+        let sender = match sender {
+            Sender::Address(address) => Ok(address.clone()),
+            Sender::VisibleFrom => match self.visible_from() {
+                Ok(mailbox) => EmailAddress::parse(&mailbox.to_string()).map_err(|error| format!("the From address cannot be in a certificate: {error}")),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        let mut problem: Option<String> = None;
+        let mut signed = false;
+        for layer in &mut self.layers {
+            let found = match layer {
+                LayerReport::Encrypted(report) if !report.opened => Some("an encrypted layer cannot be opened with the keys at hand".to_owned()),
+                LayerReport::Encrypted(_) => None,
+                LayerReport::Signed(report) => {
+                    signed |= !report.signers.is_empty();
+                    judge_layer(report, &sender)
+                }
+            };
+            problem = problem.or(found);
+        }
+        if !signed {
+            problem = problem.or(Some("the message is not signed".into()));
+        }
+        match problem {
+            None => Ok(VerifiedContent { content: self.content, layers: self.layers, header: self.header }),
+            Some(reason) => Err(Rejected { reason, layers: self.layers }),
+        }
+    }
+}
+
+fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>) -> Option<String> {
+    let mut problem = None;
+    let mut addressed = false;
+    for signer in &mut report.signers {
+        if !signer.passes_without_address() {
+            problem = problem.or_else(|| signer.reason.clone());
+            continue;
+        }
+        let Ok(sender) = sender else { continue };
+        let matches = signer.certificate.as_ref().is_some_and(|certificate| certificate.email_addresses().contains(sender));
+        signer.address = if matches { Check::Pass } else { Check::Fail };
+        addressed |= matches;
+        if !matches {
+            let addresses = if signer.addresses.is_empty() { "no address".to_owned() } else { signer.addresses.join(", ") };
+            signer.reason = Some(format!("the certificate is for {addresses}, not for {sender}"));
+        }
+    }
+    if report.signers.is_empty() {
+        return Some("there is no signer".into());
+    }
+    match sender {
+        Err(error) => problem.or_else(|| Some(error.clone())),
+        Ok(_) if !addressed => problem.or_else(|| report.signers.iter().find_map(|signer| signer.reason.clone())),
+        Ok(_) => problem,
+    }
+}
+
+/// Content that an accepted signature covers, byte for byte. Only [`Verification::accept`] makes it.
+#[derive(Debug)]
+pub struct VerifiedContent {
+    content: Spool,
+    layers: Vec<LayerReport>,
+    header: Header,
+}
+
+impl VerifiedContent {
+    /// Reads the entity that was signed: its header fields and its body.
+    pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
+        self.content.reader()
+    }
+
+    /// Each layer, outermost first.
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.layers
+    }
+
+    /// The header of the mail as it came. It is not covered by the signature.
+    pub fn outer_header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Every signer, outermost layer first.
+    pub fn signers(&self) -> impl Iterator<Item = &SignerVerdict> {
+        self.layers.iter().flat_map(|layer| match layer {
+            LayerReport::Signed(report) => report.signers.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// Whether it was encrypted.
+    pub fn was_encrypted(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, LayerReport::Encrypted(_)))
+    }
+}
+
+/// It was checked, and the answer is no.
+#[derive(Debug)]
+pub struct Rejected {
+    reason: String,
+    layers: Vec<LayerReport>,
+}
+
+impl Rejected {
+    /// The reason closest to the truth, as a sentence without capital and full stop.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Each layer, outermost first, with each signer: how far it got, and why it stopped.
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.layers
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
