@@ -314,7 +314,8 @@ impl SignedData {
     /// The digests that the signers used and that were not computed while the content went by.
     pub fn missing_digests(&self) -> Vec<DigestAlgorithm> {
         let used = self.signers.iter().filter_map(|signer| signer.digest_algorithm().ok());
-        used.filter(|used| !used.is_weak() && !self.content.digests.iter().any(|digest| digest.algorithm() == *used)).collect()
+        used.filter(|used| !used.is_weak() && !self.content.digests.iter().any(|digest| digest.algorithm() == *used))
+            .collect()
     }
 
     /// Checks each signature by itself, with the certificates that came along and `more`.

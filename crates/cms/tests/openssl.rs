@@ -115,8 +115,9 @@ fn both_ways_encrypted() {
                     let der = peer.read("encrypted.der");
                     let ours = EncryptedDataReader::open(&der[..]).unwrap();
                     assert_eq!(ours.recipients().iter().flat_map(cms::RecipientInfo::recipients).count(), 2);
-                    let decrypted =
-                        ours.decrypt(&[bob.credential.clone()], SpoolLimits::in_folder(folder.path())).unwrap();
+                    let decrypted = ours
+                        .decrypt(std::slice::from_ref(&bob.credential), SpoolLimits::in_folder(folder.path()))
+                        .unwrap();
                     assert!(read(decrypted.content) == content);
                 }
             }
@@ -131,8 +132,9 @@ fn both_ways_encrypted() {
                 });
                 let theirs = peer.read("theirs.der");
                 let reader = EncryptedDataReader::open(&theirs[..]).unwrap();
-                let decrypted =
-                    reader.decrypt(&[bob.credential.clone()], SpoolLimits::in_folder(folder.path())).unwrap();
+                let decrypted = reader
+                    .decrypt(std::slice::from_ref(&bob.credential), SpoolLimits::in_folder(folder.path()))
+                    .unwrap();
                 assert_eq!(decrypted.cipher, cipher);
                 assert!(read(decrypted.content) == large, "{kind:?} {cipher} {flags}");
             }

@@ -49,13 +49,18 @@ impl<'a> Decryptor<'a> {
     /// # Errors
     /// [`Error::NotSmime`] when it is not encrypted; [`cms::Error::NoMatchingRecipient`] when it is to others;
     /// [`cms::Error::DecryptionFailed`] for everything else that goes wrong.
-    pub fn decrypt(&self, message: impl BufRead) -> Result<Result<DecryptedContent, (DecryptedContent, UnprotectedContent)>, Error> {
+    pub fn decrypt(
+        &self,
+        message: impl BufRead,
+    ) -> Result<Result<DecryptedContent, (DecryptedContent, UnprotectedContent)>, Error> {
         let opener = LayerOpener { limits: self.limits, credentials: self.credentials, most: 1 };
         let mut opened = opener.open(message, None)?;
         if let Some(error) = opened.unavailable {
             return Err(error.into());
         }
-        let Some(Layer::Encrypted { report, failed }) = opened.layers.pop() else { return Err(Error::NotSmime { wanted: "encrypted" }) };
+        let Some(Layer::Encrypted { report, failed }) = opened.layers.pop() else {
+            return Err(Error::NotSmime { wanted: "encrypted" });
+        };
         if !report.opened {
             let error = if failed { cms::Error::DecryptionFailed } else { cms::Error::NoMatchingRecipient };
             return Err(error.into());

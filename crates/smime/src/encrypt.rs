@@ -82,7 +82,8 @@ impl Encryptor {
 
     /// The content cipher that will be used.
     pub fn chosen_cipher(&self) -> ContentCipher {
-        let recipients = std::iter::once(&self.first).chain(&self.others).map(|(_, capabilities)| capabilities.as_ref());
+        let recipients =
+            std::iter::once(&self.first).chain(&self.others).map(|(_, capabilities)| capabilities.as_ref());
         self.cipher.unwrap_or_else(|| self.profile.cipher(recipients))
     }
 
@@ -110,7 +111,13 @@ impl Encryptor {
             Ok(Recipient::new(certificate)?.transport(transport.clone()))
         };
         let others = self.others.iter().map(recipient).collect::<Result<Vec<_>, _>>()?;
-        let mut writer = EncryptedDataWriter::new(&recipient(&self.first)?, &others, self.chosen_cipher(), oids::ID_DATA, Vec::new())?;
+        let mut writer = EncryptedDataWriter::new(
+            &recipient(&self.first)?,
+            &others,
+            self.chosen_cipher(),
+            oids::ID_DATA,
+            Vec::new(),
+        )?;
         writer.write_all(content)?;
         Ok(writer.finish()?)
     }

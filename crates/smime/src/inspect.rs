@@ -25,7 +25,9 @@ pub fn inspect(message: &[u8], limits: &Limits) -> Result<Node, Error> {
     match recognise(message) {
         Form::Mail => Ok(inspect_entity(&Entity::parse(message, &limits.mime)?, limits, limits.layers)),
         Form::Der => inspect_cms(message, limits, limits.layers),
-        form @ (Form::Pem | Form::Base64) => inspect_cms(&unarmour(form, message).ok_or(Error::Unrecognised)?, limits, limits.layers),
+        form @ (Form::Pem | Form::Base64) => {
+            inspect_cms(&unarmour(form, message).ok_or(Error::Unrecognised)?, limits, limits.layers)
+        }
         Form::Other => Err(Error::Unrecognised),
     }
 }
@@ -73,7 +75,11 @@ fn inspect_cms(der: &[u8], limits: &Limits, depth: usize) -> Result<Node, Error>
         Some(kind @ (ContentType::EnvelopedData | ContentType::AuthEnvelopedData)) => {
             let reader = EncryptedDataReader::open(der)?;
             let kind = if kind == ContentType::EnvelopedData { "EnvelopedData" } else { "AuthEnvelopedData" };
-            let mut node = Node { kind: kind.into(), facts: vec![("cipher", reader.cipher().name().into())], children: Vec::new() };
+            let mut node = Node {
+                kind: kind.into(),
+                facts: vec![("cipher", reader.cipher().name().into())],
+                children: Vec::new(),
+            };
             for info in reader.recipients() {
                 for recipient in info.recipients() {
                     node.facts.push(("recipient", format!("{} by {}", recipient.describe(), info.algorithm())));
@@ -96,9 +102,13 @@ fn inspect_signed(der: &[u8], limits: &Limits, depth: usize) -> Result<Node, Err
     std::io::Read::read_to_end(&mut reader, &mut content)?;
     let data = reader.finish(None)?;
     let mut node = Node { kind: "SignedData".into(), ..Node::default() };
-    node.facts.push(("content", if data.has_content() { format!("{} octets inside", content.len()) } else { "detached".into() }));
+    node.facts.push((
+        "content",
+        if data.has_content() { format!("{} octets inside", content.len()) } else { "detached".into() },
+    ));
     for signer in data.signers() {
-        let algorithm = signer.signature_algorithm().map_or_else(|error| error.to_string(), |algorithm| algorithm.name().into());
+        let algorithm =
+            signer.signature_algorithm().map_or_else(|error| error.to_string(), |algorithm| algorithm.name().into());
         let digest = signer.digest_algorithm().map_or_else(|error| error.to_string(), |digest| digest.name().into());
         node.facts.push(("signer", format!("{}, {algorithm} with {digest}", signer.identifier().describe())));
         if let Some(time) = signer.signed_attributes().and_then(cms::Attributes::signing_time) {
@@ -106,7 +116,8 @@ fn inspect_signed(der: &[u8], limits: &Limits, depth: usize) -> Result<Node, Err
         }
     }
     for certificate in data.certificates() {
-        node.facts.push(("certificate", format!("{} until {}", certificate.subject(), certificate.validity().not_after)));
+        node.facts
+            .push(("certificate", format!("{} until {}", certificate.subject(), certificate.validity().not_after)));
     }
     if data.has_content() && depth > 0 && recognise(&content) == Form::Mail {
         node.children.push(inspect_entity(&Entity::parse(&content, &limits.mime)?, limits, depth - 1));

@@ -111,17 +111,26 @@ impl LayerOpener<'_> {
         }
         let Some(content_type) = header.content_type() else { return Ok(Step::NoLayer) };
         if content_type.essence == "multipart/signed" {
-            let pgp = content_type.parameter("protocol").is_some_and(|protocol| protocol.to_ascii_lowercase().contains("pgp"));
+            let pgp = content_type
+                .parameter("protocol")
+                .is_some_and(|protocol| protocol.to_ascii_lowercase().contains("pgp"));
             return match content_type.parameter("boundary") {
                 Some(boundary) if !pgp => self.take_off_clear(boundary, content_type.parameter("micalg"), body, opened),
                 _ => Ok(Step::NoLayer),
             };
         }
         let file_name = header.disposition().and_then(|disposition| disposition.file_name().map(str::to_owned));
-        let named = file_name.or_else(|| content_type.parameter("name").map(str::to_owned)).unwrap_or_default().to_ascii_lowercase();
-        let labelled = content_type.essence.starts_with("application/pkcs7-") || content_type.essence.starts_with("application/x-pkcs7-");
+        let named = file_name
+            .or_else(|| content_type.parameter("name").map(str::to_owned))
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let labelled = content_type.essence.starts_with("application/pkcs7-")
+            || content_type.essence.starts_with("application/x-pkcs7-");
         // CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides.
-        if !labelled && content_type.essence != "application/octet-stream" && ![".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end)) {
+        if !labelled
+            && content_type.essence != "application/octet-stream"
+            && ![".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end))
+        {
             return Ok(Step::NoLayer);
         }
         match header.transfer_encoding().as_str() {
@@ -135,19 +144,35 @@ impl LayerOpener<'_> {
         }
     }
 
-    fn take_off_cms(&self, source: &mut dyn BufRead, detached: Option<&mut dyn BufRead>, opened: &mut Opened) -> Result<Step, Error> {
+    fn take_off_cms(
+        &self,
+        source: &mut dyn BufRead,
+        detached: Option<&mut dyn BufRead>,
+        opened: &mut Opened,
+    ) -> Result<Step, Error> {
         match cms::sniff(source.fill_buf()?) {
             Some(ContentType::SignedData) => self.take_off_signed(source, detached, opened),
-            Some(ContentType::EnvelopedData | ContentType::AuthEnvelopedData) => self.take_off_encrypted(source, opened),
+            Some(ContentType::EnvelopedData | ContentType::AuthEnvelopedData) => {
+                self.take_off_encrypted(source, opened)
+            }
             _ => Ok(Step::NoLayer),
         }
     }
 
     // multipart/signed (RFC 1847 §2.1, RFC 8551 §3.5.3): the digest is over the first part, whatever else the second
     // carries (CASES T-01).
-    fn take_off_clear(&self, boundary: &str, micalg: Option<&str>, body: &mut dyn BufRead, opened: &mut Opened) -> Result<Step, Error> {
+    fn take_off_clear(
+        &self,
+        boundary: &str,
+        micalg: Option<&str>,
+        body: &mut dyn BufRead,
+        opened: &mut Opened,
+    ) -> Result<Step, Error> {
         let mut part = PartReader::new(body, boundary).next_part()?;
-        let mut sink = CrlfWriter::new(Tee { digests: ContentDigests::new(&announced(micalg)), spool: Spool::new(self.limits.spool.clone()) });
+        let mut sink = CrlfWriter::new(Tee {
+            digests: ContentDigests::new(&announced(micalg)),
+            spool: Spool::new(self.limits.spool.clone()),
+        });
         io::copy(&mut part, &mut sink)?;
         if part.end() != Some(PartEnd::Delimiter) {
             return Ok(Step::Stopped);
@@ -170,7 +195,12 @@ impl LayerOpener<'_> {
         Ok(Step::Inside(spool))
     }
 
-    fn take_off_signed(&self, source: &mut dyn BufRead, detached: Option<&mut dyn BufRead>, opened: &mut Opened) -> Result<Step, Error> {
+    fn take_off_signed(
+        &self,
+        source: &mut dyn BufRead,
+        detached: Option<&mut dyn BufRead>,
+        opened: &mut Opened,
+    ) -> Result<Step, Error> {
         let mut reader = SignedDataReader::open(source)?;
         let mut spool = Spool::new(self.limits.spool.clone());
         let has_content = reader.has_content();
@@ -197,7 +227,12 @@ impl LayerOpener<'_> {
         let reader = match EncryptedDataReader::open(source) {
             Ok(reader) => reader,
             Err(cms::Error::DecryptionFailed) => {
-                let report = EncryptedReport { recipients: Vec::new(), cipher: String::new(), authenticated: false, opened: false };
+                let report = EncryptedReport {
+                    recipients: Vec::new(),
+                    cipher: String::new(),
+                    authenticated: false,
+                    opened: false,
+                };
                 opened.layers.push(Layer::Encrypted { report, failed: true });
                 return Ok(Step::Stopped);
             }
@@ -206,13 +241,19 @@ impl LayerOpener<'_> {
         let recipients = reader.recipients().iter().flat_map(|info| {
             let named: Vec<String> = match info.recipients() {
                 [] => vec![info.algorithm().to_owned()],
-                named => named.iter().map(|recipient| format!("{} by {}", recipient.describe(), info.algorithm())).collect(),
+                named => {
+                    named.iter().map(|recipient| format!("{} by {}", recipient.describe(), info.algorithm())).collect()
+                }
             };
             named
         });
         let cipher = reader.cipher();
-        let mut report =
-            EncryptedReport { recipients: recipients.collect(), cipher: cipher.name().into(), authenticated: cipher.is_authenticated(), opened: false };
+        let mut report = EncryptedReport {
+            recipients: recipients.collect(),
+            cipher: cipher.name().into(),
+            authenticated: cipher.is_authenticated(),
+            opened: false,
+        };
         if self.credentials.is_empty() {
             opened.layers.push(Layer::Encrypted { report, failed: false });
             return Ok(Step::Stopped);
@@ -247,7 +288,8 @@ fn complete_digests(data: SignedData, spool: &mut Spool) -> Result<SignedData, E
     if missing.is_empty() || spool.is_empty() {
         return Ok(data);
     }
-    let used: Vec<DigestAlgorithm> = data.signers().iter().filter_map(|signer| signer.digest_algorithm().ok()).collect();
+    let used: Vec<DigestAlgorithm> =
+        data.signers().iter().filter_map(|signer| signer.digest_algorithm().ok()).collect();
     let mut digests = ContentDigests::new(&used);
     let mut reader = spool.reader()?;
     loop {

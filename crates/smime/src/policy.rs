@@ -55,6 +55,11 @@ impl Limits {
     /// Ten layers, and the limits of [`mime::Limits`] and [`cms::SpoolLimits`]; large content waits, encrypted, in
     /// unlinked files in `folder`.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { layers: 10, mime: mime::Limits::default(), signature: 16 << 20, spool: cms::SpoolLimits::in_folder(folder) }
+        Self {
+            layers: 10,
+            mime: mime::Limits::default(),
+            signature: 16 << 20,
+            spool: cms::SpoolLimits::in_folder(folder),
+        }
     }
 }

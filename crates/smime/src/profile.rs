@@ -1,4 +1,6 @@
-use crypto::{ContentCipher, DigestAlgorithm, KeyTransportAlgorithm, PssParameters, PublicKey, PublicKeyKind, SignatureAlgorithm};
+use crypto::{
+    ContentCipher, DigestAlgorithm, KeyTransportAlgorithm, PssParameters, PublicKey, PublicKeyKind, SignatureAlgorithm,
+};
 
 use crate::Capabilities;
 
@@ -28,9 +30,15 @@ impl Profile {
     fn choices(self) -> Choices {
         use ContentCipher::{Aes128Cbc, Aes128Gcm, Aes256Cbc, Aes256Gcm};
         match self {
-            Self::Modern | Self::Pq => Choices { unknown: Aes256Gcm, known: &[Aes256Gcm, Aes128Gcm, Aes256Cbc, Aes128Cbc], pss: false },
-            Self::Compatible => Choices { unknown: Aes256Cbc, known: &[Aes256Gcm, Aes128Gcm, Aes256Cbc, Aes128Cbc], pss: false },
-            Self::Energy => Choices { unknown: Aes256Cbc, known: &[Aes256Gcm, Aes256Cbc, Aes128Gcm, Aes128Cbc], pss: true },
+            Self::Modern | Self::Pq => {
+                Choices { unknown: Aes256Gcm, known: &[Aes256Gcm, Aes128Gcm, Aes256Cbc, Aes128Cbc], pss: false }
+            }
+            Self::Compatible => {
+                Choices { unknown: Aes256Cbc, known: &[Aes256Gcm, Aes128Gcm, Aes256Cbc, Aes128Cbc], pss: false }
+            }
+            Self::Energy => {
+                Choices { unknown: Aes256Cbc, known: &[Aes256Gcm, Aes256Cbc, Aes128Gcm, Aes128Cbc], pss: true }
+            }
             Self::Bsi => Choices { unknown: Aes256Gcm, known: &[Aes256Gcm, Aes128Gcm], pss: true },
         }
     }
@@ -46,7 +54,12 @@ impl Profile {
             Some(capabilities) if capabilities.names_any(choices.known) => capabilities.can(cipher),
             _ => cipher == choices.unknown,
         };
-        choices.known.iter().copied().find(|&cipher| known.iter().all(|recipient| can(recipient, cipher))).unwrap_or(choices.unknown)
+        choices
+            .known
+            .iter()
+            .copied()
+            .find(|&cipher| known.iter().all(|recipient| can(recipient, cipher)))
+            .unwrap_or(choices.unknown)
     }
 
     /// How a content key travels to an RSA key: OAEP, always (CASES S-03).
@@ -57,7 +70,9 @@ impl Profile {
     /// The signature algorithm for a key; `None` for keys that do not sign.
     pub fn signature(self, key: &PublicKey) -> Option<SignatureAlgorithm> {
         match key.kind() {
-            PublicKeyKind::Rsa { .. } if self.choices().pss => Some(SignatureAlgorithm::RsaPss(PssParameters::standard(DigestAlgorithm::Sha256))),
+            PublicKeyKind::Rsa { .. } if self.choices().pss => {
+                Some(SignatureAlgorithm::RsaPss(PssParameters::standard(DigestAlgorithm::Sha256)))
+            }
             _ => key.default_signature_algorithm(),
         }
     }
@@ -75,7 +90,9 @@ impl Profile {
 
     /// From its name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Modern, Self::Compatible, Self::Energy, Self::Bsi, Self::Pq].into_iter().find(|profile| profile.name() == name)
+        [Self::Modern, Self::Compatible, Self::Energy, Self::Bsi, Self::Pq]
+            .into_iter()
+            .find(|profile| profile.name() == name)
     }
 }
 

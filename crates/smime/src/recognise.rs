@@ -29,7 +29,10 @@ pub fn recognise(beginning: &[u8]) -> Form {
     }
     // Base64 of `30 8x` or `30 80` begins with MI, and of a short one with MA…MH.
     let first_line = text.split(|b| matches!(b, b'\r' | b'\n')).next().unwrap_or_default();
-    if first_line.len() >= 16 && first_line.starts_with(b"M") && first_line.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')) {
+    if first_line.len() >= 16
+        && first_line.starts_with(b"M")
+        && first_line.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+    {
         return Form::Base64;
     }
     Form::Other
@@ -37,7 +40,9 @@ pub fn recognise(beginning: &[u8]) -> Form {
 
 fn looks_like_header(beginning: &[u8]) -> bool {
     // Seen in the wild: an mbox line before the header.
-    let text = beginning.strip_prefix(b"From ").map_or(beginning, |rest| rest.split_inclusive(|&b| b == b'\n').nth(1).unwrap_or_default());
+    let text = beginning
+        .strip_prefix(b"From ")
+        .map_or(beginning, |rest| rest.split_inclusive(|&b| b == b'\n').nth(1).unwrap_or_default());
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
     let Some(colon) = line.iter().position(|&b| b == b':') else { return false };
     let name = line.get(..colon).unwrap_or_default().trim_ascii_end();
@@ -61,7 +66,10 @@ mod tests {
     fn content_decides() {
         assert_eq!(recognise(b"Subject: x\r\n\r\n"), Form::Mail);
         assert_eq!(recognise(b"From alice Thu Jan 1\nSubject: x\n\n"), Form::Mail);
-        assert_eq!(recognise(&[0x30, 0x80, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x02, 0xA0, 0x80]), Form::Der);
+        assert_eq!(
+            recognise(&[0x30, 0x80, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x02, 0xA0, 0x80]),
+            Form::Der
+        );
         assert_eq!(recognise(b"-----BEGIN CMS-----\n"), Form::Pem);
         assert_eq!(recognise(b"MIAGCSqGSIb3DQEHAqCAMIACAQExDzANBglg\n"), Form::Base64);
         assert_eq!(recognise(b"hello world"), Form::Other);

@@ -73,10 +73,16 @@ impl Signer {
         for signer in std::iter::once(&mut self.first).chain(&mut self.others) {
             let key = signer.credential().key().public_key();
             let algorithm = match key.kind() {
-                PublicKeyKind::Rsa { pss: restricted, .. } if pss || restricted.is_some() => SignatureAlgorithm::RsaPss(PssParameters::standard(digest)),
+                PublicKeyKind::Rsa { pss: restricted, .. } if pss || restricted.is_some() => {
+                    SignatureAlgorithm::RsaPss(PssParameters::standard(digest))
+                }
                 PublicKeyKind::Rsa { .. } => SignatureAlgorithm::RsaPkcs1(digest),
                 PublicKeyKind::Ec(_) => SignatureAlgorithm::Ecdsa(digest),
-                _ => return Err(crypto::Error::Unsupported { algorithm: format!("{digest} with {}", key.describe()) }.into()),
+                _ => {
+                    return Err(
+                        crypto::Error::Unsupported { algorithm: format!("{digest} with {}", key.describe()) }.into()
+                    );
+                }
             };
             *signer = signer.clone().algorithm(algorithm);
         }
@@ -107,7 +113,8 @@ impl Signer {
     pub fn sign(self, mail: &[u8]) -> Result<Vec<u8>, Error> {
         let limits = Limits { mime: self.limits, ..Limits::in_folder("") };
         let parts = split(mail, &limits)?;
-        let entity = if self.protect_headers { protect(&parts.outer, &parts.entity, &self.limits)? } else { parts.entity };
+        let entity =
+            if self.protect_headers { protect(&parts.outer, &parts.entity, &self.limits)? } else { parts.entity };
         let entity = mime::seven_bit(&entity, &self.limits)?;
         match self.form {
             SignatureForm::Clear => self.sign_clear(&parts.outer, &entity),
@@ -126,7 +133,8 @@ impl Signer {
     }
 
     fn sign_clear(self, outer: &Header, entity: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut algorithms: Vec<&str> = std::iter::once(&self.first).chain(&self.others).map(|signer| signer.digest().micalg()).collect();
+        let mut algorithms: Vec<&str> =
+            std::iter::once(&self.first).chain(&self.others).map(|signer| signer.digest().micalg()).collect();
         algorithms.dedup();
         let micalg = algorithms.join(",");
         let signature = self.sign_detached(entity)?;
@@ -187,9 +195,12 @@ pub(crate) fn write_base64(out: &mut Vec<u8>, der: &[u8]) -> Result<(), Error> {
 fn settings(credential: &Credential) -> Result<SignerSettings, Error> {
     let certificate = credential.certificate();
     let mut settings = SignerSettings::new(credential)?;
-    settings = settings.attribute(Attribute { oid: oids::SMIME_CAPABILITIES, values: vec![Capabilities::ours().der().to_vec()] });
+    settings = settings
+        .attribute(Attribute { oid: oids::SMIME_CAPABILITIES, values: vec![Capabilities::ours().der().to_vec()] });
     // RFC 8551 §2.5.3: the certificate to encrypt to, when it is this one.
-    let encrypts = certificate.key_usage().is_none_or(|usage| usage.intersects(pki::KeyUsage::KEY_ENCIPHERMENT.with(pki::KeyUsage::KEY_AGREEMENT)));
+    let encrypts = certificate
+        .key_usage()
+        .is_none_or(|usage| usage.intersects(pki::KeyUsage::KEY_ENCIPHERMENT.with(pki::KeyUsage::KEY_AGREEMENT)));
     if encrypts && cms::Recipient::new(certificate).is_ok() {
         settings = settings.attribute(Attribute::single(oids::ID_AA_ENCRYP_KEY_PREF, |w| {
             w.constructed(Tag::context_constructed(0), |w| {
@@ -229,5 +240,7 @@ fn protect(outer: &Header, entity: &[u8], limits: &mime::Limits) -> Result<Vec<u
 
 // Trace and transport fields describe the way, not the message.
 fn is_structural(field: &Field) -> bool {
-    ["Received", "Return-Path", "Delivered-To", "DKIM-Signature", "Authentication-Results", "Bcc", "X-Original-To"].iter().any(|name| field.is(name))
+    ["Received", "Return-Path", "Delivered-To", "DKIM-Signature", "Authentication-Results", "Bcc", "X-Original-To"]
+        .iter()
+        .any(|name| field.is(name))
 }

@@ -20,7 +20,8 @@ pub(crate) fn split(mail: &[u8], limits: &Limits) -> Result<Split, Error> {
         let text = std::str::from_utf8(mail).is_ok_and(|text| !text.contains('\0'));
         let content_type = if text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
         let encoding = if text { "8bit" } else { "binary" };
-        let mut entity = format!("Content-Type: {content_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n").into_bytes();
+        let mut entity =
+            format!("Content-Type: {content_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n").into_bytes();
         entity.extend_from_slice(mail);
         return Ok(Split { outer: Header::default(), entity });
     }
@@ -39,7 +40,11 @@ pub(crate) fn split(mail: &[u8], limits: &Limits) -> Result<Split, Error> {
 }
 
 /// Joins outer fields with a protected entity whose header begins with `Content-Type`.
-pub(crate) fn join(outer: &Header, content_fields: &str, body: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>) -> Result<Vec<u8>, Error> {
+pub(crate) fn join(
+    outer: &Header,
+    content_fields: &str,
+    body: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+) -> Result<Vec<u8>, Error> {
     let mut out = outer.to_bytes();
     // Seen in the wild: fields with bare LF; a mail has one kind of line end.
     if outer.has_bare_line_feeds() {

@@ -4,7 +4,9 @@ use std::io::{self, BufRead};
 use asn1::Time;
 use cms::{Integrity, SignedData, SignerReport, Spool, SpoolReader, oids};
 use mime::{Header, Mailbox, VisibleFromError};
-use pki::{Budget, Certificate, CertificateList, Credential, EmailAddress, PathChecker, PathPolicy, Purpose, RevocationStatus};
+use pki::{
+    Budget, Certificate, CertificateList, Credential, EmailAddress, PathChecker, PathPolicy, Purpose, RevocationStatus,
+};
 
 use crate::layers::{Layer, LayerOpener, Opened};
 use crate::{Check, Error, LayerReport, Policy, SignedReport, SignerVerdict};
@@ -67,25 +69,35 @@ impl<'a> Verifier<'a> {
             .layers
             .into_iter()
             .map(|layer| match layer {
-                Layer::Signed { data, bare_line_feeds } => LayerReport::Signed(self.judge(&data, bare_line_feeds, &budget)),
+                Layer::Signed { data, bare_line_feeds } => {
+                    LayerReport::Signed(self.judge(&data, bare_line_feeds, &budget))
+                }
                 Layer::Encrypted { report, failed } => {
                     failed_decryption |= failed;
                     LayerReport::Encrypted(report)
                 }
             })
             .collect();
-        Ok(Verification { header: opened.header, layers, content: opened.content, authenticated: opened.authenticated, failed_decryption })
+        Ok(Verification {
+            header: opened.header,
+            layers,
+            content: opened.content,
+            authenticated: opened.authenticated,
+            failed_decryption,
+        })
     }
 
     // CASES T-02, S-43: each signer verified, and chained, by itself.
     fn judge(&self, data: &SignedData, bare_line_feeds: bool, budget: &Budget) -> SignedReport {
         let reports = data.verify(&self.policy.certificates);
-        let from_message: Vec<CertificateList> = data.crls().iter().filter_map(|der| CertificateList::from_der(der).ok()).collect();
+        let from_message: Vec<CertificateList> =
+            data.crls().iter().filter_map(|der| CertificateList::from_der(der).ok()).collect();
         let signers = reports
             .into_iter()
             .zip(data.signers())
             .map(|(report, info)| {
-                let capabilities = info.signed_attributes().and_then(|attributes| attributes.value(oids::SMIME_CAPABILITIES));
+                let capabilities =
+                    info.signed_attributes().and_then(|attributes| attributes.value(oids::SMIME_CAPABILITIES));
                 let mut verdict = describe(&report);
                 verdict.capabilities = capabilities.map(<[u8]>::to_vec);
                 if let (Integrity::Intact, Some(certificate)) = (&report.integrity, &report.certificate) {
@@ -97,7 +109,14 @@ impl<'a> Verifier<'a> {
         SignedReport { signers, certificates: data.certificates().to_vec(), bare_line_feeds }
     }
 
-    fn check_path(&self, certificate: &Certificate, data: &SignedData, crls: &[CertificateList], budget: &Budget, verdict: &mut SignerVerdict) {
+    fn check_path(
+        &self,
+        certificate: &Certificate,
+        data: &SignedData,
+        crls: &[CertificateList],
+        budget: &Budget,
+        verdict: &mut SignerVerdict,
+    ) {
         let policy = PathPolicy::at(self.policy.at).purpose(Purpose::Sign).revocation(self.policy.revocation);
         let mut checker = PathChecker::new(&self.policy.anchors, &policy)
             .intermediates(data.certificates().iter().chain(&self.policy.certificates))
@@ -127,8 +146,11 @@ fn describe(report: &SignerReport) -> SignerVerdict {
         Integrity::Broken(failure) => (Check::Fail, Some(failure.to_string())),
     };
     SignerVerdict {
-        subject: certificate.map_or_else(|| report.identifier.describe(), |certificate| certificate.subject().to_string()),
-        addresses: certificate.map(|certificate| certificate.email_addresses().iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        subject: certificate
+            .map_or_else(|| report.identifier.describe(), |certificate| certificate.subject().to_string()),
+        addresses: certificate
+            .map(|certificate| certificate.email_addresses().iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
         certificate: report.certificate.clone(),
         algorithm: report.algorithm.clone(),
         digest: report.digest.clone(),
@@ -202,7 +224,8 @@ impl Verification {
         let sender = match sender {
             Sender::Address(address) => Ok(address.clone()),
             Sender::VisibleFrom => match self.visible_from() {
-                Ok(mailbox) => EmailAddress::parse(&mailbox.to_string()).map_err(|error| format!("the From address cannot be in a certificate: {error}")),
+                Ok(mailbox) => EmailAddress::parse(&mailbox.to_string())
+                    .map_err(|error| format!("the From address cannot be in a certificate: {error}")),
                 Err(error) => Err(error.to_string()),
             },
         };
@@ -210,7 +233,9 @@ impl Verification {
         let mut signed = false;
         for layer in &mut self.layers {
             let found = match layer {
-                LayerReport::Encrypted(report) if !report.opened => Some("an encrypted layer cannot be opened with the keys at hand".to_owned()),
+                LayerReport::Encrypted(report) if !report.opened => {
+                    Some("an encrypted layer cannot be opened with the keys at hand".to_owned())
+                }
                 LayerReport::Encrypted(_) => None,
                 LayerReport::Signed(report) => {
                     signed |= !report.signers.is_empty();
@@ -238,11 +263,13 @@ fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>)
             continue;
         }
         let Ok(sender) = sender else { continue };
-        let matches = signer.certificate.as_ref().is_some_and(|certificate| certificate.email_addresses().contains(sender));
+        let matches =
+            signer.certificate.as_ref().is_some_and(|certificate| certificate.email_addresses().contains(sender));
         signer.address = if matches { Check::Pass } else { Check::Fail };
         addressed |= matches;
         if !matches {
-            let addresses = if signer.addresses.is_empty() { "no address".to_owned() } else { signer.addresses.join(", ") };
+            let addresses =
+                if signer.addresses.is_empty() { "no address".to_owned() } else { signer.addresses.join(", ") };
             signer.reason = Some(format!("the certificate is for {addresses}, not for {sender}"));
         }
     }

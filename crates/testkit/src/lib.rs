@@ -147,13 +147,18 @@ impl Peer {
 
     /// Runs a command given as one line; gives its output when it succeeds, and all it said when not.
     pub fn run(&self, line: &str) -> Result<Vec<u8>, String> {
+        self.run_with_input(line, Stdio::null())
+    }
+
+    /// The same with something on its standard input.
+    pub fn run_with_input(&self, line: &str, input: Stdio) -> Result<Vec<u8>, String> {
         let mut words = line.split_whitespace();
         let program = words.next().unwrap_or_default();
         let output = Command::new(program)
             .args(words)
             .current_dir(&self.folder)
             .env("GNUPGHOME", self.folder.join("gnupg"))
-            .stdin(Stdio::null())
+            .stdin(input)
             .output()
             .unwrap_or_else(|error| panic!("{program} must be installed for this test: {error}"));
         if output.status.success() {
@@ -168,5 +173,66 @@ impl Peer {
         self.write(&format!("{name}.pem"), format!("{}{key}", person.certificate().to_pem()));
         let chain: String = person.credential.chain().iter().map(pki::Certificate::to_pem).collect();
         self.write(&format!("{name}-chain.pem"), chain);
+    }
+}
+
+/// GnuPG's gpgsm with a home of its own in the peer's folder, whose trust is that of a [`TestPki`].
+#[derive(Debug)]
+pub struct Gpgsm {
+    home: PathBuf,
+}
+
+impl Gpgsm {
+    /// Makes the home and trusts the test root.
+    pub fn start(peer: &Peer, pki: &TestPki) -> Self {
+        let home = peer.folder().join("gnupg");
+        must(std::fs::create_dir_all(&home));
+        must(std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)));
+        let fingerprint: Vec<String> =
+            pki.root().certificate().sha1().iter().map(|octet| format!("{octet:02X}")).collect();
+        must(std::fs::write(home.join("trustlist.txt"), format!("{} S relax\n", fingerprint.join(":"))));
+        must(std::fs::write(
+            home.join("gpgsm.conf"),
+            "disable-crl-checks\nbatch\nyes\npinentry-mode loopback\nfaked-system-time 20261124T120000\n",
+        ));
+        must(std::fs::write(home.join("gpg-agent.conf"), "allow-loopback-pinentry\n"));
+        let this = Self { home };
+        peer.write("root.der", pki.root().certificate().der());
+        peer.write("ca.der", pki.ca().certificate().der());
+        must(peer.run(&format!("{this} --import root.der ca.der")));
+        this
+    }
+
+    /// Imports a person's key and certificate.
+    pub fn import(&self, peer: &Peer, name: &str, person: &Person) {
+        peer.write_person(name, person);
+        must(peer.run(&format!("openssl pkcs12 -export -in {name}.pem -out {name}.p12 -passout pass:x -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1")));
+        must(self.run(peer, &format!("--import {name}.p12")));
+    }
+
+    /// Runs it with the passphrase of the imported keys.
+    pub fn run(&self, peer: &Peer, arguments: &str) -> Result<Vec<u8>, String> {
+        peer.write("passphrase", "x\n");
+        let passphrase = must(std::fs::File::open(peer.folder().join("passphrase")));
+        peer.run_with_input(&format!("{self} --passphrase-fd 0 {arguments}"), passphrase.into())
+    }
+}
+
+impl std::fmt::Display for Gpgsm {
+    /// The beginning of a command line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "gpgsm --homedir {}", self.home.display())
+    }
+}
+
+impl Drop for Gpgsm {
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(&self.home)
+            .args(["--kill", "all"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }
