@@ -2,13 +2,24 @@
 
 use crypto::{AlgorithmIdentifier, PublicKey, PublicKeyKind, SignatureAlgorithm};
 
-use crate::Reason;
+use crate::{Purpose, Reason};
 
 /// Why a key is not good enough (CASES S-11, T-43).
 pub(crate) fn weakness(key: &PublicKey) -> Option<Reason> {
     match key.kind() {
         PublicKeyKind::Rsa { bits, .. } if key.is_weak() => Some(Reason::KeyTooShort { bits }),
         _ => None,
+    }
+}
+
+/// Whether keys of this kind can do what is asked.
+pub(crate) fn is_able(key: &PublicKey, purpose: Purpose) -> bool {
+    match (key.kind(), purpose) {
+        (PublicKeyKind::Ed25519 | PublicKeyKind::MlDsa(_), Purpose::Encrypt) => false,
+        // RFC 4055 §1.2: a key restricted to RSASSA-PSS signs only.
+        (PublicKeyKind::Rsa { pss: Some(_), .. }, Purpose::Encrypt) => false,
+        (PublicKeyKind::X25519 | PublicKeyKind::MlKem(_), Purpose::Sign | Purpose::Ocsp | Purpose::Crl) => false,
+        _ => true,
     }
 }
 

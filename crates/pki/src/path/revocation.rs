@@ -3,7 +3,7 @@
 use super::build::Search;
 use super::validate::Failure;
 use super::{Conformance, Explanation, PathChecker, PathPolicy, Purpose, Revocation, RevocationStatus};
-use crate::crl::{RevocationReason, Revoked};
+use crate::crl::{RevocationReason, Revoked, Unusable};
 use crate::extensions::{DistributionPoint, DistributionPointName, GeneralName, KeyUsage, ReasonFlags};
 use crate::{Certificate, CertificateList, Name, Reason, TrustAnchors, keys};
 
@@ -23,12 +23,19 @@ pub(super) fn check(
     explanation: &mut Explanation,
 ) -> Result<RevocationStatus, Box<(Failure, RevocationStatus)>> {
     let policy = search.checker.policy;
-    let mut overall = RevocationStatus::Good;
+    // An anchor's revocation is for who trusts it; a path of nothing else has nobody to ask.
+    let mut overall = if chain.len() > 1 { RevocationStatus::Good } else { RevocationStatus::Unchecked };
     for index in (0..chain.len().saturating_sub(1)).rev() {
         let (Some(certificate), Some(above)) = (chain.get(index), chain.get(index + 1..)) else { continue };
         let (section, rule) = ("RFC 5280 §6.1.3 (a)(3)", "the certificate is not revoked");
         let fail = |reason| Failure { certificate: index, section, rule, reason };
-        match status_of(search, certificate, above) {
+        let mut findings = Vec::new();
+        let status = status_of(search, certificate, above, &mut findings);
+        if status == Status::Unknown {
+            let detail = (!findings.is_empty()).then(|| findings.join("; "));
+            explanation.noted(index, section, "whether the certificate is revoked is unknown", detail);
+        }
+        match status {
             Status::Good => explanation.passed(index, section, rule),
             Status::Revoked(Revoked { on, reason, .. }) => {
                 return Err(Box::new((fail(Reason::Revoked { on, because: reason }), RevocationStatus::Revoked)));
@@ -36,37 +43,50 @@ pub(super) fn check(
             Status::Unknown if policy.revocation == Revocation::Required => {
                 return Err(Box::new((fail(Reason::RevocationUnknown), RevocationStatus::Unknown)));
             }
-            Status::Unknown => {
-                overall = RevocationStatus::Unknown;
-                explanation.noted(index, section, "whether the certificate is revoked is unknown", None);
-            }
+            Status::Unknown => overall = RevocationStatus::Unknown,
         }
     }
     Ok(overall)
 }
 
-fn status_of(search: &mut Search<'_>, certificate: &Certificate, above: &[Certificate]) -> Status {
+fn status_of(
+    search: &mut Search<'_>,
+    certificate: &Certificate,
+    above: &[Certificate],
+    findings: &mut Vec<String>,
+) -> Status {
     let Some(issuer) = above.first() else { return Status::Unknown };
-    let by_ocsp = ocsp_status(search, certificate, issuer);
+    let by_ocsp = ocsp_status(search, certificate, issuer, findings);
     match by_ocsp {
         Status::Revoked(_) => by_ocsp,
-        _ => match crl_status(search, certificate, above) {
+        _ => match crl_status(search, certificate, above, findings) {
             Status::Unknown => by_ocsp,
             known => known,
         },
     }
 }
 
-fn ocsp_status(search: &mut Search<'_>, certificate: &Certificate, issuer: &Certificate) -> Status {
+fn ocsp_status(
+    search: &mut Search<'_>,
+    certificate: &Certificate,
+    issuer: &Certificate,
+    findings: &mut Vec<String>,
+) -> Status {
     let policy = search.checker.policy;
     let mut status = Status::Unknown;
     for response in &search.checker.ocsp {
-        // RFC 6960 §3.2: about this certificate, signed by who may, within its time.
+        if !response.is_about(certificate, issuer) {
+            continue;
+        }
+        // RFC 6960 §3.2: signed by who may, within its time.
         if search.budget.signature().is_err() {
             return status;
         }
         match response.status(certificate, issuer, policy.at) {
-            Status::Unknown => {}
+            Status::Unknown => findings.push(format!(
+                "the OCSP response of {} says nothing that counts: not good, not current, or not signed by who may",
+                response.produced_at()
+            )),
             revoked @ Status::Revoked(_) => return revoked,
             Status::Good => status = Status::Good,
         }
@@ -75,10 +95,17 @@ fn ocsp_status(search: &mut Search<'_>, certificate: &Certificate, issuer: &Cert
 }
 
 // RFC 5280 §6.3.3
-fn crl_status(search: &mut Search<'_>, certificate: &Certificate, above: &[Certificate]) -> Status {
+fn crl_status(
+    search: &mut Search<'_>,
+    certificate: &Certificate,
+    above: &[Certificate],
+    findings: &mut Vec<String>,
+) -> Status {
     if search.checker.crls.is_empty() {
+        findings.push("no CRL is at hand".to_owned());
         return Status::Unknown;
     }
+    let mut in_any_scope = false;
     let mut covered = ReasonFlags::NONE;
     // After the certificate's own distribution points, whatever else its issuer has issued.
     let implicit = DistributionPoint {
@@ -93,6 +120,7 @@ fn crl_status(search: &mut Search<'_>, certificate: &Certificate, above: &[Certi
             if list.is_delta() || !in_scope(list, point, certificate) {
                 continue;
             }
+            in_any_scope = true;
             // (d), (e)
             let some = |reasons: Option<ReasonFlags>| reasons.unwrap_or(ReasonFlags::ALL);
             let only = list.issuing_distribution_point().and_then(|point| point.only_some_reasons);
@@ -101,10 +129,16 @@ fn crl_status(search: &mut Search<'_>, certificate: &Certificate, above: &[Certi
                 continue;
             }
             // (f), (g)
-            let Some(signer) = signer_of(search, list, above) else { continue };
+            let Some(signer) = signer_of(search, list, above) else {
+                findings.push(format!("{} is not signed by who may sign it", described(list)));
+                continue;
+            };
             // (c), (h)
             let delta = newest_delta(search, list, &signer);
-            let Some(found) = judge(list, delta, certificate, search.checker.policy) else { continue };
+            let Some(found) = judge(list, delta, certificate, search.checker.policy) else {
+                findings.push(format!("{} {}", described(list), why_useless(list, search.checker.policy)));
+                continue;
+            };
             match found {
                 Status::Revoked(_) => return found,
                 Status::Good => covered = covered.union(reasons),
@@ -115,7 +149,28 @@ fn crl_status(search: &mut Search<'_>, certificate: &Certificate, above: &[Certi
             }
         }
     }
-    if covered == ReasonFlags::ALL { Status::Good } else { Status::Unknown }
+    if !in_any_scope {
+        findings.push("no CRL at hand covers it".to_owned());
+    } else if covered != ReasonFlags::NONE {
+        findings.push("the CRLs at hand cover some reasons only".to_owned());
+    }
+    Status::Unknown
+}
+
+fn described(list: &CertificateList) -> String {
+    format!("the CRL of {} from {}", list.issuer(), list.this_update())
+}
+
+fn why_useless(list: &CertificateList, policy: &PathPolicy) -> String {
+    match (list.unusable(), list.next_update()) {
+        (Some(Unusable::UnknownCritical(oid)), _) => format!("has the critical extension {oid}, which is not known"),
+        (Some(Unusable::Malformed(oid)), _) => format!("has an extension {oid} that cannot be parsed"),
+        (Some(Unusable::Nonconforming(what)), _) => format!("is {what}"),
+        _ if policy.at < list.this_update() => "is of a later time".to_owned(),
+        (None, None) => "does not say when the next one comes".to_owned(),
+        (None, Some(next)) if next < policy.at => format!("ran out on {next}"),
+        _ => "does not decide".to_owned(),
+    }
 }
 
 fn list_names(list: &CertificateList, certificate: &Certificate) -> bool {

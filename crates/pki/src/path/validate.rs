@@ -88,7 +88,10 @@ fn check_mail_leaf(leaf: &Certificate, policy: &PathPolicy, explanation: &mut Ex
             "the key usage allows signing or encrypting",
         ),
     };
-    if leaf.key_usage().is_some_and(|usage| !usage.intersects(needed)) {
+    // Without the extension the key decides what it can do.
+    let allowed = leaf.key_usage().is_none_or(|usage| usage.intersects(needed));
+    let able = leaf.public_key().is_ok_and(|key| keys::is_able(key, policy.purpose));
+    if !allowed || !able {
         return fail(0, "RFC 8550 §4.4.2", rule, Reason::KeyUsage { needed });
     }
     explanation.passed(0, "RFC 8550 §4.4.2", rule);
@@ -184,8 +187,8 @@ impl<'a> State<'a> {
         check_validity(index, anchor, policy, explanation)?;
         check_key(index, anchor)?;
         explanation.passed(index, "RFC 5280 §6.1.1 (d)", "the path ends in a trust anchor");
-        // A version 1 root has no extensions and is trusted by being listed.
-        if anchor.version() == 3 && !anchor.extensions().is_empty() {
+        // A root from before version 3 cannot say that it is a CA's, and is trusted by being listed.
+        if anchor.version() == 3 {
             self.check_issuer(index, anchor, policy, explanation)?;
         }
         self.take_limits(anchor);
