@@ -269,6 +269,26 @@ impl Certificate {
         &self.0.oddities
     }
 
+    /// Where CRLs that cover it are found over HTTP.
+    pub fn crl_uris(&self) -> impl Iterator<Item = &str> {
+        self.extensions().crl_distribution_points().iter().flat_map(|point| point.http_uris())
+    }
+
+    /// Where delta CRLs are found over HTTP.
+    pub fn delta_crl_uris(&self) -> impl Iterator<Item = &str> {
+        self.extensions().freshest_crl().iter().flat_map(|point| point.http_uris())
+    }
+
+    /// OCSP responders that answer for it over HTTP.
+    pub fn ocsp_uris(&self) -> impl Iterator<Item = &str> {
+        self.extensions().authority_info_access().iter().filter_map(|access| access.ocsp_uri())
+    }
+
+    /// Where its issuer's certificate is found over HTTP.
+    pub fn ca_issuers_uris(&self) -> impl Iterator<Item = &str> {
+        self.extensions().authority_info_access().iter().filter_map(|access| access.ca_issuers_uri())
+    }
+
     /// Issuer and subject are the same name (RFC 5280 §3.2: self-issued).
     pub fn is_self_issued(&self) -> bool {
         self.issuer() == self.subject()

@@ -34,6 +34,11 @@ pub enum Reason {
     ChainTooLong,
     /// A critical extension that is not understood (RFC 5280 §4.2).
     CriticalExtensionUnknown(Oid),
+    /// It was issued after the time until which its CA is trusted.
+    DistrustedAfter {
+        /// That time.
+        on: Time,
+    },
     /// The time is after notAfter (RFC 5280 §6.1.3).
     Expired {
         /// notAfter
@@ -123,6 +128,7 @@ impl Reason {
             Self::ChainTooComplex => "chain-too-complex",
             Self::ChainTooLong => "chain-too-long",
             Self::CriticalExtensionUnknown(_) => "critical-extension-unknown",
+            Self::DistrustedAfter { .. } => "distrusted-after",
             Self::Expired { .. } => "expired",
             Self::ExtendedKeyUsage => "extended-key-usage",
             Self::ExtensionDuplicated(_) => "extension-duplicated",
@@ -184,6 +190,9 @@ impl fmt::Display for Reason {
             Self::ChainTooComplex => f.write_str("has a chain too complex to check"),
             Self::ChainTooLong => f.write_str("has a chain with too many intermediate certificates"),
             Self::CriticalExtensionUnknown(oid) => write!(f, "has the critical extension {oid}, which is not known"),
+            Self::DistrustedAfter { on } => {
+                write!(f, "was issued after {}, when its CA was no longer trusted", date(*on))
+            }
             Self::Expired { on } => write!(f, "expired on {}", date(*on)),
             Self::ExtendedKeyUsage => f.write_str("is not for email by its extended key usage"),
             Self::ExtensionDuplicated(oid) => write!(f, "has the extension {oid} twice"),

@@ -1,4 +1,8 @@
+mod bundle;
+
 use std::collections::HashMap;
+
+use asn1::Time;
 
 use crate::{Certificate, Error};
 
@@ -12,8 +16,14 @@ use crate::{Certificate, Error};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct TrustAnchors {
-    anchors: Vec<Certificate>,
+    anchors: Vec<Anchor>,
     by_subject: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+#[derive(Debug, Clone)]
+struct Anchor {
+    certificate: Certificate,
+    distrusted_after: Option<Time>,
 }
 
 impl TrustAnchors {
@@ -22,18 +32,26 @@ impl TrustAnchors {
         Self::default()
     }
 
-    /// All certificates of a PEM bundle, a DER file, or bare base64.
+    /// All anchors of a file: a PEM bundle, a DER file, bare base64; or, of those that say for what they are
+    /// trusted, the ones trusted for mail: `TRUSTED CERTIFICATE` blocks as OpenSSL writes them, and Mozilla's
+    /// `certdata.txt`.
     pub fn all_from(bytes: &[u8]) -> Result<Self, Error> {
-        Ok(Certificate::all_from(bytes)?.into_iter().collect())
+        bundle::parse(bytes)
     }
 
     /// Trusts one more. Adding the same certificate again changes nothing.
     pub fn add(&mut self, anchor: Certificate) {
+        self.add_until(anchor, None);
+    }
+
+    /// Trusts one more, for certificates that it issued until `distrusted_after`, as root programs do with CAs
+    /// that are on their way out.
+    pub fn add_until(&mut self, anchor: Certificate, distrusted_after: Option<Time>) {
         if self.contains(&anchor) {
             return;
         }
         self.by_subject.entry(anchor.subject().canonical().to_vec()).or_default().push(self.anchors.len());
-        self.anchors.push(anchor);
+        self.anchors.push(Anchor { certificate: anchor, distrusted_after });
     }
 
     /// Whether exactly this certificate is among them.
@@ -44,12 +62,17 @@ impl TrustAnchors {
     /// Those with this subject.
     pub(crate) fn with_subject(&self, name: &crate::Name) -> impl Iterator<Item = &Certificate> {
         let indices = self.by_subject.get(name.canonical()).map(Vec::as_slice).unwrap_or_default();
-        indices.iter().filter_map(|&index| self.anchors.get(index))
+        indices.iter().filter_map(|&index| self.anchors.get(index)).map(|anchor| &anchor.certificate)
+    }
+
+    /// The time after which what `anchor` issues is no longer trusted.
+    pub fn distrusted_after(&self, anchor: &Certificate) -> Option<Time> {
+        self.anchors.iter().find(|known| known.certificate == *anchor)?.distrusted_after
     }
 
     /// All of them, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Certificate> {
-        self.anchors.iter()
+        self.anchors.iter().map(|anchor| &anchor.certificate)
     }
 
     /// How many.

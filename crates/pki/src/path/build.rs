@@ -219,7 +219,9 @@ impl<'a> Search<'a> {
         let policy = self.checker.policy;
         let mut explanation =
             Explanation { certificates: chain.to_vec(), steps: leaf_steps.to_vec(), others: Vec::new() };
-        let policies = match validate::validate(chain, policy, self.budget, &mut explanation) {
+        let validated = validate::validate(chain, policy, self.budget, &mut explanation)
+            .and_then(|policies| self.check_trust(chain, &mut explanation).map(|()| policies));
+        let policies = match validated {
             Ok(policies) => policies,
             Err(failure) => {
                 self.record(chain, failure, RevocationStatus::Unchecked, explanation);
@@ -252,6 +254,18 @@ impl<'a> Search<'a> {
             revocation,
             explanation,
         }))
+    }
+
+    // Root programs let a CA go by a date: what it issued before stays good.
+    fn check_trust(&self, chain: &[Certificate], explanation: &mut Explanation) -> Result<(), Failure> {
+        let (Some(leaf), Some(anchor)) = (chain.first(), chain.last()) else { return Ok(()) };
+        let Some(on) = self.checker.anchors.distrusted_after(anchor) else { return Ok(()) };
+        let (section, rule) = ("RFC 5280 §6.1.1 (d)", "the anchor was trusted when the certificate was issued");
+        if on < leaf.validity().not_before {
+            return Err(Failure { certificate: 0, section, rule, reason: Reason::DistrustedAfter { on } });
+        }
+        explanation.passed(0, section, rule);
+        Ok(())
     }
 
     fn record_link(

@@ -10,6 +10,7 @@ mod lint;
 mod name_constraints;
 mod ocsp;
 mod support;
+mod trust;
 
 use support::{Holder, now};
 
