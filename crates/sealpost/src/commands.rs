@@ -5,14 +5,24 @@ use crate::outcome::Stop;
 
 pub(crate) mod cert;
 mod config;
+mod decrypt;
+mod encrypt;
+mod inspect;
 pub(crate) mod key;
+mod sign;
+mod verify;
 
 pub(crate) fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Cert(command) => cert::run(&command),
-        Command::Key(command) => key::run(&command),
         Command::Config(Config::Check { config }) => config::check(&config),
         Command::Config(Config::Reference) => config::reference(),
-        _ => Err(Stop::failed("this command is being built")),
+        Command::Decrypt(command) => decrypt::run(&command),
+        Command::Encrypt(command) => encrypt::run(&command),
+        Command::Inspect(command) => inspect::run(&command),
+        Command::Key(command) => key::run(&command),
+        Command::Sign(command) => sign::run(&command),
+        Command::Verify(command) => verify::run(&command),
+        Command::Serve(_) | Command::Demo(_) => Err(Stop::failed("this command is being built")),
     }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 mod cli;
 mod commands;
 mod config;
+mod files;
 mod outcome;
 
 fn main() -> ExitCode {

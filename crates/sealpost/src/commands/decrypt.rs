@@ -1,0 +1,56 @@
+use serde::Serialize;
+use smime::{Decryptor, Limits};
+
+use crate::cli::Decrypt;
+use crate::files;
+use crate::outcome::{Doing, Stop};
+
+#[derive(Serialize)]
+struct Output<'a> {
+    outcome: &'static str,
+    cipher: &'a str,
+    recipients: &'a [String],
+    /// Whether a tag protected the content against change.
+    authenticated: bool,
+}
+
+pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
+    let credentials = [files::credential(&decrypt.identity, &[])?];
+    let limits = Limits::in_folder(std::env::temp_dir());
+    let input = files::open(&decrypt.input)?;
+    let decrypted = Decryptor::new(&credentials, &limits).decrypt(input).map_err(|error| match error {
+        smime::Error::Cms(cms::Error::DecryptionFailed) => Stop::refused("the message cannot be decrypted"),
+        smime::Error::Cms(error @ cms::Error::NoMatchingRecipient) => {
+            Stop::refused(error).hint("sealpost inspect shows to whom it is encrypted")
+        }
+        error @ smime::Error::NotSmime { .. } => Stop::refused(error),
+        error => Stop::failed(format_args!("cannot read {}: {error}", decrypt.input.display())),
+    })?;
+    let report = match decrypted {
+        Ok(mut content) => {
+            files::write_from(&decrypt.output, &mut content.reader().doing("read the content")?)?;
+            content.report
+        }
+        Err((content, unprotected)) => {
+            let mut spool = unprotected.into_unprotected();
+            files::write_from(&decrypt.output, &mut spool.reader().doing("read the content")?)?;
+            // Anybody may have changed it on the way; a signature inside says more.
+            eprintln!(
+                "note: {} does not protect content against change; verify the signature inside before you trust it",
+                content.report.cipher
+            );
+            content.report
+        }
+    };
+    if decrypt.json {
+        let output = Output {
+            outcome: "decrypted",
+            cipher: &report.cipher,
+            recipients: &report.recipients,
+            authenticated: report.authenticated,
+        };
+        let json = serde_json::to_string(&output).unwrap_or_default();
+        if files::is_standard(&decrypt.output) { eprintln!("{json}") } else { println!("{json}") }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+use std::path::Path;
+
+use crypto::ContentCipher;
+use pki::Certificate;
+use smime::Encryptor;
+
+use crate::cli::{Encrypt, Profile};
+use crate::files;
+use crate::outcome::Stop;
+
+pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
+    let mut encryptor: Option<Encryptor> = None;
+    for recipient in &encrypt.to {
+        let certificate = certificate_of(recipient)?;
+        let next = match encryptor {
+            None => Encryptor::to(&certificate),
+            Some(encryptor) => encryptor.and(&certificate),
+        };
+        encryptor = Some(next.map_err(|error| Stop::refused(format_args!("{recipient}: {error}")))?);
+    }
+    let Some(mut encryptor) = encryptor else { return Err(Stop::failed("there is nobody to encrypt to")) };
+    encryptor = encryptor.profile(match encrypt.profile {
+        Profile::Modern => smime::Profile::Modern,
+        Profile::Compatible => smime::Profile::Compatible,
+        Profile::Energy => smime::Profile::Energy,
+        Profile::Bsi => smime::Profile::Bsi,
+        Profile::Pq => smime::Profile::Pq,
+    });
+    if let Some(name) = &encrypt.cipher {
+        let cipher = ContentCipher::from_name(name).filter(|cipher| !cipher.is_legacy());
+        let known: Vec<String> = ContentCipher::ALL
+            .iter()
+            .filter(|cipher| !cipher.is_legacy())
+            .map(|cipher| cipher.name().to_lowercase())
+            .collect();
+        encryptor = encryptor.cipher(cipher.ok_or_else(|| {
+            Stop::failed(format_args!("there is no cipher {name}")).hint(format_args!("known are {}", known.join(", ")))
+        })?);
+    }
+    let mail = files::read(&encrypt.input)?;
+    let encrypted = encryptor.encrypt(&mail).map_err(|error| Stop::failed(format_args!("cannot encrypt: {error}")))?;
+    files::write(&encrypt.output, &encrypted)
+}
+
+fn certificate_of(recipient: &str) -> Result<Certificate, Stop> {
+    let path = Path::new(recipient);
+    if !path.exists() && recipient.contains('@') {
+        return Err(Stop::refused(format_args!("no certificate is known for {recipient}"))
+            .hint("name the certificate's file, or the directory's configuration with --config"));
+    }
+    let found = files::certificates_in(path)?;
+    let leaf = found.iter().find(|certificate| !certificate.is_ca()).or(found.first());
+    leaf.cloned().ok_or_else(|| Stop::failed(format_args!("{recipient} holds no certificate")))
+}

@@ -1,0 +1,30 @@
+use crypto::DigestAlgorithm;
+use smime::{SignatureForm, Signer};
+
+use crate::cli::{Digest, Form, Sign};
+use crate::files;
+use crate::outcome::Stop;
+
+pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
+    let credential = files::credential(&sign.identity, &sign.with)?;
+    let content = files::read(&sign.input)?;
+    let cannot = |error: smime::Error| Stop::failed(format_args!("cannot sign: {error}"));
+    let mut signer = Signer::new(&credential).map_err(cannot)?.at(files::now());
+    if sign.digest.is_some() || sign.pss {
+        let digest = match sign.digest.unwrap_or(Digest::Sha256) {
+            Digest::Sha256 => DigestAlgorithm::Sha256,
+            Digest::Sha384 => DigestAlgorithm::Sha384,
+            Digest::Sha512 => DigestAlgorithm::Sha512,
+        };
+        signer = signer.digest(digest, sign.pss).map_err(cannot)?;
+    }
+    if sign.protect_headers {
+        signer = signer.protect_headers();
+    }
+    let signed = match sign.form {
+        Form::Clear => signer.form(SignatureForm::Clear).sign(&content),
+        Form::Opaque => signer.form(SignatureForm::Opaque).sign(&content),
+        Form::Detached => signer.sign_detached(&content),
+    };
+    files::write(&sign.output, &signed.map_err(cannot)?)
+}

@@ -1,0 +1,146 @@
+use serde::Serialize;
+use smime::{LayerReport, Limits, Policy, Sender, SignerVerdict, Verifier};
+
+use crate::cli::Verify;
+use crate::files;
+use crate::outcome::Stop;
+
+pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
+    let at = files::moment(verify.at.as_deref())?;
+    let mut policy = Policy::new(files::anchors(&verify.trust)?, at, Limits::in_folder(std::env::temp_dir()));
+    policy.certificates = files::certificates(&verify.with)?;
+    policy.crls = files::crls(&verify.crl)?;
+    let sender = match &verify.from {
+        Some(address) => Sender::Address(
+            address.parse().map_err(|error: pki::Error| Stop::failed(format_args!("--from {address}: {error}")))?,
+        ),
+        None => Sender::VisibleFrom,
+    };
+    let verifier = Verifier::new(&policy);
+    let input = files::open(&verify.input)?;
+    let verification = match &verify.detached {
+        Some(content) => verifier.verify_detached(input, files::open(content)?),
+        None => verifier.verify(input),
+    };
+    let verification =
+        verification.map_err(|error| Stop::failed(format_args!("cannot read {}: {error}", verify.input.display())))?;
+    match verification.accept(&sender) {
+        Ok(mut content) => {
+            if let Some(out) = &verify.content {
+                let mut reader =
+                    content.reader().map_err(|error| Stop::failed(format_args!("cannot read the content: {error}")))?;
+                files::write_from(out, &mut reader)?;
+            }
+            if verify.json {
+                print_json("accepted", None, content.layers());
+            } else {
+                content.signers().for_each(|signer| println!("{}", describe(signer)));
+            }
+            Ok(())
+        }
+        Err(rejected) => {
+            if verify.json {
+                print_json("refused", Some(rejected.reason()), rejected.layers());
+            }
+            Err(refusal(&rejected, verify))
+        }
+    }
+}
+
+fn describe(signer: &SignerVerdict) -> String {
+    let addresses =
+        if signer.addresses.is_empty() { String::new() } else { format!(" <{}>", signer.addresses.join(", ")) };
+    let time = signer.signing_time.map(|time| format!(", claims {time}")).unwrap_or_default();
+    let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    clean(format!(
+        "accepted: signed by {}{addresses} with {} and {}{time}; revocation {}",
+        signer.subject, signer.algorithm, signer.digest, signer.revocation
+    ))
+}
+
+fn refusal(rejected: &smime::Rejected, verify: &Verify) -> Stop {
+    let reason = rejected.reason();
+    let stop = Stop::refused(reason);
+    if reason.contains("expired") && verify.at.is_none() {
+        return stop.hint("to judge old mail by the day it arrived, add --at 2026-02-11");
+    }
+    if reason.contains("cannot be opened") {
+        return stop.hint("decrypt it first: sealpost decrypt");
+    }
+    if reason.contains("issuer") || reason.contains("anchor") || reason.contains("trusted") {
+        return stop.hint("name the root with --trust, and certificates in between with --with");
+    }
+    if reason.contains("From") && verify.from.is_none() {
+        return stop.hint("say whose address is meant with --from ADDRESS");
+    }
+    stop
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    outcome: &'static str,
+    reason: Option<&'a str>,
+    layers: Vec<Layer<'a>>,
+}
+
+/// One layer as `ARCHITECTURE.md` lays `--json` down.
+#[derive(Serialize)]
+struct Layer<'a> {
+    kind: &'static str,
+    signers: Vec<Signer<'a>>,
+    recipients: &'a [String],
+    cipher: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Signer<'a> {
+    subject: &'a str,
+    addresses: &'a [String],
+    sha256: Option<String>,
+    algorithm: &'a str,
+    digest: &'a str,
+    signing_time: Option<String>,
+    integrity: &'static str,
+    path: &'static str,
+    revocation: String,
+    address: &'static str,
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a SignerVerdict> for Signer<'a> {
+    fn from(signer: &'a SignerVerdict) -> Self {
+        Self {
+            subject: &signer.subject,
+            addresses: &signer.addresses,
+            sha256: signer.certificate.as_ref().map(|certificate| certificate.sha256().to_hex()),
+            algorithm: &signer.algorithm,
+            digest: &signer.digest,
+            signing_time: signer.signing_time.map(|time| time.to_string()),
+            integrity: signer.integrity.as_str(),
+            path: signer.path.as_str(),
+            revocation: signer.revocation.to_string(),
+            address: signer.address.as_str(),
+            reason: signer.reason.as_deref(),
+        }
+    }
+}
+
+pub(crate) fn print_json(outcome: &'static str, reason: Option<&str>, layers: &[LayerReport]) {
+    let layers = layers.iter().map(|layer| match layer {
+        LayerReport::Signed(report) => Layer {
+            kind: "signed",
+            signers: report.signers.iter().map(Signer::from).collect(),
+            recipients: &[],
+            cipher: None,
+        },
+        LayerReport::Encrypted(report) => Layer {
+            kind: "encrypted",
+            signers: Vec::new(),
+            recipients: &report.recipients,
+            cipher: Some(&report.cipher),
+        },
+        _ => Layer { kind: "compressed", signers: Vec::new(), recipients: &[], cipher: None },
+    });
+    let output = Output { outcome, reason, layers: layers.collect() };
+    println!("{}", serde_json::to_string(&output).unwrap_or_default());
+}

@@ -1,0 +1,184 @@
+//! Reading and writing what the command line names: files, or `-`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use asn1::Time;
+use pki::{Certificate, CertificateList, Credential, CredentialError, TrustAnchors};
+
+use crate::cli::Identity;
+use crate::outcome::{Doing, Stop};
+
+/// Largest file that is read whole: keys, certificates, revocation lists, and mails that are signed or encrypted.
+const LARGEST: u64 = 4 << 30;
+
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Opens an input as a stream.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, Stop> {
+    if is_standard(path) {
+        return Ok(Box::new(BufReader::with_capacity(1 << 16, io::stdin())));
+    }
+    let file = File::open(path).doing(format_args!("read {}", path.display()))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+/// Reads an input whole.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Stop> {
+    let mut bytes = Vec::new();
+    open(path)?.take(LARGEST).read_to_end(&mut bytes).doing(format_args!("read {}", path.display()))?;
+    Ok(bytes)
+}
+
+/// Writes an output in one piece: a file appears when it is complete, never half.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Stop> {
+    write_from(path, &mut &content[..])
+}
+
+/// The same from a stream.
+pub(crate) fn write_from(path: &Path, content: &mut dyn Read) -> Result<(), Stop> {
+    let doing = format!("write {}", path.display());
+    if is_standard(path) {
+        let mut out = io::stdout().lock();
+        io::copy(content, &mut out).and_then(|_| out.flush()).doing(doing)?;
+        return Ok(());
+    }
+    // What is no regular file (a device, a pipe) is written to directly.
+    if path.exists() && !path.is_file() {
+        let mut out = File::create(path).doing(&doing)?;
+        io::copy(content, &mut out).doing(doing)?;
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).doing(&doing)?;
+    io::copy(content, &mut file).doing(&doing)?;
+    file.persist(path).map_err(|error| error.error).doing(doing)?;
+    Ok(())
+}
+
+/// The moment that `--at` names, or now.
+pub(crate) fn moment(at: Option<&str>) -> Result<Time, Stop> {
+    match at {
+        Some(text) => Time::parse_rfc3339(text).ok_or_else(|| {
+            Stop::failed(format_args!("--at {text} is not a time")).hint("write 2026-03-01 or 2026-03-01T12:00:00Z")
+        }),
+        None => Ok(now()),
+    }
+}
+
+/// The program's clock, read here and nowhere in the libraries.
+pub(crate) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Certificates from files: PEM, DER or base64, one or many.
+pub(crate) fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, Stop> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(certificates_in(path)?);
+    }
+    Ok(all)
+}
+
+pub(crate) fn certificates_in(path: &Path) -> Result<Vec<Certificate>, Stop> {
+    let bytes = read(path)?;
+    if let Ok(found) = Certificate::all_from(&bytes)
+        && !found.is_empty()
+    {
+        return Ok(found);
+    }
+    // .p7b and .p7c: a SignedData that carries certificates.
+    if let Some(found) = certificates_in_cms(&bytes).filter(|found| !found.is_empty()) {
+        return Ok(found);
+    }
+    Err(Stop::failed(format_args!("{} holds no certificate", path.display()))
+        .hint("a certificate file ends in .cer, .crt, .pem, .der or .p7b; a .p12 holds a private key, too"))
+}
+
+fn certificates_in_cms(bytes: &[u8]) -> Option<Vec<Certificate>> {
+    let blocks = asn1::parse_pem(bytes).ok()?;
+    let der = blocks.first().map_or(bytes, |block| &block.der);
+    Some(cms::SignedDataReader::open(der).ok()?.finish(None).ok()?.certificates().to_vec())
+}
+
+/// Trusted roots from files and folders.
+pub(crate) fn anchors(paths: &[PathBuf]) -> Result<TrustAnchors, Stop> {
+    let mut anchors = TrustAnchors::new();
+    for path in paths {
+        let files = if path.is_dir() { files_in(path)? } else { vec![path.clone()] };
+        for file in files {
+            let found = match certificates_in(&file) {
+                Ok(found) => found,
+                // A folder may hold other files; a file that was named may not.
+                Err(_) if path.is_dir() => continue,
+                Err(stop) => return Err(stop),
+            };
+            found.into_iter().for_each(|certificate| anchors.add(certificate));
+        }
+    }
+    if anchors.is_empty() {
+        return Err(Stop::failed("there is no trusted root in what --trust names"));
+    }
+    Ok(anchors)
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
+    let entries = std::fs::read_dir(folder).doing(format_args!("read {}", folder.display()))?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Revocation lists from files.
+pub(crate) fn crls(paths: &[PathBuf]) -> Result<Vec<CertificateList>, Stop> {
+    let mut lists = Vec::new();
+    for path in paths {
+        let found = CertificateList::all_from(&read(path)?)
+            .map_err(|error| Stop::failed(format_args!("{} holds no revocation list: {error}", path.display())))?;
+        lists.extend(found);
+    }
+    Ok(lists)
+}
+
+/// The first line of a password file.
+pub(crate) fn password(path: Option<&Path>) -> Result<Option<String>, Stop> {
+    let Some(path) = path else { return Ok(None) };
+    let bytes = read(path)?;
+    let text = String::from_utf8(bytes).map_err(|_| Stop::failed(format_args!("{} is not UTF-8", path.display())))?;
+    Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// Key, certificate and chain.
+pub(crate) fn credential(identity: &Identity, with: &[PathBuf]) -> Result<Credential, Stop> {
+    let password = password(identity.password_file.as_deref())?;
+    let mut files = Vec::new();
+    for path in [&identity.identity, &identity.key, &identity.cert].into_iter().flatten() {
+        files.push((path, read(path)?));
+    }
+    let named =
+        identity.identity.as_ref().or(identity.key.as_ref()).map(|path| path.display().to_string()).unwrap_or_default();
+    let found = Credential::from_pem_or_der(files.iter().map(|(_, bytes)| bytes.as_slice()));
+    let credential = found.map_err(|error| {
+        let stop = Stop::failed(format_args!("{named}: {error}"));
+        match error {
+            CredentialError::Encrypted if password.is_none() => {
+                stop.hint("give the password's file with --password-file")
+            }
+            CredentialError::NoCertificate => stop.hint("give the certificate with --cert"),
+            CredentialError::NoKey => stop.hint("give the private key with --key"),
+            CredentialError::Mismatch => stop.hint("the certificate must be the one that was issued for this key"),
+            _ => stop,
+        }
+    })?;
+    if with.is_empty() {
+        return Ok(credential);
+    }
+    let all = [credential.certificate()].into_iter().chain(credential.chain()).cloned().chain(certificates(with)?);
+    Credential::new(credential.shared_key(), all.collect::<Vec<_>>()).map_err(Stop::failed)
+}
