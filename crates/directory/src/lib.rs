@@ -1,1 +1,3 @@
 //! Who has which certificate, since when, by whose word.
+
+pub mod harvest;
