@@ -1,6 +1,6 @@
 //! Test PKI and peers. Development only: nothing shipped depends on it.
 //!
-//! Everything here is made at [`NOW`], is valid for a year around it, and is trusted by nobody else.
+//! Everything here is made at [`now`], is valid for a year around it, and is trusted by nobody else.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
