@@ -110,6 +110,12 @@ impl CertificateBuilder {
         Self { addresses: Vec::new(), ..self }
     }
 
+    /// Valid from one moment to another.
+    #[must_use]
+    pub fn valid(self, not_before: Time, not_after: Time) -> Self {
+        Self { not_before, not_after, ..self }
+    }
+
     /// With exactly this key usage.
     #[must_use]
     pub fn key_usage(self, key_usage: KeyUsage) -> Self {

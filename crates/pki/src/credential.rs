@@ -1,10 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use asn1::{Encoding, Reader, Tag, parse_pem};
+use asn1::parse_pem;
 use crypto::{PrivateKey, SoftwareKey};
 
-use crate::Certificate;
+use crate::pkcs12::is_pkcs12;
+use crate::private_key::{private_key_from_der, shape};
+use crate::{Certificate, Pkcs12};
 
 /// A private key and the certificate that matches it, with the chain to send along. Nothing else makes one.
 #[derive(Clone)]
@@ -31,6 +33,13 @@ pub enum CredentialError {
     NoCertificate,
     /// There is no private key.
     NoKey,
+    /// Well-formed, and of a kind that is not read here.
+    Unsupported {
+        /// What it is.
+        what: String,
+    },
+    /// The password does not open it.
+    WrongPassword,
 }
 
 impl fmt::Display for CredentialError {
@@ -41,11 +50,29 @@ impl fmt::Display for CredentialError {
             Self::Mismatch => f.write_str("the private key and the certificate do not belong together"),
             Self::NoCertificate => f.write_str("there is no certificate"),
             Self::NoKey => f.write_str("there is no private key"),
+            Self::Unsupported { what } => write!(f, "{what} is not supported"),
+            Self::WrongPassword => f.write_str("the password is wrong"),
         }
     }
 }
 
 impl std::error::Error for CredentialError {}
+
+impl From<asn1::Error> for CredentialError {
+    fn from(error: asn1::Error) -> Self {
+        Self::Malformed { because: error.to_string() }
+    }
+}
+
+impl From<crypto::Error> for CredentialError {
+    fn from(error: crypto::Error) -> Self {
+        match error {
+            crypto::Error::Unknown { oid } => Self::Unsupported { what: format!("the algorithm {oid}") },
+            crypto::Error::Unsupported { algorithm } => Self::Unsupported { what: algorithm },
+            error => Self::Malformed { because: error.to_string() },
+        }
+    }
+}
 
 impl Credential {
     /// From a key and the certificates at hand: the one that belongs to the key is found, the others are its chain.
@@ -63,24 +90,67 @@ impl Credential {
                 public.bits() == key.public_key().bits()
             })
         };
-        let index = chain.iter().position(belongs).ok_or(CredentialError::Mismatch)?;
+        // A renewed certificate over the same key stands for the one before it.
+        let latest = |(_, certificate): &(usize, &Certificate)| certificate.validity().not_after;
+        let own = chain.iter().enumerate().filter(|(_, certificate)| belongs(certificate));
+        let (index, _) = own.max_by_key(latest).ok_or(CredentialError::Mismatch)?;
         let certificate = chain.remove(index);
+        chain.retain(|other| *other != certificate && (other.is_ca() || !belongs(other)));
         let chain = in_order(&certificate, chain);
         Ok(Self { key, certificate, chain })
     }
 
     /// From PEM with a key and certificates in any order, or from a key and certificates in files of their own.
     pub fn from_pem_or_der<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, CredentialError> {
-        let (mut key, mut certificates) = (None, Vec::new());
+        Self::load(files, None)
+    }
+
+    /// From whatever there is: a PKCS #12 file, PEM with a key and certificates in any order, or a key and
+    /// certificates in files of their own. Of several keys it is the first that one of the certificates belongs to.
+    ///
+    /// # Errors
+    /// [`CredentialError::Encrypted`] without a password where one is needed, [`CredentialError::WrongPassword`] with
+    /// one that does not open it, [`CredentialError::Mismatch`] when nothing belongs together (CASES T-128).
+    pub fn load<'a>(
+        files: impl IntoIterator<Item = &'a [u8]>,
+        password: Option<&str>,
+    ) -> Result<Self, CredentialError> {
+        let mut all = Self::load_all(files, password)?;
+        Ok(all.swap_remove(0))
+    }
+
+    /// The same, with every key that one of the certificates belongs to. There is at least one.
+    pub fn load_all<'a>(
+        files: impl IntoIterator<Item = &'a [u8]>,
+        password: Option<&str>,
+    ) -> Result<Vec<Self>, CredentialError> {
+        let (mut keys, mut certificates, mut credentials) = (Vec::new(), Vec::new(), Vec::new());
         for bytes in files {
-            for found in read_key_file(bytes)? {
+            for found in read_key_file(bytes, password)? {
                 match found {
-                    Found::Key(found) => key = key.or(Some(found)),
                     Found::Certificate(certificate) => certificates.push(certificate),
+                    Found::Key(key) => keys.push(key),
+                    Found::Pkcs12(file) => credentials.append(&mut file.into_credentials()?),
                 }
             }
         }
-        Self::new(Arc::new(key.ok_or(CredentialError::NoKey)?), certificates)
+        if keys.is_empty() && credentials.is_empty() {
+            return Err(CredentialError::NoKey);
+        }
+        let mut error = CredentialError::Mismatch;
+        for key in keys {
+            match Self::new(Arc::new(key), certificates.iter().cloned()) {
+                Ok(credential) => credentials.push(credential),
+                Err(because) => error = because,
+            }
+        }
+        if credentials.is_empty() { Err(error) } else { Ok(credentials) }
+    }
+
+    /// From a PKCS #12 file; of several keys the first that one of the certificates belongs to.
+    pub fn from_pkcs12(bytes: &[u8], password: &str) -> Result<Self, CredentialError> {
+        let mut all = Pkcs12::from_der(bytes, Some(password))?.into_credentials()?;
+        Ok(all.swap_remove(0))
     }
 
     /// The private key.
@@ -126,18 +196,22 @@ fn in_order(leaf: &Certificate, mut rest: Vec<Certificate>) -> Vec<Certificate> 
 }
 
 enum Found {
-    Key(SoftwareKey),
     Certificate(Certificate),
+    Key(SoftwareKey),
+    Pkcs12(Pkcs12),
 }
 
-fn read_key_file(bytes: &[u8]) -> Result<Vec<Found>, CredentialError> {
+fn read_key_file(bytes: &[u8], password: Option<&str>) -> Result<Vec<Found>, CredentialError> {
     let malformed = |because: String| CredentialError::Malformed { because };
+    if is_pkcs12(bytes) {
+        return Ok(vec![Found::Pkcs12(Pkcs12::from_der(bytes, password)?)]);
+    }
     let blocks = parse_pem(bytes).map_err(|error| malformed(error.to_string()))?;
     if blocks.is_empty() {
         if let Ok(certificate) = Certificate::from_der(bytes) {
             return Ok(vec![Found::Certificate(certificate)]);
         }
-        return read_private_key("", bytes).map(|key| vec![Found::Key(key)]);
+        return private_key_from_der(bytes, password).map(|key| vec![Found::Key(key)]);
     }
     let mut found = Vec::new();
     for block in blocks {
@@ -147,49 +221,14 @@ fn read_key_file(bytes: &[u8]) -> Result<Vec<Found>, CredentialError> {
                     Certificate::from_der(&block.der).map_err(|error| malformed(error.to_string()))?,
                 ));
             }
-            label if label.ends_with("PRIVATE KEY") => found.push(Found::Key(read_private_key(label, &block.der)?)),
+            "PKCS12" => found.push(Found::Pkcs12(Pkcs12::from_der(&block.der, password)?)),
+            label if label.ends_with("PRIVATE KEY") => {
+                found.push(Found::Key(private_key_from_der(&block.der, password)?));
+            }
             _ => {}
         }
     }
     Ok(found)
-}
-
-/// Reads a private key: PKCS #8, PKCS #1 or SEC 1, by its PEM label or, without one, by its shape.
-fn read_private_key(label: &str, der: &[u8]) -> Result<SoftwareKey, CredentialError> {
-    let key = match label {
-        "ENCRYPTED PRIVATE KEY" => return Err(CredentialError::Encrypted),
-        "RSA PRIVATE KEY" => SoftwareKey::from_pkcs1(der),
-        "EC PRIVATE KEY" => SoftwareKey::from_sec1(der),
-        "PRIVATE KEY" => SoftwareKey::from_pkcs8(der),
-        _ => match shape(der) {
-            Some(Shape::EncryptedPkcs8) => return Err(CredentialError::Encrypted),
-            Some(Shape::Pkcs1) => SoftwareKey::from_pkcs1(der),
-            Some(Shape::Sec1) => SoftwareKey::from_sec1(der),
-            Some(Shape::Pkcs8) => SoftwareKey::from_pkcs8(der),
-            None => return Err(CredentialError::NoKey),
-        },
-    };
-    key.map_err(|error| CredentialError::Malformed { because: error.to_string() })
-}
-
-enum Shape {
-    EncryptedPkcs8,
-    Pkcs1,
-    Pkcs8,
-    Sec1,
-}
-
-// What follows the first element of the outermost SEQUENCE tells the four apart.
-fn shape(der: &[u8]) -> Option<Shape> {
-    let mut inside = Reader::new(der, Encoding::Ber).sequence("PrivateKey").ok()?;
-    let first = inside.element().ok()?.tag();
-    match (first, inside.peek()?) {
-        (Tag::SEQUENCE, Tag::OCTET_STRING) => Some(Shape::EncryptedPkcs8),
-        (Tag::INTEGER, Tag::SEQUENCE) => Some(Shape::Pkcs8),
-        (Tag::INTEGER, Tag::INTEGER) => Some(Shape::Pkcs1),
-        (Tag::INTEGER, Tag::OCTET_STRING) => Some(Shape::Sec1),
-        _ => None,
-    }
 }
 
 /// Whether bytes hold a private key in any form that is known here, encrypted or not, PKCS #12 included.
@@ -198,14 +237,4 @@ fn shape(der: &[u8]) -> Option<Shape> {
 pub fn contains_private_key(bytes: &[u8]) -> bool {
     let in_pem = bytes.windows(16).any(|window| window == b"PRIVATE KEY-----");
     in_pem || shape(bytes).is_some() || is_pkcs12(bytes)
-}
-
-// PFX ::= SEQUENCE { version INTEGER {v3(3)}, authSafe ContentInfo, … } (RFC 7292 §4)
-fn is_pkcs12(bytes: &[u8]) -> bool {
-    let parse = || -> Result<bool, asn1::Error> {
-        let mut inside = Reader::new(bytes, Encoding::Ber).sequence("PFX")?;
-        let version = inside.small_integer()?;
-        Ok(version == 3 && inside.sequence("authSafe")?.oid().is_ok())
-    };
-    parse().unwrap_or(false)
 }

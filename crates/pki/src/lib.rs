@@ -20,6 +20,8 @@ mod name;
 mod ocsp;
 mod oids;
 mod path;
+mod pkcs12;
+mod private_key;
 mod reason;
 mod trust;
 
@@ -36,5 +38,7 @@ pub use path::{
     Budget, Conformance, Explanation, Outcome, Path, PathCache, PathChecker, PathLimits, PathPolicy, Purpose, Rejected,
     Revocation, RevocationStatus, Step,
 };
+pub use pkcs12::{Integrity, Pkcs12, Pkcs12Builder, StoredCertificate, StoredKey};
+pub use private_key::{Protection, encrypt_private_key, private_key_from_der};
 pub use reason::Reason;
 pub use trust::TrustAnchors;
