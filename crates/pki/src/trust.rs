@@ -54,6 +54,11 @@ impl TrustAnchors {
         self.anchors.push(Anchor { certificate: anchor, distrusted_after });
     }
 
+    /// Trusts all that `others` trust too, as far as they do.
+    pub fn merge(&mut self, others: &Self) {
+        others.anchors.iter().for_each(|anchor| self.add_until(anchor.certificate.clone(), anchor.distrusted_after));
+    }
+
     /// Whether exactly this certificate is among them.
     pub fn contains(&self, certificate: &Certificate) -> bool {
         self.with_subject(certificate.subject()).any(|anchor| anchor == certificate)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use asn1::Time;
-use pki::{Certificate, CertificateList, Credential, CredentialError, TrustAnchors};
+use pki::{Certificate, CertificateList, Credential, CredentialError, KeyUsage, OcspResponse, TrustAnchors};
 
 use crate::cli::Identity;
 use crate::outcome::{Doing, Stop};
@@ -76,7 +76,14 @@ pub(crate) fn now() -> Time {
     Time::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// Certificates from files: PEM, DER or base64, one or many.
+/// The one certificate that a command is about: the first of the file that is not a CA's, or the first.
+pub(crate) fn certificate(path: &Path) -> Result<Certificate, Stop> {
+    let mut all = certificates_in(path)?;
+    let leaf = all.iter().position(|certificate| !certificate.is_ca()).unwrap_or(0);
+    if all.is_empty() { Err(no_certificate(path)) } else { Ok(all.swap_remove(leaf)) }
+}
+
+/// All certificates of files and folders: PEM, DER, base64, or certs-only CMS (`.p7b`).
 pub(crate) fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, Stop> {
     let mut all = Vec::new();
     for path in paths {
@@ -86,43 +93,60 @@ pub(crate) fn certificates(paths: &[PathBuf]) -> Result<Vec<Certificate>, Stop> 
 }
 
 pub(crate) fn certificates_in(path: &Path) -> Result<Vec<Certificate>, Stop> {
+    if path.is_dir() {
+        // A folder may hold other things as well.
+        return Ok(files_in(path)?.iter().filter_map(|file| certificates_in(file).ok()).flatten().collect());
+    }
     let bytes = read(path)?;
-    if let Ok(found) = Certificate::all_from(&bytes)
-        && !found.is_empty()
-    {
-        return Ok(found);
+    if let Some(certificates) = certs_only(&bytes) {
+        return Ok(certificates);
     }
-    // .p7b and .p7c: a SignedData that carries certificates.
-    if let Some(found) = certificates_in_cms(&bytes).filter(|found| !found.is_empty()) {
-        return Ok(found);
-    }
-    Err(Stop::failed(format_args!("{} holds no certificate", path.display()))
-        .hint("a certificate file ends in .cer, .crt, .pem, .der or .p7b; a .p12 holds a private key, too"))
+    Certificate::all_from(&bytes).map_err(|error| match error {
+        pki::Error::NotFound { .. } => no_certificate(path),
+        error => unreadable(path, &error),
+    })
 }
 
-fn certificates_in_cms(bytes: &[u8]) -> Option<Vec<Certificate>> {
+// RFC 8551 §3.8: a SignedData whose certificates are all that counts.
+fn certs_only(bytes: &[u8]) -> Option<Vec<Certificate>> {
     let blocks = asn1::parse_pem(bytes).ok()?;
-    let der = blocks.first().map_or(bytes, |block| &block.der);
-    Some(cms::SignedDataReader::open(der).ok()?.finish(None).ok()?.certificates().to_vec())
+    let unarmoured = blocks.into_iter().find(|block| matches!(block.label.as_str(), "PKCS7" | "CMS"));
+    let der = unarmoured.map_or_else(|| bytes.to_vec(), |block| block.der);
+    cms::sniff(&der)?;
+    let signed = cms::SignedDataReader::open(der.as_slice()).ok()?.finish(None).ok()?;
+    Some(signed.certificates().to_vec())
 }
 
-/// Trusted roots from files and folders.
+fn no_certificate(path: &Path) -> Stop {
+    Stop::failed(format_args!("{} holds no certificate", path.display()))
+        .hint("a certificate file ends in .cer, .crt, .pem, .der or .p7b; a .p12 holds a private key, too")
+}
+
+fn unreadable(path: &Path, error: &pki::Error) -> Stop {
+    Stop::failed(format_args!("cannot read {}: {error}", path.display()))
+}
+
+/// Trusted roots from files and folders: certificates, or bundles that say what they are trusted for.
 pub(crate) fn anchors(paths: &[PathBuf]) -> Result<TrustAnchors, Stop> {
     let mut anchors = TrustAnchors::new();
+    let add = |anchors: &mut TrustAnchors, file: &Path| {
+        match TrustAnchors::all_from(&read(file)?) {
+            Ok(found) => anchors.merge(&found),
+            Err(_) => certificates_in(file)?.into_iter().for_each(|certificate| anchors.add(certificate)),
+        }
+        Ok(())
+    };
     for path in paths {
-        let files = if path.is_dir() { files_in(path)? } else { vec![path.clone()] };
-        for file in files {
-            let found = match certificates_in(&file) {
-                Ok(found) => found,
-                // A folder may hold other files; a file that was named may not.
-                Err(_) if path.is_dir() => continue,
-                Err(stop) => return Err(stop),
-            };
-            found.into_iter().for_each(|certificate| anchors.add(certificate));
+        if path.is_dir() {
+            // A folder may hold other files; a file that was named may not.
+            files_in(path)?.iter().for_each(|file| drop(add(&mut anchors, file)));
+        } else {
+            add(&mut anchors, path)?;
         }
     }
     if anchors.is_empty() {
-        return Err(Stop::failed("there is no trusted root in what --trust names"));
+        return Err(Stop::failed("there is no trusted root in what --trust names")
+            .hint("give files or folders with root certificates in PEM or DER"));
     }
     Ok(anchors)
 }
@@ -146,6 +170,12 @@ pub(crate) fn crls(paths: &[PathBuf]) -> Result<Vec<CertificateList>, Stop> {
     Ok(lists)
 }
 
+/// OCSP responses from files in DER.
+pub(crate) fn ocsp(paths: &[PathBuf]) -> Result<Vec<OcspResponse>, Stop> {
+    let one = |path: &PathBuf| OcspResponse::from_der(&read(path)?).map_err(|error| unreadable(path, &error));
+    paths.iter().map(one).collect()
+}
+
 /// The first line of a password file.
 pub(crate) fn password(path: Option<&Path>) -> Result<Option<String>, Stop> {
     let Some(path) = path else { return Ok(None) };
@@ -154,31 +184,47 @@ pub(crate) fn password(path: Option<&Path>) -> Result<Option<String>, Stop> {
     Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Key, certificate and chain.
-pub(crate) fn credential(identity: &Identity, with: &[PathBuf]) -> Result<Credential, Stop> {
-    let password = password(identity.password_file.as_deref())?;
-    let mut files = Vec::new();
-    for path in [&identity.identity, &identity.key, &identity.cert].into_iter().flatten() {
-        files.push((path, read(path)?));
-    }
-    let named =
-        identity.identity.as_ref().or(identity.key.as_ref()).map(|path| path.display().to_string()).unwrap_or_default();
-    let found = Credential::from_pem_or_der(files.iter().map(|(_, bytes)| bytes.as_slice()));
-    let credential = found.map_err(|error| {
-        let stop = Stop::failed(format_args!("{named}: {error}"));
-        match error {
-            CredentialError::Encrypted if password.is_none() => {
-                stop.hint("give the password's file with --password-file")
-            }
-            CredentialError::NoCertificate => stop.hint("give the certificate with --cert"),
-            CredentialError::NoKey => stop.hint("give the private key with --key"),
-            CredentialError::Mismatch => stop.hint("the certificate must be the one that was issued for this key"),
-            _ => stop,
-        }
-    })?;
+/// Key, certificate and chain to sign with: of several the one whose certificate is for signatures.
+pub(crate) fn signing_credential(identity: &Identity, with: &[PathBuf]) -> Result<Credential, Stop> {
+    let mut all = credentials(identity)?;
+    let signatures = KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::NON_REPUDIATION);
+    let signs = |credential: &Credential| {
+        let usage = credential.certificate().key_usage();
+        usage.is_none_or(|usage| usage.intersects(signatures))
+            && credential.key().default_signature_algorithm().is_some()
+    };
+    let credential = all.swap_remove(all.iter().position(signs).unwrap_or(0));
     if with.is_empty() {
         return Ok(credential);
     }
     let all = [credential.certificate()].into_iter().chain(credential.chain()).cloned().chain(certificates(with)?);
     Credential::new(credential.shared_key(), all.collect::<Vec<_>>()).map_err(Stop::failed)
+}
+
+/// Every key of the files with its certificate: a `.p12` may hold several. There is at least one.
+pub(crate) fn credentials(identity: &Identity) -> Result<Vec<Credential>, Stop> {
+    let password = password(identity.password_file.as_deref())?;
+    let mut files = Vec::new();
+    for path in [&identity.identity, &identity.key, &identity.cert].into_iter().flatten() {
+        files.push(read(path)?);
+    }
+    let named =
+        identity.identity.as_ref().or(identity.key.as_ref()).map(|path| path.display().to_string()).unwrap_or_default();
+    Credential::load_all(files.iter().map(Vec::as_slice), password.as_deref())
+        .map_err(|error| key_error(&named, &error))
+}
+
+/// What is wrong with a file that should hold a key, and the way out.
+pub(crate) fn key_error(named: &str, error: &CredentialError) -> Stop {
+    let stop = Stop::failed(format_args!("{named}: {error}"));
+    match error {
+        CredentialError::Encrypted => stop.hint("give the password's file with --password-file"),
+        CredentialError::Mismatch => stop.hint("the certificate must be the one that was issued for this key"),
+        CredentialError::NoCertificate => stop.hint("give the certificate with --cert"),
+        CredentialError::NoKey => stop.hint("give the private key with --key"),
+        CredentialError::WrongPassword => {
+            stop.hint("the password is the first line of the file that --password-file names, in UTF-8")
+        }
+        _ => stop,
+    }
 }

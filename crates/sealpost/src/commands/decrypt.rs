@@ -15,7 +15,7 @@ struct Output<'a> {
 }
 
 pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
-    let credentials = [files::credential(&decrypt.identity, &[])?];
+    let credentials = files::credentials(&decrypt.identity)?;
     let limits = Limits::in_folder(std::env::temp_dir());
     let input = files::open(&decrypt.input)?;
     let decrypted = Decryptor::new(&credentials, &limits).decrypt(input).map_err(|error| match error {

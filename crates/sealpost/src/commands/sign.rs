@@ -6,7 +6,7 @@ use crate::files;
 use crate::outcome::Stop;
 
 pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
-    let credential = files::credential(&sign.identity, &sign.with)?;
+    let credential = files::signing_credential(&sign.identity, &sign.with)?;
     let content = files::read(&sign.input)?;
     let cannot = |error: smime::Error| Stop::failed(format_args!("cannot sign: {error}"));
     let mut signer = Signer::new(&credential).map_err(cannot)?.at(files::now());
