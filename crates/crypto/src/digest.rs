@@ -2,6 +2,7 @@ use std::fmt;
 
 use aws_lc_rs::digest as aws;
 use md5::Digest as _;
+use shake::digest::{ExtendableOutput as _, Update};
 
 use crate::{AlgorithmIdentifier, Error, oids};
 
@@ -16,9 +17,14 @@ pub enum DigestAlgorithm {
     Sha256,
     Sha384,
     Sha512,
+    Sha3_224,
     Sha3_256,
     Sha3_384,
     Sha3_512,
+    /// With 32 octets (RFC 8702 §3.1).
+    Shake128,
+    /// With 64 octets (RFC 8702 §3.1).
+    Shake256,
 }
 
 impl DigestAlgorithm {
@@ -39,9 +45,12 @@ impl DigestAlgorithm {
             oids::SHA256 => Self::Sha256,
             oids::SHA384 => Self::Sha384,
             oids::SHA512 => Self::Sha512,
+            oids::SHA3_224 => Self::Sha3_224,
             oids::SHA3_256 => Self::Sha3_256,
             oids::SHA3_384 => Self::Sha3_384,
             oids::SHA3_512 => Self::Sha3_512,
+            oids::SHAKE128 => Self::Shake128,
+            oids::SHAKE256 => Self::Shake256,
             _ => return None,
         })
     }
@@ -55,9 +64,12 @@ impl DigestAlgorithm {
             Self::Sha256 => oids::SHA256,
             Self::Sha384 => oids::SHA384,
             Self::Sha512 => oids::SHA512,
+            Self::Sha3_224 => oids::SHA3_224,
             Self::Sha3_256 => oids::SHA3_256,
             Self::Sha3_384 => oids::SHA3_384,
             Self::Sha3_512 => oids::SHA3_512,
+            Self::Shake128 => oids::SHAKE128,
+            Self::Shake256 => oids::SHAKE256,
         }
     }
 
@@ -75,9 +87,12 @@ impl DigestAlgorithm {
             Self::Sha256 => "sha-256",
             Self::Sha384 => "sha-384",
             Self::Sha512 => "sha-512",
+            Self::Sha3_224 => "sha3-224",
             Self::Sha3_256 => "sha3-256",
             Self::Sha3_384 => "sha3-384",
             Self::Sha3_512 => "sha3-512",
+            Self::Shake128 => "shake128",
+            Self::Shake256 => "shake256",
         }
     }
 
@@ -90,9 +105,12 @@ impl DigestAlgorithm {
             Self::Sha256 => "SHA-256",
             Self::Sha384 => "SHA-384",
             Self::Sha512 => "SHA-512",
+            Self::Sha3_224 => "SHA3-224",
             Self::Sha3_256 => "SHA3-256",
             Self::Sha3_384 => "SHA3-384",
             Self::Sha3_512 => "SHA3-512",
+            Self::Shake128 => "SHAKE128",
+            Self::Shake256 => "SHAKE256",
         }
     }
 
@@ -101,10 +119,10 @@ impl DigestAlgorithm {
         match self {
             Self::Md5 => 16,
             Self::Sha1 => 20,
-            Self::Sha224 => 28,
-            Self::Sha256 | Self::Sha3_256 => 32,
+            Self::Sha224 | Self::Sha3_224 => 28,
+            Self::Sha256 | Self::Sha3_256 | Self::Shake128 => 32,
             Self::Sha384 | Self::Sha3_384 => 48,
-            Self::Sha512 | Self::Sha3_512 => 64,
+            Self::Sha512 | Self::Sha3_512 | Self::Shake256 => 64,
         }
     }
 
@@ -122,7 +140,7 @@ impl DigestAlgorithm {
 
     pub(crate) fn aws(self) -> Option<&'static aws::Algorithm> {
         Some(match self {
-            Self::Md5 => return None,
+            Self::Md5 | Self::Sha3_224 | Self::Shake128 | Self::Shake256 => return None,
             Self::Sha1 => &aws::SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha224 => &aws::SHA224,
             Self::Sha256 => &aws::SHA256,
@@ -152,6 +170,9 @@ pub struct Hasher {
 enum State {
     Aws(aws::Context),
     Md5(md5::Md5),
+    Sha3(sha3::Sha3_224),
+    Shake128(shake::Shake128),
+    Shake256(shake::Shake256),
 }
 
 impl Hasher {
@@ -159,7 +180,12 @@ impl Hasher {
     pub fn new(algorithm: DigestAlgorithm) -> Self {
         let state = match algorithm.aws() {
             Some(aws) => State::Aws(aws::Context::new(aws)),
-            None => State::Md5(md5::Md5::new()),
+            None => match algorithm {
+                DigestAlgorithm::Sha3_224 => State::Sha3(sha3::Sha3_224::new()),
+                DigestAlgorithm::Shake128 => State::Shake128(shake::Shake128::default()),
+                DigestAlgorithm::Shake256 => State::Shake256(shake::Shake256::default()),
+                _ => State::Md5(md5::Md5::new()),
+            },
         };
         Self { algorithm, state }
     }
@@ -173,7 +199,10 @@ impl Hasher {
     pub fn update(&mut self, data: &[u8]) {
         match &mut self.state {
             State::Aws(context) => context.update(data),
-            State::Md5(context) => context.update(data),
+            State::Md5(context) => Update::update(context, data),
+            State::Sha3(context) => Update::update(context, data),
+            State::Shake128(context) => Update::update(context, data),
+            State::Shake256(context) => Update::update(context, data),
         }
     }
 
@@ -182,6 +211,17 @@ impl Hasher {
         match self.state {
             State::Aws(context) => DigestValue::new(self.algorithm, context.finish().as_ref()),
             State::Md5(context) => DigestValue::new(self.algorithm, &context.finalize()),
+            State::Sha3(context) => DigestValue::new(self.algorithm, &context.finalize()),
+            State::Shake128(context) => {
+                let mut octets = [0; 32];
+                context.finalize_xof_into(&mut octets);
+                DigestValue::new(self.algorithm, &octets)
+            }
+            State::Shake256(context) => {
+                let mut octets = [0; 64];
+                context.finalize_xof_into(&mut octets);
+                DigestValue::new(self.algorithm, &octets)
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use aws_lc_rs::agreement as aws;
 use aws_lc_rs::kem;
 use zeroize::Zeroizing;
 
+use crate::brainpool::BrainpoolKey;
 use crate::{Curve, Error, MlKemLevel, PublicKey, PublicKeyKind};
 
 /// What two keys agree on. It is never used as a key itself, only through a key derivation function.
@@ -29,25 +30,35 @@ impl fmt::Debug for SharedSecret {
 
 /// A key pair that lives for one message.
 pub struct EphemeralKey {
-    private: aws::PrivateKey,
+    private: Private,
     public: PublicKey,
+}
+
+enum Private {
+    Aws(aws::PrivateKey),
+    Brainpool(BrainpoolKey),
 }
 
 impl EphemeralKey {
     /// A fresh one on the curve of `peer`.
     pub fn for_peer(peer: &PublicKey) -> Result<Self, Error> {
         let (private, public) = match peer.kind() {
+            PublicKeyKind::Ec(curve @ (Curve::BrainpoolP256r1 | Curve::BrainpoolP384r1)) => {
+                let private = BrainpoolKey::generate(curve)?;
+                let public = PublicKey::from_ec_point(curve, &private.public_point())?;
+                (Private::Brainpool(private), public)
+            }
             PublicKeyKind::Ec(curve) => {
-                let private = aws::PrivateKey::generate(curve_agreement(curve))?;
+                let private = aws::PrivateKey::generate(curve_agreement(curve)?)?;
                 let point = private.compute_public_key()?;
                 let public = PublicKey::from_ec_point(curve, point.as_ref())?;
-                (private, public)
+                (Private::Aws(private), public)
             }
             PublicKeyKind::X25519 => {
                 let private = aws::PrivateKey::generate(&aws::X25519)?;
                 let octets = private.compute_public_key()?;
                 let public = PublicKey::from_x25519(octets.as_ref())?;
-                (private, public)
+                (Private::Aws(private), public)
             }
             _ => return Err(Error::NotForThisKey { operation: "agree" }),
         };
@@ -64,7 +75,10 @@ impl EphemeralKey {
         if peer.kind() != self.public.kind() {
             return Err(Error::NotForThisKey { operation: "agree" });
         }
-        agree(&self.private, peer)
+        match &self.private {
+            Private::Aws(private) => agree(private, peer),
+            Private::Brainpool(private) => private.agree(peer.bits()),
+        }
     }
 }
 
@@ -74,18 +88,19 @@ impl fmt::Debug for EphemeralKey {
     }
 }
 
-pub(crate) fn curve_agreement(curve: Curve) -> &'static aws::Algorithm {
+pub(crate) fn curve_agreement(curve: Curve) -> Result<&'static aws::Algorithm, Error> {
     match curve {
-        Curve::P256 => &aws::ECDH_P256,
-        Curve::P384 => &aws::ECDH_P384,
-        Curve::P521 => &aws::ECDH_P521,
+        Curve::P256 => Ok(&aws::ECDH_P256),
+        Curve::P384 => Ok(&aws::ECDH_P384),
+        Curve::P521 => Ok(&aws::ECDH_P521),
+        Curve::BrainpoolP256r1 | Curve::BrainpoolP384r1 => Err(Error::NotForThisKey { operation: "use aws-lc" }),
     }
 }
 
 // Points off the curve and all-zero secrets are refused by aws-lc (CASES T-45, S-48; RFC 8418 §2.1).
 pub(crate) fn agree(private: &aws::PrivateKey, peer: &PublicKey) -> Result<SharedSecret, Error> {
     let algorithm = match peer.kind() {
-        PublicKeyKind::Ec(curve) => curve_agreement(curve),
+        PublicKeyKind::Ec(curve) => curve_agreement(curve)?,
         PublicKeyKind::X25519 => &aws::X25519,
         _ => return Err(Error::NotForThisKey { operation: "agree" }),
     };

@@ -5,7 +5,7 @@ use aws_lc_rs::rsa::{
 };
 
 use crate::signature::mgf1_digest;
-use crate::{AlgorithmIdentifier, DigestAlgorithm, Error, PublicKey, PublicKeyKind, oids};
+use crate::{AlgorithmIdentifier, DigestAlgorithm, Error, PublicKey, PublicKeyKind, oids, rsa_fallback};
 
 /// How a content key travels to an RSA key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,13 @@ impl KeyTransportAlgorithm {
         let PublicKeyKind::Rsa { pss: None, .. } = recipient.kind() else {
             return Err(Error::NotForThisKey { operation: "encrypt" });
         };
+        if recipient.is_weak() {
+            return Err(Error::Weak { algorithm: "RSA below 2048 bits" });
+        }
+        if matches!(self, Self::RsaOaep { .. }) && self.aws_oaep().is_none() {
+            let (modulus, exponent) = recipient.rsa_components().ok_or(Error::BadValue)?;
+            return rsa_fallback::encrypt(modulus, exponent, self, key);
+        }
         let public = PublicEncryptingKey::from_der(recipient.spki())?;
         let mut out = vec![0; public.key_size_bytes()];
         let length = match self {

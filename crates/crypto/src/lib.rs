@@ -7,6 +7,7 @@
 //! token, or behind a service.
 
 mod algorithm_identifier;
+mod brainpool;
 mod cipher;
 mod digest;
 mod error;
@@ -19,7 +20,9 @@ mod password;
 mod private_key;
 mod public_key;
 mod random;
+mod rsa_fallback;
 mod signature;
+mod slh_dsa;
 mod software_key;
 
 pub use algorithm_identifier::AlgorithmIdentifier;
@@ -35,4 +38,5 @@ pub use private_key::PrivateKey;
 pub use public_key::{Curve, MlDsaLevel, MlKemLevel, PublicKey, PublicKeyKind};
 pub use random::{constant_time_eq, random, random_array};
 pub use signature::{PssParameters, SignatureAlgorithm};
+pub use slh_dsa::SlhDsaParameterSet;
 pub use software_key::{KeyKind, SoftwareKey};

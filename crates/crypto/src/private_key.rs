@@ -1,8 +1,11 @@
 use std::fmt;
 
+use subtle::{Choice, ConditionallySelectable as _};
 use zeroize::Zeroizing;
 
-use crate::{Error, KeyTransportAlgorithm, PublicKey, PublicKeyKind, SharedSecret, SignatureAlgorithm};
+use crate::{
+    DigestValue, Error, KeyTransportAlgorithm, PublicKey, PublicKeyKind, SharedSecret, SignatureAlgorithm, random,
+};
 
 /// A private key that does work: in this process, in a token, or behind a service. It never gives itself away.
 ///
@@ -18,10 +21,42 @@ pub trait PrivateKey: Send + Sync + fmt::Debug {
         Err(Error::NotForThisKey { operation: "sign" })
     }
 
+    /// Signs a message of which only the digest is at hand, where the algorithm allows.
+    fn sign_digest(&self, algorithm: &SignatureAlgorithm, digest: &DigestValue) -> Result<Vec<u8>, Error> {
+        let _ = (algorithm, digest);
+        Err(Error::NotForThisKey { operation: "sign a digest" })
+    }
+
     /// Decrypts a transported key. Bad padding is [`Error::BadValue`]; what follows from that is the caller's to hide.
     fn decrypt(&self, algorithm: &KeyTransportAlgorithm, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let _ = (algorithm, ciphertext);
         Err(Error::NotForThisKey { operation: "decrypt" })
+    }
+
+    /// Decrypts a transported key of `length` octets, or gives a random one: nobody can tell which.
+    ///
+    /// Whatever is wrong with the ciphertext (CASES T-23, RFC 3218 §2.3.2), the content then does not decrypt. What the
+    /// key cannot do at all, and [`Error::Unavailable`], are still errors: they say nothing about the ciphertext.
+    fn decrypt_or_random(
+        &self,
+        algorithm: &KeyTransportAlgorithm,
+        ciphertext: &[u8],
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut key = Zeroizing::new(vec![0; length]);
+        random(&mut key)?;
+        let (decrypted, right) = match self.decrypt(algorithm, ciphertext) {
+            Ok(decrypted) => {
+                let right = Choice::from(u8::from(decrypted.len() == length));
+                (decrypted, right)
+            }
+            Err(Error::BadValue) => (Zeroizing::new(Vec::new()), Choice::from(0)),
+            Err(error) => return Err(error),
+        };
+        for (index, octet) in key.iter_mut().enumerate() {
+            octet.conditional_assign(decrypted.get(index).unwrap_or(&0), right);
+        }
+        Ok(key)
     }
 
     /// Agrees on a secret with the holder of `peer`.
@@ -55,7 +90,7 @@ impl PublicKey {
             PublicKeyKind::Ec(curve) => Some(SignatureAlgorithm::Ecdsa(curve.digest())),
             PublicKeyKind::Ed25519 => Some(SignatureAlgorithm::Ed25519),
             PublicKeyKind::MlDsa(level) => Some(SignatureAlgorithm::MlDsa(level)),
-            PublicKeyKind::X25519 | PublicKeyKind::MlKem(_) => None,
+            PublicKeyKind::X25519 | PublicKeyKind::MlKem(_) | PublicKeyKind::SlhDsa(_) => None,
         }
     }
 }

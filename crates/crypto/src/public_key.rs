@@ -1,172 +1,35 @@
-use std::fmt;
+mod kind;
 
-use asn1::{Encoding, Oid, Reader, Writer};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use asn1::{Encoding, Reader, Writer};
 use aws_lc_rs::signature as aws;
 
-use crate::{AlgorithmIdentifier, DigestAlgorithm, DigestValue, Error, PssParameters, SignatureAlgorithm, oids};
+use crate::{
+    AlgorithmIdentifier, DigestAlgorithm, DigestValue, Error, PssParameters, SignatureAlgorithm, SlhDsaParameterSet,
+    brainpool, oids,
+};
+
+pub use kind::{Curve, MlDsaLevel, MlKemLevel, PublicKeyKind};
 
 /// A public key from its SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
-#[derive(Clone, PartialEq, Eq, Hash)]
+///
+/// Clones share what the first verification has prepared, so that a key that verifies often is parsed once.
+#[derive(Clone)]
 pub struct PublicKey {
     spki: Vec<u8>,
     /// The contents of the BIT STRING.
     bits: Vec<u8>,
     kind: PublicKeyKind,
+    prepared: Arc<OnceLock<Prepared>>,
 }
 
-/// What kind of key it is, with what distinguishes keys of the kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PublicKeyKind {
-    /// An elliptic curve key, for ECDSA or ECDH.
-    Ec(Curve),
-    /// Ed25519 (RFC 8410 §3).
-    Ed25519,
-    /// ML-DSA (RFC 9881 §4).
-    MlDsa(MlDsaLevel),
-    /// ML-KEM (RFC 9935 §4).
-    MlKem(MlKemLevel),
-    /// RSA; `pss` restricts the key to RSASSA-PSS (RFC 4055 §1.2).
-    Rsa {
-        /// Bits of the modulus.
-        bits: u32,
-        /// `None` for `rsaEncryption`; the inner `None` when `id-RSASSA-PSS` has no parameters.
-        pss: Option<Option<PssParameters>>,
-    },
-    /// X25519 (RFC 8410 §3).
-    X25519,
-}
-
-/// A named curve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Curve {
-    P256,
-    P384,
-    P521,
-}
-
-/// An ML-DSA parameter set (FIPS 204).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum MlDsaLevel {
-    MlDsa44,
-    MlDsa65,
-    MlDsa87,
-}
-
-/// An ML-KEM parameter set (FIPS 203).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum MlKemLevel {
-    MlKem512,
-    MlKem768,
-    MlKem1024,
-}
-
-impl Curve {
-    /// From its object identifier.
-    pub fn from_oid(oid: Oid) -> Result<Self, Error> {
-        match oid {
-            oids::P256 => Ok(Self::P256),
-            oids::P384 => Ok(Self::P384),
-            oids::P521 => Ok(Self::P521),
-            oids::BRAINPOOL_P256R1 => Err(Error::Unsupported { algorithm: "brainpoolP256r1".into() }),
-            oids::BRAINPOOL_P384R1 => Err(Error::Unsupported { algorithm: "brainpoolP384r1".into() }),
-            oids::BRAINPOOL_P512R1 => Err(Error::Unsupported { algorithm: "brainpoolP512r1".into() }),
-            oid => Err(Error::Unknown { oid }),
-        }
-    }
-
-    /// Its object identifier.
-    pub fn oid(self) -> Oid {
-        match self {
-            Self::P256 => oids::P256,
-            Self::P384 => oids::P384,
-            Self::P521 => oids::P521,
-        }
-    }
-
-    /// The name people know it by.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-        }
-    }
-
-    /// Octets of one coordinate.
-    pub fn coordinate_length(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    /// The digest that matches the curve's strength (RFC 5753 §2.1, RFC 5754 §3.3).
-    pub fn digest(self) -> DigestAlgorithm {
-        match self {
-            Self::P256 => DigestAlgorithm::Sha256,
-            Self::P384 => DigestAlgorithm::Sha384,
-            Self::P521 => DigestAlgorithm::Sha512,
-        }
-    }
-}
-
-impl MlDsaLevel {
-    pub(crate) fn oid(self) -> Oid {
-        match self {
-            Self::MlDsa44 => oids::ML_DSA_44,
-            Self::MlDsa65 => oids::ML_DSA_65,
-            Self::MlDsa87 => oids::ML_DSA_87,
-        }
-    }
-
-    /// The standard's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MlDsa44 => "ML-DSA-44",
-            Self::MlDsa65 => "ML-DSA-65",
-            Self::MlDsa87 => "ML-DSA-87",
-        }
-    }
-
-    pub(crate) fn public_key_length(self) -> usize {
-        match self {
-            Self::MlDsa44 => 1312,
-            Self::MlDsa65 => 1952,
-            Self::MlDsa87 => 2592,
-        }
-    }
-}
-
-impl MlKemLevel {
-    pub(crate) fn oid(self) -> Oid {
-        match self {
-            Self::MlKem512 => oids::ML_KEM_512,
-            Self::MlKem768 => oids::ML_KEM_768,
-            Self::MlKem1024 => oids::ML_KEM_1024,
-        }
-    }
-
-    /// The standard's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MlKem512 => "ML-KEM-512",
-            Self::MlKem768 => "ML-KEM-768",
-            Self::MlKem1024 => "ML-KEM-1024",
-        }
-    }
-
-    pub(crate) fn public_key_length(self) -> usize {
-        match self {
-            Self::MlKem512 => 800,
-            Self::MlKem768 => 1184,
-            Self::MlKem1024 => 1568,
-        }
-    }
+/// The key as aws-lc has it, for the algorithm that it verified with first.
+struct Prepared {
+    algorithm: SignatureAlgorithm,
+    key: Result<aws::ParsedPublicKey, Error>,
 }
 
 /// Longest RSA modulus that is computed with (CASES T-43).
@@ -186,7 +49,7 @@ impl PublicKey {
             return Err(Error::MalformedKey { because: "its bits do not fill octets" });
         }
         let kind = Self::kind_of(&algorithm, bits.octets)?;
-        Ok(Self { spki: spki.to_vec(), bits: bits.octets.to_vec(), kind })
+        Self { spki: spki.to_vec(), bits: bits.octets.to_vec(), kind, prepared: Arc::default() }.with_checked_point()
     }
 
     /// Puts a SubjectPublicKeyInfo around the key's own bits.
@@ -197,7 +60,7 @@ impl PublicKey {
             algorithm.encode(w);
             w.bit_string(0, bits);
         });
-        Ok(Self { spki: writer.into_vec(), bits: bits.to_vec(), kind })
+        Self { spki: writer.into_vec(), bits: bits.to_vec(), kind, prepared: Arc::default() }.with_checked_point()
     }
 
     /// An EC key from its uncompressed point.
@@ -235,9 +98,15 @@ impl PublicKey {
                 if bits.first() != Some(&4) || bits.len() != 1 + 2 * curve.coordinate_length() {
                     return Err(Error::MalformedKey { because: "its point is not in the uncompressed form" });
                 }
+                reader.finish().map_err(|_| Error::MalformedKey { because: "its curve is not named" })?;
                 Ok(PublicKeyKind::Ec(curve))
             }
-            oids::ED25519 => exactly(32, PublicKeyKind::Ed25519),
+            oids::ED25519 => {
+                if is_small_order(bits) {
+                    return Err(Error::MalformedKey { because: "its point has a small order" });
+                }
+                exactly(32, PublicKeyKind::Ed25519)
+            }
             oids::X25519 => exactly(32, PublicKeyKind::X25519),
             oids::ML_DSA_44 => {
                 exactly(MlDsaLevel::MlDsa44.public_key_length(), PublicKeyKind::MlDsa(MlDsaLevel::MlDsa44))
@@ -260,8 +129,23 @@ impl PublicKey {
             oids::ED448 => Err(Error::Unsupported { algorithm: "Ed448".into() }),
             oids::X448 => Err(Error::Unsupported { algorithm: "X448".into() }),
             oids::DSA => Err(Error::Unsupported { algorithm: "DSA".into() }),
-            oid => Err(Error::Unknown { oid }),
+            oid => match SlhDsaParameterSet::from_oid(oid) {
+                Some(set) => exactly(set.public_key_length(), PublicKeyKind::SlhDsa(set)),
+                None => Err(Error::Unknown { oid }),
+            },
         }
+    }
+
+    // CASES T-45: a point that is not on its curve never becomes a key. What aws-lc made of it is kept to verify with.
+    fn with_checked_point(self) -> Result<Self, Error> {
+        let PublicKeyKind::Ec(curve) = self.kind else { return Ok(self) };
+        if matches!(curve, Curve::BrainpoolP256r1 | Curve::BrainpoolP384r1) {
+            brainpool::check_point(curve, &self.bits)?;
+            return Ok(self);
+        }
+        self.with_prepared(&SignatureAlgorithm::Ecdsa(curve.digest()), |_| Ok(()))
+            .map_err(|_| Error::MalformedKey { because: "its point is not on the curve" })?;
+        Ok(self)
     }
 
     /// The SubjectPublicKeyInfo in DER.
@@ -288,6 +172,7 @@ impl PublicKey {
             PublicKeyKind::MlKem(level) => level.name().into(),
             PublicKeyKind::Rsa { bits, pss: None } => format!("RSA {bits}"),
             PublicKeyKind::Rsa { bits, pss: Some(_) } => format!("RSA {bits} (PSS only)"),
+            PublicKeyKind::SlhDsa(set) => set.name().into(),
             PublicKeyKind::X25519 => "X25519".into(),
         }
     }
@@ -309,32 +194,23 @@ impl PublicKey {
     /// go together, [`Error::BadValue`] when the signature is not right.
     pub fn verify(&self, algorithm: &SignatureAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), Error> {
         self.check_algorithm(algorithm)?;
-        match (self.kind, algorithm) {
-            (PublicKeyKind::Ed25519, SignatureAlgorithm::Ed25519) => {
-                Ok(aws::UnparsedPublicKey::new(&aws::ED25519, &self.bits).verify(message, signature)?)
-            }
-            (PublicKeyKind::MlDsa(_), SignatureAlgorithm::MlDsa(level)) => {
-                let algorithm = match level {
-                    MlDsaLevel::MlDsa44 => &aws::ML_DSA_44,
-                    MlDsaLevel::MlDsa65 => &aws::ML_DSA_65,
-                    MlDsaLevel::MlDsa87 => &aws::ML_DSA_87,
-                };
-                Ok(aws::UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature)?)
-            }
-            (_, SignatureAlgorithm::RsaPss(parameters)) if !parameters.is_standard() => {
+        match algorithm {
+            SignatureAlgorithm::SlhDsa(set) => set.verify(&self.bits, message, signature),
+            SignatureAlgorithm::RsaPss(parameters) if !parameters.is_standard() => {
                 self.verify_long_salt(parameters, message, signature)
             }
-            _ => {
-                let digest = algorithm.digest().ok_or(Error::NotForThisKey { operation: "verify" })?;
-                self.verify_digest(algorithm, &digest.digest(message), signature)
-            }
+            _ => match algorithm.digest() {
+                Some(digest) => self.verify_digest(algorithm, &digest.digest(message), signature),
+                None => self.with_prepared(algorithm, |key| Ok(key.verify_sig(message, signature)?)),
+            },
         }
     }
 
     /// Verifies `signature` over a message of which only the digest is left.
     ///
     /// # Errors
-    /// As [`Self::verify`]; also [`Error::NotForThisKey`] for algorithms that need the message itself.
+    /// As [`Self::verify`]; also [`Error::NotForThisKey`] for algorithms that need the message itself, and
+    /// [`Error::Unsupported`] for RSASSA-PSS with a salt that is neither as long as the digest nor as long as fits.
     pub fn verify_digest(
         &self,
         algorithm: &SignatureAlgorithm,
@@ -345,10 +221,35 @@ impl PublicKey {
         if algorithm.digest() != Some(digest.algorithm()) {
             return Err(Error::BadValue);
         }
-        let verification = verification(self.kind, algorithm)?;
-        let aws_digest = digest.algorithm().aws().ok_or(Error::Weak { algorithm: digest.algorithm().name() })?;
-        let imported = aws_lc_rs::digest::Digest::import_less_safe(digest.octets(), aws_digest)?;
-        Ok(aws::UnparsedPublicKey::new(verification, &self.bits).verify_digest(&imported, signature)?)
+        match self.kind {
+            PublicKeyKind::Ec(curve @ (Curve::BrainpoolP256r1 | Curve::BrainpoolP384r1)) => {
+                brainpool::verify(curve, &self.bits, digest, signature)
+            }
+            PublicKeyKind::Ec(curve) => {
+                let digest = ecdsa_digest(curve, digest)?;
+                self.with_prepared(algorithm, |key| Ok(key.verify_digest_sig(&digest, signature)?))
+            }
+            _ => {
+                let aws_digest = digest.algorithm().aws().ok_or_else(|| unsupported(algorithm))?;
+                let imported = aws_lc_rs::digest::Digest::import_less_safe(digest.octets(), aws_digest)?;
+                self.with_prepared(algorithm, |key| Ok(key.verify_digest_sig(&imported, signature)?))
+            }
+        }
+    }
+
+    fn with_prepared(
+        &self,
+        algorithm: &SignatureAlgorithm,
+        verify: impl FnOnce(&aws::ParsedPublicKey) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let prepare = || {
+            let verification = self.verification(algorithm)?;
+            aws::ParsedPublicKey::new(verification, &self.bits).map_err(|_| Error::BadValue)
+        };
+        let first = self.prepared.get_or_init(|| Prepared { algorithm: *algorithm, key: prepare() });
+        // Every digest goes through the one preparation of an EC key.
+        let fits = first.algorithm == *algorithm || matches!(self.kind, PublicKeyKind::Ec(_));
+        if fits { verify(first.key.as_ref().map_err(Clone::clone)?) } else { verify(&prepare()?) }
     }
 
     fn verify_long_salt(&self, parameters: &PssParameters, message: &[u8], signature: &[u8]) -> Result<(), Error> {
@@ -357,11 +258,47 @@ impl PublicKey {
             DigestAlgorithm::Sha256 => aws::RSA_PSS_2048_8192_SHA256,
             DigestAlgorithm::Sha384 => aws::RSA_PSS_2048_8192_SHA384,
             DigestAlgorithm::Sha512 => aws::RSA_PSS_2048_8192_SHA512,
-            other => return Err(Error::Unsupported { algorithm: format!("RSASSA-PSS with {other}") }),
+            _ => return Err(unsupported(&SignatureAlgorithm::RsaPss(*parameters))),
         };
         let salt = u16::try_from(parameters.salt_length).map_err(|_| Error::BadValue)?;
         let algorithm = standard.with_pss_salt_length(aws::RsaPssSaltLength::Custom(salt));
         Ok(aws::RsaPublicKeyComponents { n, e }.verify(&algorithm, message, signature)?)
+    }
+
+    fn verification(&self, algorithm: &SignatureAlgorithm) -> Result<&'static dyn aws::VerificationAlgorithm, Error> {
+        use DigestAlgorithm::{Sha256, Sha384, Sha512};
+        static PSS_SHA256_LONGEST: aws::RsaParameters =
+            aws::RSA_PSS_2048_8192_SHA256.with_pss_salt_length(aws::RsaPssSaltLength::Max);
+        static PSS_SHA384_LONGEST: aws::RsaParameters =
+            aws::RSA_PSS_2048_8192_SHA384.with_pss_salt_length(aws::RsaPssSaltLength::Max);
+        static PSS_SHA512_LONGEST: aws::RsaParameters =
+            aws::RSA_PSS_2048_8192_SHA512.with_pss_salt_length(aws::RsaPssSaltLength::Max);
+        Ok(match (self.kind, algorithm) {
+            (PublicKeyKind::Ec(Curve::P256), SignatureAlgorithm::Ecdsa(_)) => &aws::ECDSA_P256_SHA256_ASN1,
+            (PublicKeyKind::Ec(Curve::P384), SignatureAlgorithm::Ecdsa(_)) => &aws::ECDSA_P384_SHA384_ASN1,
+            (PublicKeyKind::Ec(Curve::P521), SignatureAlgorithm::Ecdsa(_)) => &aws::ECDSA_P521_SHA512_ASN1,
+            (_, SignatureAlgorithm::Ed25519) => &aws::ED25519,
+            (_, SignatureAlgorithm::MlDsa(MlDsaLevel::MlDsa44)) => &aws::ML_DSA_44,
+            (_, SignatureAlgorithm::MlDsa(MlDsaLevel::MlDsa65)) => &aws::ML_DSA_65,
+            (_, SignatureAlgorithm::MlDsa(MlDsaLevel::MlDsa87)) => &aws::ML_DSA_87,
+            (_, SignatureAlgorithm::RsaPkcs1(Sha256)) => &aws::RSA_PKCS1_2048_8192_SHA256,
+            (_, SignatureAlgorithm::RsaPkcs1(Sha384)) => &aws::RSA_PKCS1_2048_8192_SHA384,
+            (_, SignatureAlgorithm::RsaPkcs1(Sha512)) => &aws::RSA_PKCS1_2048_8192_SHA512,
+            (PublicKeyKind::Rsa { bits, .. }, SignatureAlgorithm::RsaPss(parameters)) => {
+                // RFC 8017 §9.1.1: a salt of emLen − hLen − 2 octets is the longest that fits.
+                let longest = bits.div_ceil(8).checked_sub(2 + u32::try_from(parameters.digest.length()).unwrap_or(0));
+                match parameters.digest {
+                    Sha256 if parameters.is_standard() => &aws::RSA_PSS_2048_8192_SHA256,
+                    Sha384 if parameters.is_standard() => &aws::RSA_PSS_2048_8192_SHA384,
+                    Sha512 if parameters.is_standard() => &aws::RSA_PSS_2048_8192_SHA512,
+                    Sha256 if Some(parameters.salt_length) == longest => &PSS_SHA256_LONGEST,
+                    Sha384 if Some(parameters.salt_length) == longest => &PSS_SHA384_LONGEST,
+                    Sha512 if Some(parameters.salt_length) == longest => &PSS_SHA512_LONGEST,
+                    _ => return Err(unsupported(algorithm)),
+                }
+            }
+            _ => return Err(unsupported(algorithm)),
+        })
     }
 
     fn check_algorithm(&self, algorithm: &SignatureAlgorithm) -> Result<(), Error> {
@@ -377,21 +314,15 @@ impl PublicKey {
                 if !parameters.is_acceptable() {
                     return Err(Error::Weak { algorithm: "RSASSA-PSS with uncommon parameters" });
                 }
-                // RFC 4055 §3.3: a key's own parameters bind the digest and are a lower bound for the salt.
                 match pss.flatten() {
-                    Some(own)
-                        if own.digest != parameters.digest
-                            || own.mgf_digest != parameters.mgf_digest
-                            || parameters.salt_length < own.salt_length =>
-                    {
-                        Err(not_for_this)
-                    }
+                    Some(own) if !own.allows(parameters) => Err(not_for_this),
                     _ => Ok(()),
                 }
             }
             (PublicKeyKind::Ec(_), SignatureAlgorithm::Ecdsa(_))
             | (PublicKeyKind::Ed25519, SignatureAlgorithm::Ed25519) => Ok(()),
             (PublicKeyKind::MlDsa(own), SignatureAlgorithm::MlDsa(level)) if own == *level => Ok(()),
+            (PublicKeyKind::SlhDsa(own), SignatureAlgorithm::SlhDsa(set)) if own == *set => Ok(()),
             _ => Err(not_for_this),
         }?;
         match self.kind {
@@ -401,33 +332,52 @@ impl PublicKey {
     }
 }
 
-fn verification(
-    kind: PublicKeyKind,
-    algorithm: &SignatureAlgorithm,
-) -> Result<&'static dyn aws::VerificationAlgorithm, Error> {
-    use DigestAlgorithm::{Sha224, Sha256, Sha384, Sha512};
-    Ok(match (kind, algorithm) {
-        (_, SignatureAlgorithm::RsaPkcs1(Sha256)) => &aws::RSA_PKCS1_2048_8192_SHA256,
-        (_, SignatureAlgorithm::RsaPkcs1(Sha384)) => &aws::RSA_PKCS1_2048_8192_SHA384,
-        (_, SignatureAlgorithm::RsaPkcs1(Sha512)) => &aws::RSA_PKCS1_2048_8192_SHA512,
-        (_, SignatureAlgorithm::RsaPss(PssParameters { digest: Sha256, .. })) => &aws::RSA_PSS_2048_8192_SHA256,
-        (_, SignatureAlgorithm::RsaPss(PssParameters { digest: Sha384, .. })) => &aws::RSA_PSS_2048_8192_SHA384,
-        (_, SignatureAlgorithm::RsaPss(PssParameters { digest: Sha512, .. })) => &aws::RSA_PSS_2048_8192_SHA512,
-        (PublicKeyKind::Ec(Curve::P256), SignatureAlgorithm::Ecdsa(Sha256)) => &aws::ECDSA_P256_SHA256_ASN1,
-        (PublicKeyKind::Ec(Curve::P256), SignatureAlgorithm::Ecdsa(Sha384)) => &aws::ECDSA_P256_SHA384_ASN1,
-        (PublicKeyKind::Ec(Curve::P256), SignatureAlgorithm::Ecdsa(Sha512)) => &aws::ECDSA_P256_SHA512_ASN1,
-        (PublicKeyKind::Ec(Curve::P384), SignatureAlgorithm::Ecdsa(Sha256)) => &aws::ECDSA_P384_SHA256_ASN1,
-        (PublicKeyKind::Ec(Curve::P384), SignatureAlgorithm::Ecdsa(Sha384)) => &aws::ECDSA_P384_SHA384_ASN1,
-        (PublicKeyKind::Ec(Curve::P384), SignatureAlgorithm::Ecdsa(Sha512)) => &aws::ECDSA_P384_SHA512_ASN1,
-        (PublicKeyKind::Ec(Curve::P521), SignatureAlgorithm::Ecdsa(Sha224)) => &aws::ECDSA_P521_SHA224_ASN1,
-        (PublicKeyKind::Ec(Curve::P521), SignatureAlgorithm::Ecdsa(Sha256)) => &aws::ECDSA_P521_SHA256_ASN1,
-        (PublicKeyKind::Ec(Curve::P521), SignatureAlgorithm::Ecdsa(Sha384)) => &aws::ECDSA_P521_SHA384_ASN1,
-        (PublicKeyKind::Ec(Curve::P521), SignatureAlgorithm::Ecdsa(Sha512)) => &aws::ECDSA_P521_SHA512_ASN1,
-        (_, algorithm) => {
-            let digest = algorithm.digest().map_or("", DigestAlgorithm::name);
-            return Err(Error::Unsupported { algorithm: format!("{} with {digest} for this key", algorithm.name()) });
-        }
-    })
+fn unsupported(algorithm: &SignatureAlgorithm) -> Error {
+    let digest = algorithm.digest().map_or("", DigestAlgorithm::name);
+    Error::Unsupported { algorithm: format!("{} with {digest} for this key", algorithm.name()) }
+}
+
+/// The digest as ECDSA uses it, dressed as the one that aws-lc has for the curve.
+///
+/// ECDSA takes the leftmost bits of a digest that is longer than the group's order, and a shorter one as a number
+/// (FIPS 186-5 §6.4.1), so that any digest has a form of the one length. That signs and verifies every combination,
+/// where aws-lc has names for a few.
+pub(crate) fn ecdsa_digest(curve: Curve, digest: &DigestValue) -> Result<aws_lc_rs::digest::Digest, Error> {
+    let algorithm = match curve {
+        Curve::P256 => &aws_lc_rs::digest::SHA256,
+        Curve::P384 => &aws_lc_rs::digest::SHA384,
+        Curve::P521 => &aws_lc_rs::digest::SHA512,
+        _ => return Err(Error::NotForThisKey { operation: "use aws-lc" }),
+    };
+    let mut octets = [0u8; 64];
+    let room = octets.get_mut(..algorithm.output_len()).ok_or(Error::BadValue)?;
+    let digest = digest.octets();
+    match room.len().checked_sub(digest.len()) {
+        Some(zeros) => room.get_mut(zeros..).ok_or(Error::BadValue)?.copy_from_slice(digest),
+        None => room.copy_from_slice(digest.get(..room.len()).ok_or(Error::BadValue)?),
+    }
+    Ok(aws_lc_rs::digest::Digest::import_less_safe(room, algorithm)?)
+}
+
+// CASES T-15: with a key of small order one signature fits many messages. The y coordinates of the eight points whose
+// order divides 8, in every encoding, little-endian and without the sign of x.
+fn is_small_order(point: &[u8]) -> bool {
+    const LARGE: u8 = 0xff;
+    let order_8 = [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ];
+    let order_8_negative = [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ];
+    let Ok(mut y) = <[u8; 32]>::try_from(point) else { return false };
+    y[31] &= 0x7f;
+    let [first, middle @ .., last] = y;
+    let small = middle.iter().all(|&octet| octet == 0) && last == 0 && first <= 1;
+    // p − 1, p and p + 1, where p = 2^255 − 19.
+    let near_p = middle.iter().all(|&octet| octet == LARGE) && last == 0x7f && (0xec..=0xee).contains(&first);
+    small || near_p || y == order_8 || y == order_8_negative
 }
 
 fn rsa_components(bits: &[u8]) -> Result<(&[u8], &[u8]), Error> {
@@ -460,5 +410,19 @@ fn rsa_bits(bits: &[u8]) -> Result<u32, Error> {
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.describe())
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl Hash for PublicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spki.hash(state);
     }
 }

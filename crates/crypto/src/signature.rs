@@ -1,6 +1,6 @@
 use asn1::{Encoding, Reader};
 
-use crate::{AlgorithmIdentifier, DigestAlgorithm, Error, MlDsaLevel, oids};
+use crate::{AlgorithmIdentifier, DigestAlgorithm, Error, MlDsaLevel, SlhDsaParameterSet, oids};
 
 /// A signature algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum SignatureAlgorithm {
     RsaPkcs1(DigestAlgorithm),
     /// RSASSA-PSS (RFC 4056 §2).
     RsaPss(PssParameters),
+    /// SLH-DSA, pure, empty context (RFC 9814 §2); verifies only.
+    SlhDsa(SlhDsaParameterSet),
 }
 
 /// `RSASSA-PSS-params`, RFC 4055 §3.1.
@@ -46,6 +48,13 @@ impl PssParameters {
     pub fn is_acceptable(&self) -> bool {
         self.mgf_digest == self.digest
             && usize::try_from(self.salt_length).is_ok_and(|salt| salt >= self.digest.length())
+    }
+
+    /// Whether a key with these parameters allows a signature with `used`.
+    ///
+    /// RFC 4055 §3.3: they bind the digests and are a lower bound for the salt.
+    pub(crate) fn allows(&self, used: &Self) -> bool {
+        self.digest == used.digest && self.mgf_digest == used.mgf_digest && used.salt_length >= self.salt_length
     }
 
     /// Reads `RSASSA-PSS-params`; what is left out has the defaults of RFC 4055 §3.1.
@@ -150,7 +159,10 @@ impl SignatureAlgorithm {
             oids::DSA | oids::DSA_WITH_SHA1 | oids::DSA_WITH_SHA256 => {
                 return Err(Error::Unsupported { algorithm: "DSA".into() });
             }
-            oid => return Err(Error::Unknown { oid }),
+            oid => match SlhDsaParameterSet::from_oid(oid) {
+                Some(set) => (Some(Self::SlhDsa(set)), false),
+                None => return Err(Error::Unknown { oid }),
+            },
         };
         let algorithm = algorithm.ok_or(Error::Unknown { oid: identifier.oid })?;
         let parameters_fit =
@@ -180,6 +192,7 @@ impl SignatureAlgorithm {
                 _ => oids::SHA256_WITH_RSA,
             }),
             Self::RsaPss(parameters) => parameters.identifier(),
+            Self::SlhDsa(set) => AlgorithmIdentifier::new(set.oid()),
         }
     }
 
@@ -188,7 +201,7 @@ impl SignatureAlgorithm {
         match self {
             Self::Ecdsa(digest) | Self::RsaPkcs1(digest) => Some(*digest),
             Self::RsaPss(parameters) => Some(parameters.digest),
-            Self::Ed25519 | Self::MlDsa(_) => None,
+            Self::Ed25519 | Self::MlDsa(_) | Self::SlhDsa(_) => None,
         }
     }
 
@@ -200,6 +213,7 @@ impl SignatureAlgorithm {
             Self::MlDsa(level) => level.name(),
             Self::RsaPkcs1(_) => "RSASSA-PKCS1-v1_5",
             Self::RsaPss(_) => "RSASSA-PSS",
+            Self::SlhDsa(set) => set.name(),
         }
     }
 }

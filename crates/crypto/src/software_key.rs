@@ -1,17 +1,22 @@
+mod ec;
+mod ml_dsa;
+mod ml_kem;
+mod rsa;
+
 use std::fmt;
 
 use asn1::{Encoding, Reader, Tag, Writer};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeySize, OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::rsa::{KeySize, PrivateDecryptingKey};
 use aws_lc_rs::signature as aws;
 use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::{agreement, encoding::AsDer as _, kem};
 use zeroize::Zeroizing;
 
-use crate::key_agreement::{agree, curve_agreement, kem_algorithm};
+use crate::key_agreement::agree;
 use crate::{
-    AlgorithmIdentifier, Curve, DigestAlgorithm, Error, KeyTransportAlgorithm, MlDsaLevel, MlKemLevel, PrivateKey,
-    PssParameters, PublicKey, PublicKeyKind, SharedSecret, SignatureAlgorithm, oids,
+    AlgorithmIdentifier, Curve, DigestValue, Error, KeyTransportAlgorithm, MlDsaLevel, MlKemLevel, PrivateKey,
+    PublicKey, SharedSecret, SignatureAlgorithm, oids, random_array,
 };
 
 /// A private key in this process's memory.
@@ -24,11 +29,11 @@ pub struct SoftwareKey {
 }
 
 enum Operations {
-    Ec { sign: Box<[(DigestAlgorithm, aws::EcdsaKeyPair)]>, agree: agreement::PrivateKey },
+    Ec(ec::EcKey),
     Ed25519(aws::Ed25519KeyPair),
     MlDsa(aws::PqdsaKeyPair),
     MlKem(kem::DecapsulationKey),
-    Rsa { sign: aws::RsaKeyPair, oaep: OaepPrivateDecryptingKey, pkcs1: Pkcs1PrivateDecryptingKey },
+    Rsa(rsa::RsaKey),
     X25519(agreement::PrivateKey),
 }
 
@@ -43,9 +48,12 @@ pub enum KeyKind {
     P256,
     P384,
     P521,
+    BrainpoolP256r1,
+    BrainpoolP384r1,
     Ed25519,
     X25519,
     MlDsa(MlDsaLevel),
+    MlKem(MlKemLevel),
 }
 
 impl SoftwareKey {
@@ -64,6 +72,8 @@ impl SoftwareKey {
             KeyKind::P256 => ec(&aws::ECDSA_P256_SHA256_ASN1_SIGNING),
             KeyKind::P384 => ec(&aws::ECDSA_P384_SHA384_ASN1_SIGNING),
             KeyKind::P521 => ec(&aws::ECDSA_P521_SHA512_ASN1_SIGNING),
+            KeyKind::BrainpoolP256r1 => Self::from_pkcs8(&ec::generate_brainpool(Curve::BrainpoolP256r1)?),
+            KeyKind::BrainpoolP384r1 => Self::from_pkcs8(&ec::generate_brainpool(Curve::BrainpoolP384r1)?),
             KeyKind::Ed25519 => Self::from_pkcs8(aws::Ed25519KeyPair::generate()?.to_pkcs8v1()?.as_ref()),
             KeyKind::X25519 => {
                 let private = agreement::PrivateKey::generate(&agreement::X25519)?;
@@ -73,8 +83,16 @@ impl SoftwareKey {
                 Self::from_pkcs8(&pkcs8(&AlgorithmIdentifier::new(oids::X25519), &inner))
             }
             KeyKind::MlDsa(level) => {
-                let pair = aws::PqdsaKeyPair::generate(ml_dsa(level))?;
+                let pair = aws::PqdsaKeyPair::generate(ml_dsa::signing(level))?;
                 Self::from_pkcs8(pair.to_pkcs8v1()?.as_ref())
+            }
+            KeyKind::MlKem(level) => {
+                // RFC 9935 §6: the seed alone is the form to write.
+                let seed = Zeroizing::new(random_array::<64>()?);
+                let mut inner = Writer::new();
+                inner.primitive(Tag::context(0), &*seed);
+                let inner = Zeroizing::new(inner.into_vec());
+                Self::from_pkcs8(&pkcs8(&AlgorithmIdentifier::new(level.oid()), &inner))
             }
         }
     }
@@ -86,10 +104,10 @@ impl SoftwareKey {
         let mut inside = outer.sequence("PrivateKeyInfo").map_err(malformed)?;
         inside.small_integer().map_err(malformed)?;
         let algorithm = AlgorithmIdentifier::parse(&mut inside).map_err(malformed)?;
-        let private = inside.octet_string().map_err(malformed)?;
+        let private = Zeroizing::new(inside.octet_string().map_err(malformed)?.into_owned());
         let (public, operations) = match algorithm.oid {
-            oids::RSA_ENCRYPTION | oids::RSASSA_PSS => rsa(&algorithm, &private)?,
-            oids::EC_PUBLIC_KEY => ec(&algorithm, &private)?,
+            oids::RSA_ENCRYPTION | oids::RSASSA_PSS => rsa::read(&algorithm, &private)?,
+            oids::EC_PUBLIC_KEY => ec::read(&algorithm, &private)?,
             oids::ED25519 => {
                 let pair = aws::Ed25519KeyPair::from_seed_unchecked(&seed(&private)?)?;
                 let public =
@@ -101,12 +119,15 @@ impl SoftwareKey {
                 let public = PublicKey::from_x25519(key.compute_public_key()?.as_ref())?;
                 (public, Operations::X25519(key))
             }
-            oids::ML_DSA_44 => ml_dsa_key(MlDsaLevel::MlDsa44, der)?,
-            oids::ML_DSA_65 => ml_dsa_key(MlDsaLevel::MlDsa65, der)?,
-            oids::ML_DSA_87 => ml_dsa_key(MlDsaLevel::MlDsa87, der)?,
-            oids::ML_KEM_512 => ml_kem_key(MlKemLevel::MlKem512, &private)?,
-            oids::ML_KEM_768 => ml_kem_key(MlKemLevel::MlKem768, &private)?,
-            oids::ML_KEM_1024 => ml_kem_key(MlKemLevel::MlKem1024, &private)?,
+            oids::ML_DSA_44 => ml_dsa::read(MlDsaLevel::MlDsa44, der)?,
+            oids::ML_DSA_65 => ml_dsa::read(MlDsaLevel::MlDsa65, der)?,
+            oids::ML_DSA_87 => ml_dsa::read(MlDsaLevel::MlDsa87, der)?,
+            oids::ML_KEM_512 => ml_kem::read(MlKemLevel::MlKem512, &private)?,
+            oids::ML_KEM_768 => ml_kem::read(MlKemLevel::MlKem768, &private)?,
+            oids::ML_KEM_1024 => ml_kem::read(MlKemLevel::MlKem1024, &private)?,
+            oids::ED448 => return Err(Error::Unsupported { algorithm: "Ed448".into() }),
+            oids::X448 => return Err(Error::Unsupported { algorithm: "X448".into() }),
+            oids::DSA => return Err(Error::Unsupported { algorithm: "DSA".into() }),
             oid => return Err(Error::Unknown { oid }),
         };
         Ok(Self { public, pkcs8: Zeroizing::new(der.to_vec()), operations })
@@ -144,66 +165,40 @@ impl PrivateKey for SoftwareKey {
     }
 
     fn sign(&self, algorithm: &SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
-        use DigestAlgorithm::{Sha256, Sha384, Sha512};
-        let unsupported = || Error::Unsupported {
-            algorithm: format!(
-                "{} with {} for this key",
-                algorithm.name(),
-                algorithm.digest().map_or("", DigestAlgorithm::name)
-            ),
-        };
         match (&self.operations, algorithm) {
-            (Operations::Rsa { sign, .. }, SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_)) => {
-                let restricted = matches!(self.public.kind(), PublicKeyKind::Rsa { pss: Some(_), .. });
-                let encoding: &dyn aws::RsaEncoding = match algorithm {
-                    SignatureAlgorithm::RsaPkcs1(_) if restricted => {
-                        return Err(Error::NotForThisKey { operation: "sign with PKCS #1 v1.5" });
-                    }
-                    SignatureAlgorithm::RsaPkcs1(Sha256) => &aws::RSA_PKCS1_SHA256,
-                    SignatureAlgorithm::RsaPkcs1(Sha384) => &aws::RSA_PKCS1_SHA384,
-                    SignatureAlgorithm::RsaPkcs1(Sha512) => &aws::RSA_PKCS1_SHA512,
-                    SignatureAlgorithm::RsaPss(p) if *p == PssParameters::standard(Sha256) => &aws::RSA_PSS_SHA256,
-                    SignatureAlgorithm::RsaPss(p) if *p == PssParameters::standard(Sha384) => &aws::RSA_PSS_SHA384,
-                    SignatureAlgorithm::RsaPss(p) if *p == PssParameters::standard(Sha512) => &aws::RSA_PSS_SHA512,
-                    _ => return Err(unsupported()),
-                };
-                let mut signature = vec![0; sign.public_modulus_len()];
-                sign.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
-                Ok(signature)
-            }
-            (Operations::Ec { sign, .. }, SignatureAlgorithm::Ecdsa(digest)) => {
-                let (_, pair) = sign.iter().find(|(own, _)| own == digest).ok_or_else(unsupported)?;
-                Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec())
-            }
             (Operations::Ed25519(pair), SignatureAlgorithm::Ed25519) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
-            (Operations::MlDsa(pair), SignatureAlgorithm::MlDsa(level))
-                if self.public.kind() == PublicKeyKind::MlDsa(*level) =>
-            {
-                let mut signature = vec![0; pair.algorithm().signature_len()];
-                let length = pair.sign(message, &mut signature)?;
-                signature.truncate(length);
-                Ok(signature)
+            (Operations::MlDsa(pair), SignatureAlgorithm::MlDsa(level)) => {
+                ml_dsa::sign(pair, *level, self.public.kind(), message)
             }
+            _ => match algorithm.digest() {
+                Some(digest) => self.sign_digest(algorithm, &digest.digest(message)),
+                None => Err(Error::NotForThisKey { operation: "sign" }),
+            },
+        }
+    }
+
+    fn sign_digest(&self, algorithm: &SignatureAlgorithm, digest: &DigestValue) -> Result<Vec<u8>, Error> {
+        if algorithm.digest() != Some(digest.algorithm()) {
+            return Err(Error::NotForThisKey { operation: "sign" });
+        }
+        // CASES T-15: what is never accepted is never made.
+        if digest.algorithm().is_weak() {
+            return Err(Error::Weak { algorithm: digest.algorithm().name() });
+        }
+        match (&self.operations, algorithm) {
+            (Operations::Rsa(key), SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_)) => {
+                key.sign(&self.public, algorithm, digest)
+            }
+            (Operations::Ec(key), SignatureAlgorithm::Ecdsa(_)) => key.sign(digest),
             _ => Err(Error::NotForThisKey { operation: "sign" }),
         }
     }
 
     fn decrypt(&self, algorithm: &KeyTransportAlgorithm, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let Operations::Rsa { oaep, pkcs1, .. } = &self.operations else {
-            return Err(Error::NotForThisKey { operation: "decrypt" });
-        };
-        let mut out = Zeroizing::new(vec![0; oaep.min_output_size().max(pkcs1.min_output_size())]);
-        let length = match algorithm {
-            KeyTransportAlgorithm::RsaPkcs1 => pkcs1.decrypt(ciphertext, &mut out)?.len(),
-            KeyTransportAlgorithm::RsaOaep { label, .. } => {
-                let aws_algorithm =
-                    algorithm.aws_oaep().ok_or_else(|| Error::Unsupported { algorithm: algorithm.describe() })?;
-                let label = if label.is_empty() { None } else { Some(&label[..]) };
-                oaep.decrypt(aws_algorithm, ciphertext, &mut out, label)?.len()
-            }
-        };
-        out.truncate(length);
-        Ok(out)
+        match &self.operations {
+            Operations::Rsa(key) => key.decrypt(&self.public, algorithm, ciphertext),
+            _ => Err(Error::NotForThisKey { operation: "decrypt" }),
+        }
     }
 
     fn agree(&self, peer: &PublicKey) -> Result<SharedSecret, Error> {
@@ -211,7 +206,8 @@ impl PrivateKey for SoftwareKey {
             return Err(Error::NotForThisKey { operation: "agree" });
         }
         match &self.operations {
-            Operations::Ec { agree: key, .. } | Operations::X25519(key) => agree(key, peer),
+            Operations::Ec(key) => key.agree(peer),
+            Operations::X25519(key) => agree(key, peer),
             _ => Err(Error::NotForThisKey { operation: "agree" }),
         }
     }
@@ -230,79 +226,6 @@ impl fmt::Debug for SoftwareKey {
     }
 }
 
-fn rsa(algorithm: &AlgorithmIdentifier, private: &[u8]) -> Result<(PublicKey, Operations), Error> {
-    let sign = aws::RsaKeyPair::from_der(private)?;
-    let public = PublicKey::from_parts(algorithm, sign.public_key().as_ref())?;
-    // aws-lc reads the key pair for decryption from PKCS #8 with the plain identifier only.
-    let plain = Zeroizing::new(pkcs8(&AlgorithmIdentifier::with_null(oids::RSA_ENCRYPTION), private));
-    let oaep = OaepPrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(&plain)?)?;
-    let pkcs1 = Pkcs1PrivateDecryptingKey::new(PrivateDecryptingKey::from_pkcs8(&plain)?)?;
-    Ok((public, Operations::Rsa { sign, oaep, pkcs1 }))
-}
-
-fn ec(algorithm: &AlgorithmIdentifier, private: &[u8]) -> Result<(PublicKey, Operations), Error> {
-    let unnamed = Error::MalformedKey { because: "its curve is not named" };
-    let parameters = algorithm.parameters.as_deref().ok_or(unnamed.clone())?;
-    let curve = Curve::from_oid(Reader::new(parameters, Encoding::Der).oid().map_err(|_| unnamed)?)?;
-    let plain = Zeroizing::new(pkcs8(algorithm, private));
-    let algorithms: &[(DigestAlgorithm, &'static aws::EcdsaSigningAlgorithm)] = match curve {
-        Curve::P256 => &[(DigestAlgorithm::Sha256, &aws::ECDSA_P256_SHA256_ASN1_SIGNING)],
-        Curve::P384 => &[(DigestAlgorithm::Sha384, &aws::ECDSA_P384_SHA384_ASN1_SIGNING)],
-        Curve::P521 => &[
-            (DigestAlgorithm::Sha512, &aws::ECDSA_P521_SHA512_ASN1_SIGNING),
-            (DigestAlgorithm::Sha384, &aws::ECDSA_P521_SHA384_ASN1_SIGNING),
-            (DigestAlgorithm::Sha256, &aws::ECDSA_P521_SHA256_ASN1_SIGNING),
-        ],
-    };
-    let sign = algorithms
-        .iter()
-        .map(|&(digest, algorithm)| Ok((digest, aws::EcdsaKeyPair::from_private_key_der(algorithm, &plain)?)))
-        .collect::<Result<_, Error>>()?;
-    let agree = agreement::PrivateKey::from_private_key_der(curve_agreement(curve), &plain)?;
-    let public = PublicKey::from_ec_point(curve, agree.compute_public_key()?.as_ref())?;
-    Ok((public, Operations::Ec { sign, agree }))
-}
-
-fn ml_dsa(level: MlDsaLevel) -> &'static aws::PqdsaSigningAlgorithm {
-    match level {
-        MlDsaLevel::MlDsa44 => &aws::ML_DSA_44_SIGNING,
-        MlDsaLevel::MlDsa65 => &aws::ML_DSA_65_SIGNING,
-        MlDsaLevel::MlDsa87 => &aws::ML_DSA_87_SIGNING,
-    }
-}
-
-// RFC 9881 §6: seed, expanded key, or both; where both are there, aws-lc checks that they agree.
-fn ml_dsa_key(level: MlDsaLevel, der: &[u8]) -> Result<(PublicKey, Operations), Error> {
-    let pair = aws::PqdsaKeyPair::from_pkcs8(ml_dsa(level), der)?;
-    let public = PublicKey::from_parts(&AlgorithmIdentifier::new(level.oid()), pair.public_key().as_ref())?;
-    Ok((public, Operations::MlDsa(pair)))
-}
-
-// RFC 9935 §6: `CHOICE { seed [0], expandedKey OCTET STRING, both SEQUENCE }`. The public key is the part of the
-// expanded key before its last 64 octets (FIPS 203 §7.1).
-fn ml_kem_key(level: MlKemLevel, private: &[u8]) -> Result<(PublicKey, Operations), Error> {
-    let malformed = |_: asn1::Error| Error::MalformedKey { because: "it is not an ML-KEM private key" };
-    let mut reader = Reader::new(private, Encoding::Der);
-    let element = reader.element().map_err(malformed)?;
-    reader.finish().map_err(malformed)?;
-    let expanded = match element.tag() {
-        Tag::OCTET_STRING => element.content().to_vec(),
-        Tag::SEQUENCE => {
-            let mut both = element.reader("both").map_err(malformed)?;
-            both.octet_string().map_err(malformed)?;
-            both.octet_string().map_err(malformed)?.into_owned()
-        }
-        _ => return Err(Error::Unsupported { algorithm: format!("{} from its seed alone", level.name()) }),
-    };
-    let expanded = Zeroizing::new(expanded);
-    let key = kem::DecapsulationKey::new(kem_algorithm(level), &expanded)?;
-    let public_length = level.public_key_length();
-    let public =
-        expanded.len().checked_sub(64 + public_length).and_then(|start| expanded.get(start..start + public_length));
-    let public = public.ok_or(Error::MalformedKey { because: "its length is wrong" })?;
-    Ok((PublicKey::from_parts(&AlgorithmIdentifier::new(level.oid()), public)?, Operations::MlKem(key)))
-}
-
 // RFC 8410 §7: CurvePrivateKey ::= OCTET STRING, inside the OCTET STRING of PKCS #8.
 fn seed(private: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut reader = Reader::new(private, Encoding::Der);
@@ -313,25 +236,26 @@ fn seed(private: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(Zeroizing::new(seed.into_owned()))
 }
 
-fn octet_string(octets: &[u8]) -> Vec<u8> {
+fn octet_string(octets: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut writer = Writer::new();
     writer.octet_string(octets);
-    writer.into_vec()
+    Zeroizing::new(writer.into_vec())
 }
 
-fn pkcs8(algorithm: &AlgorithmIdentifier, private: &[u8]) -> Vec<u8> {
+fn pkcs8(algorithm: &AlgorithmIdentifier, private: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut writer = Writer::new();
     writer.sequence(|w| {
         w.unsigned(0);
         algorithm.encode(w);
         w.octet_string(private);
     });
-    writer.into_vec()
+    Zeroizing::new(writer.into_vec())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DigestAlgorithm, PssParameters, PublicKeyKind};
 
     #[test]
     fn fresh_keys_do_what_their_kind_does() {
@@ -341,9 +265,12 @@ mod tests {
             KeyKind::P256,
             KeyKind::P384,
             KeyKind::P521,
+            KeyKind::BrainpoolP256r1,
+            KeyKind::BrainpoolP384r1,
             KeyKind::Ed25519,
             KeyKind::X25519,
             KeyKind::MlDsa(MlDsaLevel::MlDsa65),
+            KeyKind::MlKem(MlKemLevel::MlKem768),
         ] {
             let key = SoftwareKey::generate(kind).unwrap();
             let again = SoftwareKey::from_pkcs8(&key.to_pkcs8()).unwrap();
@@ -356,7 +283,22 @@ mod tests {
                 let identifier = algorithm.identifier();
                 assert_eq!(SignatureAlgorithm::from_identifier(&identifier), Ok(algorithm));
             }
-            if matches!(kind, KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::X25519) {
+            if let PublicKeyKind::Ec(curve) = key.public_key().kind() {
+                for digest in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512] {
+                    let algorithm = SignatureAlgorithm::Ecdsa(digest);
+                    let signature = key.sign(&algorithm, b"text").unwrap();
+                    key.public_key().verify(&algorithm, b"text", &signature).unwrap();
+                    // The curve's own digest is no other one's.
+                    let own = SignatureAlgorithm::Ecdsa(curve.digest());
+                    let other = key.public_key().verify(&own, b"text", &signature);
+                    assert_eq!(other.is_ok(), own == algorithm, "{kind:?} {digest}");
+                }
+            }
+            if let PublicKeyKind::MlKem(_) = key.public_key().kind() {
+                let (ciphertext, ours) = key.public_key().encapsulate().unwrap();
+                assert_eq!(again.decapsulate(&ciphertext).unwrap().octets(), ours.octets());
+            }
+            if matches!(key.public_key().kind(), PublicKeyKind::Ec(_) | PublicKeyKind::X25519) {
                 let ephemeral = crate::EphemeralKey::for_peer(key.public_key()).unwrap();
                 let ours = ephemeral.agree(key.public_key()).unwrap();
                 assert_eq!(ours.octets(), key.agree(ephemeral.public_key()).unwrap().octets());
@@ -366,6 +308,11 @@ mod tests {
                     KeyTransportAlgorithm::RsaPkcs1,
                     KeyTransportAlgorithm::oaep(digest),
                     KeyTransportAlgorithm::oaep(DigestAlgorithm::Sha512),
+                    KeyTransportAlgorithm::RsaOaep {
+                        digest: DigestAlgorithm::Sha512,
+                        mgf_digest: DigestAlgorithm::Sha1,
+                        label: b"label".to_vec(),
+                    },
                 ] {
                     let ciphertext = transport.encrypt(key.public_key(), b"content key").unwrap();
                     assert_eq!(&**key.decrypt(&transport, &ciphertext).unwrap(), b"content key");

@@ -1,0 +1,73 @@
+//! Keys that must not become keys, and what restricted ones refuse.
+
+use crypto::{
+    AlgorithmIdentifier, Curve, Error, KeyKind, PrivateKey as _, PublicKey, PublicKeyKind, SoftwareKey, oids,
+};
+
+const KINDS: [(KeyKind, Curve); 5] = [
+    (KeyKind::P256, Curve::P256),
+    (KeyKind::P384, Curve::P384),
+    (KeyKind::P521, Curve::P521),
+    (KeyKind::BrainpoolP256r1, Curve::BrainpoolP256r1),
+    (KeyKind::BrainpoolP384r1, Curve::BrainpoolP384r1),
+];
+
+#[test]
+fn t_45_points_off_their_curve_are_refused() {
+    for (kind, curve) in KINDS {
+        let key = SoftwareKey::generate(kind).unwrap();
+        let point = key.public_key().bits();
+        assert_eq!(PublicKey::from_ec_point(curve, point).unwrap().kind(), PublicKeyKind::Ec(curve));
+        for position in [1, point.len() / 2, point.len() - 1] {
+            let mut off = point.to_vec();
+            off[position] ^= 1;
+            assert_eq!(
+                PublicKey::from_ec_point(curve, &off),
+                Err(Error::MalformedKey { because: "its point is not on the curve" }),
+                "{curve:?}"
+            );
+        }
+        // The same through a SubjectPublicKeyInfo.
+        let mut spki = key.public_key().spki().to_vec();
+        *spki.last_mut().unwrap() ^= 1;
+        assert!(PublicKey::from_spki(&spki).is_err());
+        // The point at infinity, the compressed form, and the zero point.
+        assert!(PublicKey::from_ec_point(curve, &[0]).is_err());
+        let mut compressed = point[..=curve.coordinate_length()].to_vec();
+        compressed[0] = 2;
+        assert!(PublicKey::from_ec_point(curve, &compressed).is_err());
+        let mut zero = vec![0; point.len()];
+        zero[0] = 4;
+        assert!(PublicKey::from_ec_point(curve, &zero).is_err());
+    }
+}
+
+#[test]
+fn t_45_explicit_curve_parameters_are_refused() {
+    let key = SoftwareKey::generate(KeyKind::P256).unwrap();
+    let explicit = AlgorithmIdentifier::with(oids::EC_PUBLIC_KEY, |w| w.sequence(|w| w.unsigned(1)));
+    assert_eq!(
+        PublicKey::from_parts(&explicit, key.public_key().bits()),
+        Err(Error::MalformedKey { because: "its curve is not named" })
+    );
+    let absent = AlgorithmIdentifier::new(oids::EC_PUBLIC_KEY);
+    assert!(PublicKey::from_parts(&absent, key.public_key().bits()).is_err());
+}
+
+#[test]
+fn t_43_giant_rsa_numbers_are_refused_before_arithmetic() {
+    let spki = |modulus: usize, exponent: &[u8]| {
+        let mut writer = asn1::Writer::new();
+        writer.sequence(|w| {
+            w.unsigned_bytes(&vec![0xFF; modulus]);
+            w.unsigned_bytes(exponent);
+        });
+        PublicKey::from_parts(&AlgorithmIdentifier::with_null(oids::RSA_ENCRYPTION), &writer.into_vec())
+    };
+    assert!(spki(1024, &[1, 0, 1]).is_ok());
+    for (modulus, exponent) in
+        [(1025, &[1u8, 0, 1][..]), (128 * 1024, &[1, 0, 1]), (256, &[1]), (256, &[0xFF; 256]), (256, &[2])]
+    {
+        assert!(matches!(spki(modulus, exponent), Err(Error::MalformedKey { .. })), "{modulus} {}", exponent.len());
+    }
+}
