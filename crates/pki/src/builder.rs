@@ -1,59 +1,10 @@
 use asn1::{Oid, Tag, Time, Writer};
 use crypto::{DigestAlgorithm, PrivateKey, PublicKey, SignatureAlgorithm};
 
-use crate::{Certificate, CertificateList, Credential, EmailAddress, Error, KeyUsage, RevocationReason, SerialNumber};
-
-const EMAIL_PROTECTION: Oid = Oid::new("1.3.6.1.5.5.7.3.4");
-const SMTP_UTF8_MAILBOX: Oid = Oid::new("1.3.6.1.5.5.7.8.9");
-
-/// A subject's name, in the attributes that certificates for mail use.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Subject {
-    /// `commonName`.
-    pub common_name: String,
-    /// `organizationName`.
-    pub organization: Option<String>,
-    /// `countryName`, two letters.
-    pub country: Option<String>,
-}
-
-impl Subject {
-    /// With a common name alone.
-    pub fn named(common_name: impl Into<String>) -> Self {
-        Self { common_name: common_name.into(), ..Self::default() }
-    }
-
-    /// Within an organisation.
-    #[must_use]
-    pub fn of(self, organization: impl Into<String>) -> Self {
-        Self { organization: Some(organization.into()), ..self }
-    }
-
-    /// The Name in DER.
-    pub fn to_der(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.sequence(|w| {
-            let mut attribute = |oid: Oid, tag: Tag, text: &str| {
-                w.set_of(vec![{
-                    let mut inner = Writer::new();
-                    inner.sequence(|w| {
-                        w.oid(&oid);
-                        w.primitive(tag, text.as_bytes());
-                    });
-                    inner.into_vec()
-                }]);
-            };
-            if let Some(country) = &self.country {
-                attribute(Oid::new("2.5.4.6"), Tag::PRINTABLE_STRING, country);
-            }
-            if let Some(organization) = &self.organization {
-                attribute(Oid::new("2.5.4.10"), Tag::UTF8_STRING, organization);
-            }
-            attribute(Oid::new("2.5.4.3"), Tag::UTF8_STRING, &self.common_name);
-        });
-        writer.into_vec()
-    }
-}
+use crate::{
+    Certificate, CertificateList, Credential, EmailAddress, Error, KeyUsage, RevocationReason, SerialNumber, Subject,
+    oids,
+};
 
 /// What a certificate to be issued says (RFC 5280 §4.1).
 #[derive(Debug, Clone)]
@@ -78,7 +29,7 @@ impl CertificateBuilder {
             not_after,
             authority: None,
             key_usage: None,
-            purposes: vec![EMAIL_PROTECTION],
+            purposes: vec![oids::EMAIL_PROTECTION],
             crl_url: None,
         }
     }
@@ -134,18 +85,6 @@ impl CertificateBuilder {
         Self { crl_url: Some(url.into()), ..self }
     }
 
-    // RFC 8550 §4.4.2, and CA/B S/MIME BR §7.1.2.3: what the key can do, both for one key.
-    fn effective_key_usage(&self, key: &PublicKey) -> KeyUsage {
-        use crypto::PublicKeyKind;
-        self.key_usage.unwrap_or_else(|| match key.kind() {
-            PublicKeyKind::Rsa { pss: None, .. } => KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT),
-            PublicKeyKind::Ec(_) => KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_AGREEMENT),
-            PublicKeyKind::X25519 => KeyUsage::KEY_AGREEMENT,
-            PublicKeyKind::MlKem(_) => KeyUsage::KEY_ENCIPHERMENT,
-            _ => KeyUsage::DIGITAL_SIGNATURE,
-        })
-    }
-
     fn tbs(
         &self,
         issuer: &[u8],
@@ -186,17 +125,8 @@ impl CertificateBuilder {
                 });
             });
         }
-        extension(writer, "2.5.29.15", true, |w| w.named_bits(&self.effective_key_usage(key).bits()));
-        if !self.purposes.is_empty() {
-            extension(writer, "2.5.29.37", false, |w| {
-                w.sequence(|w| self.purposes.iter().for_each(|purpose| w.oid(purpose)))
-            });
-        }
-        if !self.addresses.is_empty() {
-            extension(writer, "2.5.29.17", false, |w| {
-                w.sequence(|w| self.addresses.iter().for_each(|address| general_name(address, w)))
-            });
-        }
+        let key_usage = self.key_usage.unwrap_or_else(|| usual_key_usage(key));
+        write_mail_extensions(key_usage, &self.purposes, &self.addresses, self.subject.is_empty(), writer);
         if let Some(url) = &self.crl_url {
             extension(writer, "2.5.29.31", false, |w| {
                 w.sequence(|w| {
@@ -207,12 +137,44 @@ impl CertificateBuilder {
     }
 }
 
+// RFC 8550 §4.4.2, and CA/B S/MIME BR §7.1.2.3: what the key can do, both for one key.
+pub(crate) fn usual_key_usage(key: &PublicKey) -> KeyUsage {
+    use crypto::PublicKeyKind;
+    match key.kind() {
+        PublicKeyKind::Rsa { pss: None, .. } => KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT),
+        PublicKeyKind::Ec(_) => KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_AGREEMENT),
+        PublicKeyKind::X25519 => KeyUsage::KEY_AGREEMENT,
+        PublicKeyKind::MlKem(_) => KeyUsage::KEY_ENCIPHERMENT,
+        _ => KeyUsage::DIGITAL_SIGNATURE,
+    }
+}
+
+/// What a certificate for mail and the request for one have in common: key usage, purposes, mailboxes.
+pub(crate) fn write_mail_extensions(
+    key_usage: KeyUsage,
+    purposes: &[Oid],
+    addresses: &[EmailAddress],
+    subject_is_empty: bool,
+    writer: &mut Writer,
+) {
+    extension(writer, "2.5.29.15", true, |w| w.named_bits(&key_usage.bits()));
+    if !purposes.is_empty() {
+        extension(writer, "2.5.29.37", false, |w| w.sequence(|w| purposes.iter().for_each(|purpose| w.oid(purpose))));
+    }
+    if !addresses.is_empty() {
+        // RFC 5280 §4.2.1.6: critical where the names stand nowhere else.
+        extension(writer, "2.5.29.17", subject_is_empty, |w| {
+            w.sequence(|w| addresses.iter().for_each(|address| general_name(address, w)))
+        });
+    }
+}
+
 // RFC 9598 §3: SmtpUTF8Mailbox only where the local part is not ASCII; rfc822Name otherwise.
 fn general_name(address: &EmailAddress, writer: &mut Writer) {
     let text = format!("{}@{}", address.local_part(), address.domain());
     if address.needs_smtp_utf8() {
         writer.context(0, |w| {
-            w.oid(&SMTP_UTF8_MAILBOX);
+            w.oid(&oids::SMTP_UTF8_MAILBOX);
             w.context(0, |w| w.utf8_string(&text));
         });
     } else {
@@ -377,11 +339,11 @@ fn sign(
     Certificate::from_der(&signed(&tbs, &algorithm, issuer_key)?)
 }
 
-fn default_algorithm(key: &dyn PrivateKey) -> Result<SignatureAlgorithm, Error> {
+pub(crate) fn default_algorithm(key: &dyn PrivateKey) -> Result<SignatureAlgorithm, Error> {
     key.default_signature_algorithm().ok_or(Error::Crypto(crypto::Error::NotForThisKey { operation: "sign" }))
 }
 
-fn signed(tbs: &[u8], algorithm: &SignatureAlgorithm, key: &dyn PrivateKey) -> Result<Vec<u8>, Error> {
+pub(crate) fn signed(tbs: &[u8], algorithm: &SignatureAlgorithm, key: &dyn PrivateKey) -> Result<Vec<u8>, Error> {
     let signature = key.sign(algorithm, tbs).map_err(Error::Crypto)?;
     let mut writer = Writer::new();
     writer.sequence(|w| {

@@ -23,9 +23,11 @@ mod path;
 mod pkcs12;
 mod private_key;
 mod reason;
+mod request;
+mod subject;
 mod trust;
 
-pub use builder::{CertificateBuilder, Issuer, RevocationListBuilder, Subject};
+pub use builder::{CertificateBuilder, Issuer, RevocationListBuilder};
 pub use certificate::{Certificate, Fingerprint, Oddity, SerialNumber, Validity};
 pub use credential::{Credential, CredentialError, contains_private_key};
 pub use crl::{CertificateList, Number, RevocationReason, Revoked};
@@ -41,4 +43,6 @@ pub use path::{
 pub use pkcs12::{Integrity, Pkcs12, Pkcs12Builder, StoredCertificate, StoredKey};
 pub use private_key::{Protection, encrypt_private_key, private_key_from_der};
 pub use reason::Reason;
+pub use request::{CertificateRequest, CertificateRequestBuilder};
+pub use subject::Subject;
 pub use trust::TrustAnchors;

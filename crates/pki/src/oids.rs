@@ -69,3 +69,7 @@ pub(crate) const ORGANIZATION_IDENTIFIER: Oid = Oid::new("2.5.4.97");
 pub(crate) const EMAIL_ADDRESS: Oid = Oid::new("1.2.840.113549.1.9.1");
 pub(crate) const DOMAIN_COMPONENT: Oid = Oid::new("0.9.2342.19200300.100.1.25");
 pub(crate) const USER_ID: Oid = Oid::new("0.9.2342.19200300.100.1.1");
+
+// RFC 2985 §5.4.2: extensions in a request, and the same under the number that Windows gives it.
+pub(crate) const EXTENSION_REQUEST: Oid = Oid::new("1.2.840.113549.1.9.14");
+pub(crate) const MICROSOFT_EXTENSION_REQUEST: Oid = Oid::new("1.3.6.1.4.1.311.2.1.14");

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod peers;
+mod requests;
 mod vectors;
 
 fn vector(name: &str) -> Vec<u8> {
