@@ -124,13 +124,21 @@ impl Credential {
         files: impl IntoIterator<Item = &'a [u8]>,
         password: Option<&str>,
     ) -> Result<Vec<Self>, CredentialError> {
+        Ok(Self::load_exportable(files, password)?.into_iter().map(|(_, credential)| credential).collect())
+    }
+
+    /// The same, each with its key as one that can be written out again.
+    pub fn load_exportable<'a>(
+        files: impl IntoIterator<Item = &'a [u8]>,
+        password: Option<&str>,
+    ) -> Result<Vec<(Arc<SoftwareKey>, Self)>, CredentialError> {
         let (mut keys, mut certificates, mut credentials) = (Vec::new(), Vec::new(), Vec::new());
         for bytes in files {
             for found in read_key_file(bytes, password)? {
                 match found {
                     Found::Certificate(certificate) => certificates.push(certificate),
-                    Found::Key(key) => keys.push(key),
-                    Found::Pkcs12(file) => credentials.append(&mut file.into_credentials()?),
+                    Found::Key(key) => keys.push(Arc::new(key)),
+                    Found::Pkcs12(file) => credentials.append(&mut file.into_exportable()?),
                 }
             }
         }
@@ -139,8 +147,8 @@ impl Credential {
         }
         let mut error = CredentialError::Mismatch;
         for key in keys {
-            match Self::new(Arc::new(key), certificates.iter().cloned()) {
-                Ok(credential) => credentials.push(credential),
+            match Self::new(Arc::clone(&key) as Arc<dyn PrivateKey>, certificates.iter().cloned()) {
+                Ok(credential) => credentials.push((key, credential)),
                 Err(because) => error = because,
             }
         }

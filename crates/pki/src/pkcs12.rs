@@ -7,7 +7,7 @@ mod write;
 use std::fmt;
 use std::sync::Arc;
 
-use crypto::{PrivateKey as _, SoftwareKey};
+use crypto::{PrivateKey, SoftwareKey};
 
 use crate::{Certificate, Credential, CredentialError};
 
@@ -84,6 +84,10 @@ impl Pkcs12 {
     /// # Errors
     /// When there is not even one: no key, one of a kind that is not known, no certificate, or none that belongs.
     pub fn into_credentials(self) -> Result<Vec<Credential>, CredentialError> {
+        Ok(self.into_exportable()?.into_iter().map(|(_, credential)| credential).collect())
+    }
+
+    pub(crate) fn into_exportable(self) -> Result<Vec<(Arc<SoftwareKey>, Credential)>, CredentialError> {
         if self.keys.is_empty() {
             return Err(CredentialError::NoKey);
         }
@@ -104,7 +108,9 @@ impl Pkcs12 {
             let credential = stored.key.map_err(CredentialError::from).and_then(|key| {
                 let own = own.iter().filter(|certificate| belongs_to(certificate, &key)).cloned();
                 let certificates: Vec<Certificate> = own.chain(others.iter().cloned()).collect();
-                Credential::new(Arc::new(key), certificates)
+                let key = Arc::new(key);
+                let credential = Credential::new(Arc::clone(&key) as Arc<dyn PrivateKey>, certificates)?;
+                Ok((key, credential))
             });
             match credential {
                 Ok(credential) => credentials.push(credential),
