@@ -3,10 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use asn1::Time;
+use crypto::SoftwareKey;
 use pki::{Certificate, CertificateList, Credential, CredentialError, KeyUsage, OcspResponse, TrustAnchors};
+use zeroize::Zeroizing;
 
 use crate::cli::Identity;
 use crate::outcome::{Doing, Stop};
@@ -58,6 +61,23 @@ pub(crate) fn write_from(path: &Path, content: &mut dyn Read) -> Result<(), Stop
     io::copy(content, &mut file).doing(&doing)?;
     file.persist(path).map_err(|error| error.error).doing(doing)?;
     Ok(())
+}
+
+/// Writes a private key: a file that only its owner reads, and never over one that exists.
+pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), Stop> {
+    if is_standard(path) {
+        return write(path, content);
+    }
+    let doing = format!("write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Made with mode 0600, complete before it appears.
+    let mut file = tempfile::NamedTempFile::new_in(folder).doing(&doing)?;
+    file.write_all(content).and_then(|()| file.as_file().sync_all()).doing(&doing)?;
+    file.persist_noclobber(path).map(drop).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => Stop::failed(format_args!("{} exists already", path.display()))
+            .hint("a key is never written over; give another name by -o, or move the old file away"),
+        kind => Stop::failed(format_args!("cannot {doing}: {kind}")),
+    })
 }
 
 /// The moment that `--at` names, or now.
@@ -117,7 +137,7 @@ fn certs_only(bytes: &[u8]) -> Option<Vec<Certificate>> {
     Some(signed.certificates().to_vec())
 }
 
-fn no_certificate(path: &Path) -> Stop {
+pub(crate) fn no_certificate(path: &Path) -> Stop {
     Stop::failed(format_args!("{} holds no certificate", path.display()))
         .hint("a certificate file ends in .cer, .crt, .pem, .der or .p7b; a .p12 holds a private key, too")
 }
@@ -203,14 +223,19 @@ pub(crate) fn signing_credential(identity: &Identity, with: &[PathBuf]) -> Resul
 
 /// Every key of the files with its certificate: a `.p12` may hold several. There is at least one.
 pub(crate) fn credentials(identity: &Identity) -> Result<Vec<Credential>, Stop> {
-    let password = password(identity.password_file.as_deref())?;
+    Ok(exportable(identity)?.into_iter().map(|(_, credential)| credential).collect())
+}
+
+/// The same, each with its key as one that can be written out again.
+pub(crate) fn exportable(identity: &Identity) -> Result<Vec<(Arc<SoftwareKey>, Credential)>, Stop> {
+    let password = password(identity.password_file.as_deref())?.map(Zeroizing::new);
     let mut files = Vec::new();
     for path in [&identity.identity, &identity.key, &identity.cert].into_iter().flatten() {
-        files.push(read(path)?);
+        files.push(Zeroizing::new(read(path)?));
     }
     let named =
         identity.identity.as_ref().or(identity.key.as_ref()).map(|path| path.display().to_string()).unwrap_or_default();
-    Credential::load_all(files.iter().map(Vec::as_slice), password.as_deref())
+    Credential::load_exportable(files.iter().map(|bytes| bytes.as_slice()), password.as_deref().map(String::as_str))
         .map_err(|error| key_error(&named, &error))
 }
 
