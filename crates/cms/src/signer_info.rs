@@ -70,6 +70,11 @@ pub enum IntegrityFailure {
     ContentChanged,
     /// Without signed attributes, over content that reads as signed attributes (CASES S-42, T-06).
     LooksLikeAttributes,
+    /// An attribute that must be signed is unsigned, or the other way round (RFC 5652 §11).
+    MisplacedAttribute {
+        /// Which one.
+        attribute: &'static str,
+    },
     /// The signer's certificate is neither in the message nor at hand.
     NoCertificate,
     /// The digest was not computed while the content went by.
@@ -100,6 +105,9 @@ impl fmt::Display for IntegrityFailure {
             }
             Self::ContentChanged => f.write_str("the content was changed after it was signed"),
             Self::LooksLikeAttributes => f.write_str("the content reads as signed attributes of another message"),
+            Self::MisplacedAttribute { attribute } => {
+                write!(f, "the attribute {attribute} stands where it must not")
+            }
             Self::NoCertificate => f.write_str("the signer's certificate is missing"),
             Self::NoDigest { digest } => write!(f, "the digest {digest} was not announced"),
             Self::SignatureWrong => f.write_str("the signature does not belong to the signer's key"),
@@ -205,6 +213,7 @@ impl SignerInfo {
         // RFC 9882 §3.3 leaves the digest algorithm out of account where there are no signed attributes.
         let digest = content.digests.iter().find(|digest| digest.algorithm() == digest_algorithm);
         let digest = digest.ok_or_else(|| fail(IntegrityFailure::NoDigest { digest: digest_algorithm.to_string() }))?;
+        self.check_places().map_err(fail)?;
         if let Some(attributes) = attributes {
             check_attributes(attributes, content_type, digest, &self.digest_algorithm, &self.signature_algorithm)
                 .map_err(fail)?;
@@ -254,6 +263,30 @@ impl SignerInfo {
             [one, others @ ..] if others.iter().all(|other| other.der() == one.der()) => Ok((*one).clone()),
             _ => Err(fail(IntegrityFailure::Ambiguous)),
         }
+    }
+}
+
+impl SignerInfo {
+    // RFC 5652 §11.1–§11.4 and RFC 8551 §2.5.2: which attributes must be signed, and which must not be.
+    fn check_places(&self) -> Result<(), IntegrityFailure> {
+        const SIGNED: [(Oid, &str); 5] = [
+            (oids::ID_CONTENT_TYPE, "content-type"),
+            (oids::ID_MESSAGE_DIGEST, "message-digest"),
+            (oids::ID_SIGNING_TIME, "signing-time"),
+            (oids::SMIME_CAPABILITIES, "SMIMECapabilities"),
+            (oids::ID_AA_ENCRYP_KEY_PREF, "SMIMEEncryptionKeyPreference"),
+        ];
+        let misplaced = |attribute| Err(IntegrityFailure::MisplacedAttribute { attribute });
+        for (oid, attribute) in SIGNED {
+            if self.unsigned_attributes.iter().any(|unsigned| unsigned.oid == oid) {
+                return misplaced(attribute);
+            }
+        }
+        let signed = self.signed_attributes.as_ref();
+        if signed.is_some_and(|signed| signed.iter().any(|signed| signed.oid == oids::ID_COUNTERSIGNATURE)) {
+            return misplaced("countersignature");
+        }
+        Ok(())
     }
 }
 

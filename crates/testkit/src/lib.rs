@@ -2,6 +2,8 @@
 //!
 //! Everything here is made at [`now`], is valid for a year around it, and is trusted by nobody else.
 
+mod vectors;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::sync::OnceLock;
 use asn1::{Time, TimeParts};
 use crypto::{KeyKind, SoftwareKey};
 use pki::{CertificateBuilder, Credential, EmailAddress, Issuer, Subject, TrustAnchors};
+pub use vectors::VectorSet;
 
 /// The moment at which tests happen: 2026-11-24T12:00:00Z.
 pub fn now() -> Time {
