@@ -47,6 +47,13 @@ pub fn hkdf(
     Ok(out)
 }
 
+/// The content key that HKDF makes of the one that was transported: id-alg-cek-hkdf-sha256 (RFC 9709 §2).
+///
+/// `algorithm` is the DER of the cipher's own AlgorithmIdentifier, so that a key serves for that cipher alone.
+pub fn cek_hkdf_sha256(key: &[u8], algorithm: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    hkdf(DigestAlgorithm::Sha256, b"The Cryptographic Message Syntax", key, algorithm, key.len())
+}
+
 /// PBKDF2 (RFC 8018 §5.2). The caller has bounded `iterations`.
 pub fn pbkdf2(
     digest: DigestAlgorithm,

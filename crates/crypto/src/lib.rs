@@ -26,10 +26,10 @@ mod slh_dsa;
 mod software_key;
 
 pub use algorithm_identifier::AlgorithmIdentifier;
-pub use cipher::{ContentCipher, Opener, Sealer};
+pub use cipher::{ContentCipher, ContentParameters, Opener, Sealer};
 pub use digest::{DigestAlgorithm, DigestValue, Hasher};
 pub use error::Error;
-pub use kdf::{hkdf, hmac, pbkdf2, verify_hmac, x963_kdf};
+pub use kdf::{cek_hkdf_sha256, hkdf, hmac, pbkdf2, verify_hmac, x963_kdf};
 pub use key_agreement::{EphemeralKey, SharedSecret};
 pub use key_transport::KeyTransportAlgorithm;
 pub use key_wrap::KeyWrapAlgorithm;
