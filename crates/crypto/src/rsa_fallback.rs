@@ -1,11 +1,13 @@
 //! RSA for what aws-lc does not do: OAEP with two different digests, and keys below 2048 bits, which are only read.
 
 use asn1::{Encoding, Reader, Writer};
+use rsa::hazmat::rsa_decrypt;
 use rsa::rand_core::{TryCryptoRng, TryRng};
+use rsa::traits::PublicKeyParts as _;
 use rsa::{BoxedUint, Oaep, Pkcs1v15Encrypt, PrivateKey, PublicKey as RsaPublicKey};
 use zeroize::Zeroizing;
 
-use crate::{DigestAlgorithm, Error, KeyTransportAlgorithm, random, random_array};
+use crate::{DigestAlgorithm, Error, KeyTransportAlgorithm, constant_time_eq, random, random_array};
 
 struct Components<'a> {
     modulus: &'a [u8],
@@ -99,10 +101,23 @@ pub(crate) fn decrypt(
         KeyTransportAlgorithm::RsaOaep { digest, mgf_digest, label } => {
             with_digest!(digest, algorithm, D => with_digest!(mgf_digest, algorithm, M => {
                 let padding = Oaep::<D, M>::new_with_mgf_hash_and_label(label.clone());
-                key.decrypt(padding, ciphertext).map(Zeroizing::new).map_err(wrong)
+                // Both are computed, whatever the first says, so that neither word nor time tells them apart (CASES T-24).
+                let text = key.decrypt(padding, ciphertext).map(Zeroizing::new).map_err(wrong);
+                let begins_with_zero = begins_with_zero(&key, ciphertext);
+                text.and_then(|text| begins_with_zero.map(|()| text))
             }))
         }
     }
+}
+
+// RFC 8017 §7.1.2: the encoded message begins with a zero octet. The crate does not look at it.
+fn begins_with_zero(key: &PrivateKey, ciphertext: &[u8]) -> Result<(), Error> {
+    let modulus = key.n().as_ref();
+    let number = BoxedUint::from_be_slice(ciphertext, modulus.bits_precision()).map_err(|_| Error::BadValue)?;
+    let encoded = rsa_decrypt(Some(&mut SystemRandom), key, &number).map_err(|_| Error::BadValue)?;
+    let encoded = Zeroizing::new(encoded.to_be_bytes().into_vec());
+    let first = encoded.len().checked_sub(key.size()).and_then(|start| encoded.get(start)).ok_or(Error::BadValue)?;
+    if constant_time_eq(&[*first], &[0]) { Ok(()) } else { Err(Error::BadValue) }
 }
 
 /// Encrypts with OAEP.
