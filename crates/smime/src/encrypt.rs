@@ -4,9 +4,10 @@ use cms::{EncryptedDataWriter, Recipient, oids};
 use crypto::{ContentCipher, KeyTransportAlgorithm};
 use pki::Certificate;
 
+use crate::header_confidentiality::{Divided, divide};
 use crate::sign::{pkcs7_mime_fields, write_base64};
-use crate::split::{join, split};
-use crate::{Capabilities, Error, Limits, Profile};
+use crate::split::{Split, join, split};
+use crate::{Capabilities, Error, HeaderConfidentiality, Limits, Profile};
 
 /// Encrypts mails. It always has a recipient: "to nobody" cannot be written.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct Encryptor {
     profile: Profile,
     cipher: Option<ContentCipher>,
     transport: Option<KeyTransportAlgorithm>,
+    headers: Option<HeaderConfidentiality>,
     limits: mime::Limits,
 }
 
@@ -41,6 +43,7 @@ impl Encryptor {
             profile: Profile::Modern,
             cipher: None,
             transport: None,
+            headers: None,
             limits: mime::Limits::default(),
         })
     }
@@ -80,6 +83,12 @@ impl Encryptor {
         Self { transport: Some(transport), ..self }
     }
 
+    /// Encrypts the header fields of an unsigned mail, too, and leaves outside only what `policy` leaves there (RFC 9788
+    /// §3.2). A signed mail has its own under the signature: see [`crate::Signer::protect_headers_confidentially`].
+    pub fn protect_headers(self, policy: HeaderConfidentiality) -> Self {
+        Self { headers: Some(policy), ..self }
+    }
+
     /// The content cipher that will be used.
     pub fn chosen_cipher(&self) -> ContentCipher {
         let recipients =
@@ -93,12 +102,15 @@ impl Encryptor {
     /// When the mail cannot be read, or a recipient's key cannot be used.
     pub fn encrypt(&self, mail: &[u8]) -> Result<Vec<u8>, Error> {
         let limits = Limits { mime: self.limits, ..Limits::in_folder("") };
-        let parts = split(mail, &limits)?;
+        let Split { mut outer, mut entity } = split(mail, &limits)?;
+        if let Some(policy) = self.headers {
+            Divided { outer, entity } = divide(&outer, &entity, Some(policy), &self.limits)?;
+        }
         // RFC 8551 §3.1.1: text is canonicalised before it is encrypted; other content is left as it is.
-        let entity = mime::seven_bit(&parts.entity, &self.limits)?;
+        let entity = mime::seven_bit(&entity, &self.limits)?;
         let der = self.encrypt_content(&entity)?;
         let kind = if self.chosen_cipher().is_authenticated() { "authEnveloped-data" } else { "enveloped-data" };
-        join(&parts.outer, pkcs7_mime_fields(kind), |out| write_base64(out, &der))
+        join(&outer, pkcs7_mime_fields(kind), |out| write_base64(out, &der))
     }
 
     /// Encrypts bytes as they are: a ContentInfo.

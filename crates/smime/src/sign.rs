@@ -3,11 +3,12 @@ use std::io::Write as _;
 use asn1::{Tag, Time};
 use cms::{Attribute, DetachedSigner, SignedDataWriter, SignerSettings, oids};
 use crypto::{DigestAlgorithm, PssParameters, PublicKeyKind, SignatureAlgorithm};
-use mime::{Base64Writer, Field, Header};
+use mime::{Base64Writer, Header};
 use pki::Credential;
 
-use crate::split::{join, split};
-use crate::{Capabilities, Error, Limits, Profile};
+use crate::header_confidentiality::{Divided, divide};
+use crate::split::{Split, join, split};
+use crate::{Capabilities, Error, HeaderConfidentiality, Limits, Profile};
 
 /// How signature and content go together in a mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,6 +20,17 @@ pub enum SignatureForm {
     Opaque,
 }
 
+/// Where the header fields go.
+#[derive(Debug, Clone, Copy)]
+enum Headers {
+    /// They stay outside, unprotected.
+    Outside,
+    /// Outside and under the signature.
+    Signed,
+    /// Under the signature, and outside what the policy leaves there.
+    Confidential(HeaderConfidentiality),
+}
+
 /// Signs mails.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -26,7 +38,7 @@ pub struct Signer {
     first: SignerSettings,
     others: Vec<SignerSettings>,
     form: SignatureForm,
-    protect_headers: bool,
+    headers: Headers,
     limits: mime::Limits,
 }
 
@@ -41,7 +53,7 @@ impl Signer {
             first: settings(credential)?,
             others: Vec::new(),
             form: SignatureForm::Clear,
-            protect_headers: false,
+            headers: Headers::Outside,
             limits: mime::Limits::default(),
         })
     }
@@ -103,7 +115,13 @@ impl Signer {
 
     /// Puts the header fields under the signature, too (RFC 9788 §2.1).
     pub fn protect_headers(self) -> Self {
-        Self { protect_headers: true, ..self }
+        Self { headers: Headers::Signed, ..self }
+    }
+
+    /// Puts the header fields under the signature of a mail that is encrypted next, and leaves outside only what
+    /// `policy` leaves there (RFC 9788 §3.2).
+    pub fn protect_headers_confidentially(self, policy: HeaderConfidentiality) -> Self {
+        Self { headers: Headers::Confidential(policy), ..self }
     }
 
     /// Signs a mail. The fields that are not about the content stay where they are.
@@ -112,13 +130,19 @@ impl Signer {
     /// When the mail cannot be read or the key cannot sign.
     pub fn sign(self, mail: &[u8]) -> Result<Vec<u8>, Error> {
         let limits = Limits { mime: self.limits, ..Limits::in_folder("") };
-        let parts = split(mail, &limits)?;
-        let entity =
-            if self.protect_headers { protect(&parts.outer, &parts.entity, &self.limits)? } else { parts.entity };
+        let Split { mut outer, mut entity } = split(mail, &limits)?;
+        let policy = match self.headers {
+            Headers::Outside => None,
+            Headers::Signed => Some(None),
+            Headers::Confidential(policy) => Some(Some(policy)),
+        };
+        if let Some(policy) = policy {
+            Divided { outer, entity } = divide(&outer, &entity, policy, &self.limits)?;
+        }
         let entity = mime::seven_bit(&entity, &self.limits)?;
         match self.form {
-            SignatureForm::Clear => self.sign_clear(&parts.outer, &entity),
-            SignatureForm::Opaque => self.sign_opaque(&parts.outer, &entity),
+            SignatureForm::Clear => self.sign_clear(&outer, &entity),
+            SignatureForm::Opaque => self.sign_opaque(&outer, &entity),
         }
     }
 
@@ -221,26 +245,4 @@ fn boundary(entity: &[u8]) -> Result<String, Error> {
             return Ok(boundary);
         }
     }
-}
-
-// RFC 9788 §2.1, §2.1.1: the fields are copied into the payload, whose content type says hp="clear".
-fn protect(outer: &Header, entity: &[u8], limits: &mime::Limits) -> Result<Vec<u8>, Error> {
-    let (mut header, body) = Header::parse(entity, limits)?;
-    if let Some(content_type) = header.value("Content-Type") {
-        header.replace(Field::new("Content-Type", &format!("{content_type}; hp=\"clear\"")));
-    }
-    let copied = outer.fields().iter().filter(|field| !is_structural(field));
-    let mut fields: Vec<Field> = copied.cloned().collect();
-    fields.extend(header.fields().iter().cloned());
-    let mut out = Header::from_fields(fields).to_bytes();
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(body);
-    Ok(out)
-}
-
-// Trace and transport fields describe the way, not the message.
-fn is_structural(field: &Field) -> bool {
-    ["Received", "Return-Path", "Delivered-To", "DKIM-Signature", "Authentication-Results", "Bcc", "X-Original-To"]
-        .iter()
-        .any(|name| field.is(name))
 }

@@ -9,7 +9,7 @@ use pki::{
 };
 
 use crate::layers::{Layer, LayerOpener, Opened};
-use crate::{Check, Error, LayerReport, Policy, SignedReport, SignerVerdict};
+use crate::{Check, Error, LayerReport, Policy, ProtectedHeader, SignedReport, SignerVerdict};
 
 /// Verifies messages under a policy.
 #[derive(Debug, Clone, Copy)]
@@ -305,6 +305,15 @@ impl VerifiedContent {
     /// The header of the mail as it came. It is not covered by the signature.
     pub fn outer_header(&self) -> &Header {
         &self.header
+    }
+
+    /// The header fields under the signature; `None` when the sender protected none (RFC 9788 §4).
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    pub fn protected_header(&mut self) -> Result<Option<ProtectedHeader>, Error> {
+        let encrypted = self.was_encrypted();
+        ProtectedHeader::read(&mut self.content.reader()?, &self.header, encrypted, &mime::Limits::default())
     }
 
     /// Every signer, outermost layer first.

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use smime::{LayerReport, Limits, Policy, Sender, SignerVerdict, Verifier};
+use smime::{LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
 
 use crate::cli::Verify;
 use crate::files;
@@ -31,16 +31,20 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
                     content.reader().map_err(|error| Stop::failed(format_args!("cannot read the content: {error}")))?;
                 files::write_from(out, &mut reader)?;
             }
+            let header = content
+                .protected_header()
+                .map_err(|error| Stop::failed(format_args!("cannot read the protected header: {error}")))?;
             if verify.json {
-                print_json("accepted", None, content.layers());
+                print_json("accepted", None, content.layers(), header.as_ref());
             } else {
                 content.signers().for_each(|signer| println!("{}", describe(signer)));
+                header.iter().for_each(print_header);
             }
             Ok(())
         }
         Err(rejected) => {
             if verify.json {
-                print_json("refused", Some(rejected.reason()), rejected.layers());
+                print_json("refused", Some(rejected.reason()), rejected.layers(), None);
             }
             Err(refusal(&rejected, verify))
         }
@@ -51,11 +55,30 @@ fn describe(signer: &SignerVerdict) -> String {
     let addresses =
         if signer.addresses.is_empty() { String::new() } else { format!(" <{}>", signer.addresses.join(", ")) };
     let time = signer.signing_time.map(|time| format!(", claims {time}")).unwrap_or_default();
-    let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    clean(format!(
+    clean(&format!(
         "accepted: signed by {}{addresses} with {} and {}{time}; revocation {}",
         signer.subject, signer.algorithm, signer.digest, signer.revocation
     ))
+}
+
+/// What the signer wrote in the header, and where the outside is another.
+fn print_header(header: &ProtectedHeader) {
+    if let Some(subject) = header.subject() {
+        println!("protected subject: {}", clean(&subject));
+    }
+    for difference in header.differences() {
+        let (sent, received) = (difference.sent.unwrap_or_default(), difference.received.unwrap_or_default());
+        println!(
+            "warning: {} was changed on the way: sent as \"{}\", received as \"{}\"",
+            difference.name,
+            clean(&sent),
+            clean(&received)
+        );
+    }
+}
+
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn refusal(rejected: &smime::Rejected, verify: &Verify) -> Stop {
@@ -81,6 +104,33 @@ struct Output<'a> {
     outcome: &'static str,
     reason: Option<&'a str>,
     layers: Vec<Layer<'a>>,
+    /// The header fields under the signature, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protected_header: Option<Protected>,
+}
+
+#[derive(Serialize)]
+struct Protected {
+    subject: Option<String>,
+    differences: Vec<Difference>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    name: String,
+    sent: Option<String>,
+    received: Option<String>,
+}
+
+impl From<&ProtectedHeader> for Protected {
+    fn from(header: &ProtectedHeader) -> Self {
+        let differences = header.differences().into_iter().map(|difference| Difference {
+            name: difference.name,
+            sent: difference.sent,
+            received: difference.received,
+        });
+        Self { subject: header.subject(), differences: differences.collect() }
+    }
 }
 
 /// One layer as `ARCHITECTURE.md` lays `--json` down.
@@ -125,7 +175,7 @@ impl<'a> From<&'a SignerVerdict> for Signer<'a> {
     }
 }
 
-pub(crate) fn print_json(outcome: &'static str, reason: Option<&str>, layers: &[LayerReport]) {
+fn print_json(outcome: &'static str, reason: Option<&str>, layers: &[LayerReport], header: Option<&ProtectedHeader>) {
     let layers = layers.iter().map(|layer| match layer {
         LayerReport::Signed(report) => Layer {
             kind: "signed",
@@ -141,6 +191,6 @@ pub(crate) fn print_json(outcome: &'static str, reason: Option<&str>, layers: &[
         },
         _ => Layer { kind: "compressed", signers: Vec::new(), recipients: &[], cipher: None },
     });
-    let output = Output { outcome, reason, layers: layers.collect() };
+    let output = Output { outcome, reason, layers: layers.collect(), protected_header: header.map(Protected::from) };
     println!("{}", serde_json::to_string(&output).unwrap_or_default());
 }
