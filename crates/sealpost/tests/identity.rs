@@ -73,3 +73,16 @@ fn what_does_not_open_says_why_and_what_to_do() {
         assert!(lines[1].starts_with("hint: ") && lines[1].contains(way_out), "{options}: {err}");
     }
 }
+
+#[test]
+fn protected_header_fields_are_shown_and_a_change_outside_is_reported() {
+    let folder = folder();
+    let line = "sign --identity V/alice.p12 --password-file alice.password --protect-headers -o signed.eml mail.eml";
+    assert_eq!(sealpost(folder.path(), line), (0, String::new(), String::new()));
+    let signed = fs::read_to_string(folder.path().join("signed.eml")).unwrap();
+    fs::write(folder.path().join("changed.eml"), signed.replacen("Subject: Test", "Subject: Urgent", 1)).unwrap();
+    let (status, out, _) = sealpost(folder.path(), "verify --trust V/ca.rsa.crt --at 2026-01-01 signed.eml");
+    assert!(status == 0 && out.contains("protected subject: Test") && !out.contains("warning"), "{out}");
+    let (status, out, _) = sealpost(folder.path(), "verify --trust V/ca.rsa.crt --at 2026-01-01 changed.eml");
+    assert!(status == 0 && out.contains("sent as \"Test\", received as \"Urgent\""), "{out}");
+}
