@@ -1,11 +1,12 @@
 use std::io::{BufRead, Write as _};
 
 use asn1::{Encoding, Oid, Reader, StreamReader, Tag};
-use crypto::{AlgorithmIdentifier, ContentCipher, Opener};
+use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, Opener};
 use pki::Credential;
 use zeroize::Zeroizing;
 
-use crate::{Error, RecipientInfo, Spool, SpoolLimits, content_info, limits, oids};
+use crate::shared_secret::PasswordBudget;
+use crate::{Error, RecipientInfo, SharedKey, Spool, SpoolLimits, content_info, limits, oids};
 
 /// Reads an EnvelopedData or AuthEnvelopedData up to its content; [`Self::decrypt`] does the rest.
 #[derive(Debug)]
@@ -18,6 +19,19 @@ pub struct EncryptedDataReader<R> {
     nonce: Vec<u8>,
     /// What the parameters say of the tag's length; 0 without one.
     tag_length: usize,
+    /// The cipher's own identifier in DER, where the content key is derived for it (RFC 9709 §2).
+    derived_from: Option<Vec<u8>>,
+}
+
+/// What a message may be opened with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DecryptionKeys<'a> {
+    /// Key pairs.
+    pub credentials: &'a [Credential],
+    /// Passwords. Each is tried on each recipient that takes one, within a budget.
+    pub passwords: &'a [&'a str],
+    /// Keys that both have.
+    pub shared_keys: &'a [SharedKey],
 }
 
 /// A message that was decrypted.
@@ -29,8 +43,8 @@ pub struct Decrypted {
     pub cipher: ContentCipher,
     /// The content.
     pub content: Content,
-    /// Which of the given credentials opened it.
-    pub opened_by: usize,
+    /// Which of the given credentials opened it; `None` when a shared key or a password did.
+    pub opened_by: Option<usize>,
 }
 
 /// Decrypted content, by whether anything protected it against change.
@@ -88,13 +102,17 @@ impl<R: BufRead> EncryptedDataReader<R> {
         let header = reader.expect(Tag::SEQUENCE, "contentEncryptionAlgorithm")?;
         let raw = reader.element(&header, "contentEncryptionAlgorithm")?;
         let algorithm = AlgorithmIdentifier::parse(&mut Reader::new(&raw, Encoding::Ber))?;
-        let cipher = ContentCipher::from_oid(algorithm.oid).ok_or(Error::UnknownCipher { oid: algorithm.oid })?;
+        let (algorithm, derived_from) = underived(algorithm)?;
+        let ContentParameters { cipher, nonce, tag_length } =
+            ContentParameters::from_identifier(&algorithm).map_err(|error| match error {
+                crypto::Error::Unknown { oid } => Error::UnknownCipher { oid },
+                _ => Error::DecryptionFailed,
+            })?;
         // CASES T-23: a cipher that does not belong to the content type is a failure like any other.
         if cipher.is_authenticated() != authenticated {
             return Err(Error::DecryptionFailed);
         }
-        let (nonce, tag_length) = parse_parameters(cipher, algorithm.parameters.as_deref().unwrap_or_default())?;
-        Ok(Self { reader, authenticated, recipients, content_type, cipher, nonce, tag_length })
+        Ok(Self { reader, authenticated, recipients, content_type, cipher, nonce, tag_length, derived_from })
     }
 
     /// Whom the message is encrypted to.
@@ -118,7 +136,22 @@ impl<R: BufRead> EncryptedDataReader<R> {
     /// [`Error::NoMatchingRecipient`] when none is; [`Error::DecryptionFailed`] for everything that goes wrong after
     /// that; [`Error::Crypto`] with [`crypto::Error::Unavailable`] when a key cannot be reached.
     pub fn decrypt(self, credentials: &[Credential], spool: SpoolLimits) -> Result<Decrypted, Error> {
-        let (opened_by, content_key) = self.content_key(credentials)?;
+        self.decrypt_with(DecryptionKeys { credentials, ..DecryptionKeys::default() }, spool)
+    }
+
+    /// The same, also with keys that both have, and with passwords.
+    ///
+    /// # Errors
+    /// As [`Self::decrypt`].
+    pub fn decrypt_with(self, keys: DecryptionKeys<'_>, spool: SpoolLimits) -> Result<Decrypted, Error> {
+        let (opened_by, mut content_key) = match self.content_key(keys.credentials) {
+            Ok((index, key)) => (Some(index), key),
+            Err(error @ Error::Crypto(_)) => return Err(error),
+            Err(error) => (None, self.content_key_from_secrets(&keys, error)?),
+        };
+        if let Some(algorithm) = &self.derived_from {
+            content_key = crypto::cek_hkdf_sha256(&content_key, algorithm).map_err(|_| Error::DecryptionFailed)?;
+        }
         let (content_type, cipher, authenticated) = (self.content_type, self.cipher, self.authenticated);
         let spool = self.open_content(&content_key, spool)?;
         let content = if authenticated {
@@ -139,6 +172,26 @@ impl<R: BufRead> EncryptedDataReader<R> {
                     Some(Err(error @ crypto::Error::Unavailable { .. })) => return Err(error.into()),
                     // CASES T-46: a RecipientInfo that cannot be used is passed over; another one may do.
                     Some(_) => failure = Error::DecryptionFailed,
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    fn content_key_from_secrets(
+        &self,
+        keys: &DecryptionKeys<'_>,
+        mut failure: Error,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut budget = PasswordBudget::default();
+        for recipient in &self.recipients {
+            let by_key = keys.shared_keys.iter().filter_map(|key| recipient.content_key_with(key));
+            let by_password =
+                keys.passwords.iter().filter_map(|password| recipient.content_key_by_password(password, &mut budget));
+            for attempt in by_key.chain(by_password) {
+                match attempt {
+                    Ok(key) if key.len() == self.cipher.key_length() => return Ok(key),
+                    _ => failure = Error::DecryptionFailed,
                 }
             }
         }
@@ -197,6 +250,17 @@ impl<R: BufRead> EncryptedDataReader<R> {
     }
 }
 
+// RFC 9709 §2: contentEncryptionAlgorithm id-alg-cek-hkdf-sha256 holds the cipher's own identifier. CASES T-23: whoever
+// puts another cipher in its place gets another key.
+fn underived(algorithm: AlgorithmIdentifier) -> Result<(AlgorithmIdentifier, Option<Vec<u8>>), Error> {
+    if algorithm.oid != crypto::oids::CEK_HKDF_SHA256 {
+        return Ok((algorithm, None));
+    }
+    let inner = algorithm.parameters.ok_or(Error::DecryptionFailed)?;
+    let identifier = AlgorithmIdentifier::parse(&mut Reader::new(&inner, Encoding::Ber))?;
+    Ok((identifier, Some(inner)))
+}
+
 fn parse_recipients(raw: &[u8]) -> Result<Vec<RecipientInfo>, Error> {
     let mut outer = Reader::new(raw, Encoding::Ber);
     let mut set = outer.set("recipientInfos")?;
@@ -211,20 +275,4 @@ fn parse_recipients(raw: &[u8]) -> Result<Vec<RecipientInfo>, Error> {
         infos.push(info);
     }
     Ok(infos)
-}
-
-fn parse_parameters(cipher: ContentCipher, parameters: &[u8]) -> Result<(Vec<u8>, usize), Error> {
-    let mut reader = Reader::new(parameters, Encoding::Ber).named("contentEncryptionAlgorithm");
-    if !cipher.is_authenticated() {
-        return Ok((reader.octet_string()?.into_owned(), 0));
-    }
-    let mut inside = reader.sequence("GCMParameters")?;
-    let nonce = inside.octet_string()?.into_owned();
-    // RFC 5084 §3.2: the default is 12 octets.
-    let tag_length = if inside.is_empty() { 12 } else { inside.small_integer()? };
-    let tag_length = usize::try_from(tag_length).unwrap_or(usize::MAX);
-    if !(12..=16).contains(&tag_length) || nonce.len() != cipher.nonce_length() {
-        return Err(Error::DecryptionFailed);
-    }
-    Ok((nonce, tag_length))
 }

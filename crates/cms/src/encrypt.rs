@@ -1,17 +1,21 @@
 use std::io::{self, Write};
 
 use asn1::{Oid, StreamWriter, Tag, Writer};
-use crypto::{AlgorithmIdentifier, ContentCipher, KeyTransportAlgorithm, PublicKeyKind, Sealer};
+use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, KeyTransportAlgorithm, PublicKeyKind, Sealer};
 use pki::Certificate;
 use zeroize::Zeroizing;
 
-use crate::{CertificateIdentifier, DEFINITE_LIMIT, Error, kem, key_agree, oids};
+use crate::{CertificateIdentifier, DEFINITE_LIMIT, Error, SharedKey, kem, key_agree, oids, shared_secret};
 
 /// Somebody to encrypt to, and how.
 #[derive(Debug, Clone)]
-pub struct Recipient {
-    certificate: Certificate,
-    transport: KeyTransportAlgorithm,
+pub struct Recipient(Way);
+
+#[derive(Debug, Clone)]
+enum Way {
+    Certificate { certificate: Certificate, transport: KeyTransportAlgorithm },
+    Password(Zeroizing<String>),
+    SharedKey(SharedKey),
 }
 
 impl Recipient {
@@ -28,21 +32,37 @@ impl Recipient {
             | PublicKeyKind::MlKem(_) => {}
             _ => return Err(Error::NotARecipient { because: "its key is for signatures only" }),
         }
-        Ok(Self {
+        Ok(Self(Way::Certificate {
             certificate: certificate.clone(),
             transport: KeyTransportAlgorithm::oaep(crypto::DigestAlgorithm::Sha256),
-        })
+        }))
+    }
+
+    /// Whoever knows a password: PBKDF2, and the key wrap of RFC 3211 §2.3.
+    pub fn password(password: &str) -> Self {
+        Self(Way::Password(Zeroizing::new(password.into())))
+    }
+
+    /// Whoever has this key (RFC 5652 §6.2.3).
+    pub fn shared_key(key: SharedKey) -> Self {
+        Self(Way::SharedKey(key))
     }
 
     /// With another transport for RSA keys.
     #[must_use]
     pub fn transport(self, transport: KeyTransportAlgorithm) -> Self {
-        Self { transport, ..self }
+        match self.0 {
+            Way::Certificate { certificate, .. } => Self(Way::Certificate { certificate, transport }),
+            other => Self(other),
+        }
     }
 
-    /// The certificate.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+    /// The certificate, if it is to one.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        match &self.0 {
+            Way::Certificate { certificate, .. } => Some(certificate),
+            _ => None,
+        }
     }
 }
 
@@ -64,7 +84,7 @@ enum Output<W> {
 
 struct Frame {
     cipher: ContentCipher,
-    nonce: Vec<u8>,
+    algorithm: AlgorithmIdentifier,
     content_type: Oid,
     recipient_infos: Vec<Vec<u8>>,
     version: u64,
@@ -79,6 +99,29 @@ impl<W: Write> EncryptedDataWriter<W> {
         content_type: Oid,
         out: W,
     ) -> Result<Self, Error> {
+        Self::start(first, others, cipher, false, content_type, out)
+    }
+
+    /// The same with a content key that serves for this cipher alone (RFC 9709 §2), for recipients who say that they
+    /// can read that.
+    pub fn with_derived_key(
+        first: &Recipient,
+        others: &[Recipient],
+        cipher: ContentCipher,
+        content_type: Oid,
+        out: W,
+    ) -> Result<Self, Error> {
+        Self::start(first, others, cipher, true, content_type, out)
+    }
+
+    fn start(
+        first: &Recipient,
+        others: &[Recipient],
+        cipher: ContentCipher,
+        derived: bool,
+        content_type: Oid,
+        out: W,
+    ) -> Result<Self, Error> {
         let mut key = Zeroizing::new(vec![0; cipher.key_length()]);
         crypto::random(&mut key)?;
         let mut nonce = vec![0; cipher.nonce_length()];
@@ -86,8 +129,15 @@ impl<W: Write> EncryptedDataWriter<W> {
         let recipients: Vec<&Recipient> = std::iter::once(first).chain(others).collect();
         let (recipient_infos, version) = recipient_infos(&recipients, &key)?;
         let version = if cipher.is_authenticated() { 0 } else { version };
+        let mut algorithm = ContentParameters::new(cipher, &nonce).identifier();
+        if derived {
+            let mut inner = Writer::new();
+            algorithm.encode(&mut inner);
+            key = crypto::cek_hkdf_sha256(&key, inner.as_slice())?;
+            algorithm = AlgorithmIdentifier::with(crypto::oids::CEK_HKDF_SHA256, |w| w.raw(inner.as_slice()));
+        }
         let sealer = Sealer::new(cipher, &key, &nonce, b"")?;
-        let frame = Frame { cipher, nonce, content_type, recipient_infos, version };
+        let frame = Frame { cipher, algorithm, content_type, recipient_infos, version };
         Ok(Self { frame, sealer, ready: Vec::new(), out: Output::Held(out) })
     }
 
@@ -196,18 +246,7 @@ impl Frame {
 
     fn content_info(&self, writer: &mut Writer) {
         writer.oid(&self.content_type);
-        let algorithm = if self.cipher.is_authenticated() {
-            // GCMParameters ::= SEQUENCE { aes-nonce OCTET STRING, aes-ICVlen INTEGER DEFAULT 12 } (RFC 5084 §3.2)
-            AlgorithmIdentifier::with(self.cipher.oid(), |w| {
-                w.sequence(|w| {
-                    w.octet_string(&self.nonce);
-                    w.unsigned(Sealer::TAG_LENGTH as u64);
-                });
-            })
-        } else {
-            AlgorithmIdentifier::with(self.cipher.oid(), |w| w.octet_string(&self.nonce))
-        };
-        algorithm.encode(writer);
+        self.algorithm.encode(writer);
     }
 }
 
@@ -217,10 +256,22 @@ fn recipient_infos(recipients: &[&Recipient], content_key: &[u8]) -> Result<(Vec
     let (mut infos, mut version) = (Vec::with_capacity(recipients.len()), 0);
     let mut agreeing: Vec<(PublicKeyKind, Vec<(&Certificate, &crypto::PublicKey)>)> = Vec::new();
     for recipient in recipients {
-        let certificate = &recipient.certificate;
+        let (certificate, transport) = match &recipient.0 {
+            Way::Certificate { certificate, transport } => (certificate, transport),
+            Way::Password(password) => {
+                infos.push(shared_secret::encode_password(password, content_key)?);
+                version = 3;
+                continue;
+            }
+            Way::SharedKey(key) => {
+                infos.push(key.encode(content_key)?);
+                version = version.max(2);
+                continue;
+            }
+        };
         let key = certificate.public_key().map_err(Clone::clone)?;
         match key.kind() {
-            PublicKeyKind::Rsa { .. } => infos.push(key_trans(certificate, key, &recipient.transport, content_key)?),
+            PublicKeyKind::Rsa { .. } => infos.push(key_trans(certificate, key, transport, content_key)?),
             PublicKeyKind::MlKem(_) => {
                 infos.push(kem::encode(certificate, key, content_key)?);
                 version = 3;

@@ -27,6 +27,11 @@ pub enum Error {
         /// What it is.
         found: Oid,
     },
+    /// Compressed content grows too large.
+    TooCompressed {
+        /// How many times as large it may be.
+        limit: u64,
+    },
     /// More of something than is read.
     TooMany {
         /// Of what.
@@ -51,6 +56,7 @@ impl fmt::Display for Error {
             Self::NoMatchingRecipient => f.write_str("the message is not encrypted to this key"),
             Self::NotARecipient { because } => write!(f, "cannot encrypt to this certificate: {because}"),
             Self::OtherContentType { found } => write!(f, "the content type is {found}"),
+            Self::TooCompressed { limit } => write!(f, "the content grows to more than {limit} times its size"),
             Self::TooMany { what, limit } => write!(f, "there are more than {limit} {what}"),
             Self::UnknownCipher { oid } => write!(f, "the cipher {oid} is not known"),
         }

@@ -5,12 +5,14 @@
 //! | | writes | reads |
 //! |---|---|---|
 //! | SignedData | [`SignedDataWriter`], [`DetachedSigner`] | [`SignedDataReader`] → [`SignedData`] |
+//! | CompressedData | [`CompressedDataWriter`] | [`CompressedDataReader`] |
 //! | EnvelopedData, AuthEnvelopedData | [`EncryptedDataWriter`] | [`EncryptedDataReader`] → [`Decrypted`] |
 //!
 //! Small content is written in DER. Content beyond [`DEFINITE_LIMIT`] is written in BER with indefinite lengths, in one
 //! pass and flat memory.
 
 mod attributes;
+mod compressed_data;
 mod content_info;
 mod decrypt;
 mod encrypt;
@@ -20,18 +22,21 @@ mod kem;
 mod key_agree;
 pub mod oids;
 mod recipient_info;
+mod shared_secret;
 mod sign;
 mod signed_data;
 mod signer_info;
 mod spool;
 
 pub use attributes::{Attribute, Attributes, SigningCertificateReference};
+pub use compressed_data::{CompressedDataReader, CompressedDataWriter, MOST_COMPRESSION};
 pub use content_info::{ContentType, sniff};
-pub use decrypt::{Content, Decrypted, EncryptedDataReader, UnauthenticatedContent};
+pub use decrypt::{Content, Decrypted, DecryptionKeys, EncryptedDataReader, UnauthenticatedContent};
 pub use encrypt::{EncryptedDataWriter, Recipient};
 pub use error::Error;
 pub use identifier::CertificateIdentifier;
 pub use recipient_info::{RecipientInfo, RecipientKind};
+pub use shared_secret::SharedKey;
 pub use sign::{DetachedSigner, SignedDataWriter, SignerSettings, certificates_only};
 pub use signed_data::{ContentDigests, SignedData, SignedDataReader};
 pub use signer_info::{Integrity, IntegrityFailure, SignerInfo, SignerReport};

@@ -26,3 +26,4 @@ pub const ID_AA_CMS_ALGORITHM_PROTECT: Oid = Oid::new("1.2.840.113549.1.9.52");
 
 pub const ID_ORI_KEM: Oid = Oid::new("1.2.840.113549.1.9.16.13.3");
 pub const ID_ALG_PWRI_KEK: Oid = Oid::new("1.2.840.113549.1.9.16.3.9");
+pub const ID_ALG_ZLIB_COMPRESS: Oid = Oid::new("1.2.840.113549.1.9.16.3.8");

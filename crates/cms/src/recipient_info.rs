@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 
 use crate::kem::KemRecipientInfo;
 use crate::key_agree::KeyAgreeRecipientInfo;
-use crate::{CertificateIdentifier, oids};
+use crate::shared_secret::{KekRecipientInfo, PasswordBudget, PasswordRecipientInfo};
+use crate::{CertificateIdentifier, SharedKey, oids};
 
 /// ```text
 /// RecipientInfo ::= CHOICE {
@@ -41,6 +42,8 @@ enum Inner {
     },
     KeyAgree(Box<KeyAgreeRecipientInfo>),
     Kem(Box<KemRecipientInfo>),
+    Kek(KekRecipientInfo),
+    Password(PasswordRecipientInfo),
     /// Recognised, not opened.
     Unread,
 }
@@ -68,8 +71,14 @@ impl RecipientInfo {
                     inner: Inner::KeyAgree(Box::new(info)),
                 })
             }
-            _ if tag == Tag::context_constructed(2) => Ok(unread(RecipientKind::Kek, "pre-shared key")),
-            _ if tag == Tag::context_constructed(3) => Ok(unread(RecipientKind::Password, "password")),
+            _ if tag == Tag::context_constructed(2) => {
+                let info = KekRecipientInfo::parse(raw.reader("KEKRecipientInfo")?)?;
+                Ok(Self { inner: Inner::Kek(info), ..unread(RecipientKind::Kek, "pre-shared key") })
+            }
+            _ if tag == Tag::context_constructed(3) => {
+                let info = PasswordRecipientInfo::parse(raw.reader("PasswordRecipientInfo")?)?;
+                Ok(Self { inner: Inner::Password(info), ..unread(RecipientKind::Password, "password") })
+            }
             _ if tag == Tag::context_constructed(4) => {
                 let mut inside = raw.reader("OtherRecipientInfo")?;
                 let kind = inside.oid()?;
@@ -139,8 +148,28 @@ impl RecipientInfo {
             }
             Inner::KeyAgree(info) => info.content_key(certificate, key),
             Inner::Kem(info) => info.content_key(key),
-            Inner::Unread => return None,
+            Inner::Kek(_) | Inner::Password(_) | Inner::Unread => return None,
         })
+    }
+
+    /// The same with a key that both have; `None` when another is named.
+    pub(crate) fn content_key_with(&self, key: &SharedKey) -> Option<Result<Zeroizing<Vec<u8>>, crypto::Error>> {
+        match &self.inner {
+            Inner::Kek(info) => info.content_key(key),
+            _ => None,
+        }
+    }
+
+    /// The same with a password; `None` when it takes none.
+    pub(crate) fn content_key_by_password(
+        &self,
+        password: &str,
+        budget: &mut PasswordBudget,
+    ) -> Option<Result<Zeroizing<Vec<u8>>, crypto::Error>> {
+        match &self.inner {
+            Inner::Password(info) => Some(info.content_key(password, budget)),
+            _ => None,
+        }
     }
 }
 

@@ -47,8 +47,9 @@ impl ContentCipher {
     /// Those that their object identifier alone tells, with an IV or the parameters of RFC 5084; strongest first.
     ///
     /// The others have parameters of their own: see [`ContentParameters`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Aes256Gcm,
+        Self::ChaCha20Poly1305,
         Self::Aes256Ccm,
         Self::Aes192Gcm,
         Self::Aes192Ccm,

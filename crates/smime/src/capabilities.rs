@@ -11,12 +11,20 @@ pub struct Capabilities {
 impl Capabilities {
     /// What we can do, as we say it in what we sign, best first.
     pub fn ours() -> Self {
-        use ContentCipher::{Aes128Cbc, Aes128Gcm, Aes192Cbc, Aes256Cbc, Aes256Gcm};
-        Self::from_ciphers(&[Aes256Gcm, Aes128Gcm, Aes256Cbc, Aes192Cbc, Aes128Cbc])
+        use ContentCipher::{Aes128Cbc, Aes128Gcm, Aes192Cbc, Aes256Cbc, Aes256Gcm, ChaCha20Poly1305};
+        Self::from_parts(
+            &[Aes256Gcm, Aes128Gcm, ChaCha20Poly1305, Aes256Cbc, Aes192Cbc, Aes128Cbc],
+            // RFC 9709 §4 and RFC 3274 §2: derived content keys and compressed content are read.
+            &[oids::CEK_HKDF_SHA256, cms::oids::ID_ALG_ZLIB_COMPRESS],
+        )
     }
 
     /// From content ciphers.
     pub fn from_ciphers(ciphers: &[ContentCipher]) -> Self {
+        Self::from_parts(ciphers, &[])
+    }
+
+    fn from_parts(ciphers: &[ContentCipher], others: &[Oid]) -> Self {
         let mut writer = Writer::new();
         writer.sequence(|w| {
             for cipher in ciphers {
@@ -24,8 +32,10 @@ impl Capabilities {
             }
             // The key management that we ask for: OAEP (RFC 3560 §5).
             w.sequence(|w| w.oid(&oids::RSAES_OAEP));
+            others.iter().for_each(|oid| w.sequence(|w| w.oid(oid)));
         });
-        let oids = ciphers.iter().map(|cipher| cipher.oid()).chain([oids::RSAES_OAEP]).collect();
+        let named = ciphers.iter().map(|cipher| cipher.oid()).chain([oids::RSAES_OAEP]);
+        let oids = named.chain(others.iter().copied()).collect();
         Self { der: writer.into_vec(), oids }
     }
 
@@ -49,6 +59,11 @@ impl Capabilities {
     /// Whether this cipher is named.
     pub fn can(&self, cipher: ContentCipher) -> bool {
         self.oids.contains(&cipher.oid())
+    }
+
+    /// Whether content keys that are derived for one cipher alone are read (RFC 9709 §4).
+    pub fn can_derive_content_keys(&self) -> bool {
+        self.oids.contains(&oids::CEK_HKDF_SHA256)
     }
 
     pub(crate) fn names_any(&self, ciphers: &[ContentCipher]) -> bool {

@@ -123,13 +123,12 @@ impl Encryptor {
             Ok(Recipient::new(certificate)?.transport(transport.clone()))
         };
         let others = self.others.iter().map(recipient).collect::<Result<Vec<_>, _>>()?;
-        let mut writer = EncryptedDataWriter::new(
-            &recipient(&self.first)?,
-            &others,
-            self.chosen_cipher(),
-            oids::ID_DATA,
-            Vec::new(),
-        )?;
+        let all = std::iter::once(&self.first).chain(&self.others);
+        // CASES S-50: where all of them say that they can read it.
+        let derived =
+            all.map(|(_, known)| known.as_ref()).all(|known| known.is_some_and(Capabilities::can_derive_content_keys));
+        let start = if derived { EncryptedDataWriter::with_derived_key } else { EncryptedDataWriter::new };
+        let mut writer = start(&recipient(&self.first)?, &others, self.chosen_cipher(), oids::ID_DATA, Vec::new())?;
         writer.write_all(content)?;
         Ok(writer.finish()?)
     }

@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use cms::{Content, ContentDigests, ContentType, EncryptedDataReader, SignedData, SignedDataReader, Spool};
+use cms::{
+    CompressedDataReader, Content, ContentDigests, ContentType, EncryptedDataReader, SignedData, SignedDataReader,
+    Spool,
+};
 use crypto::DigestAlgorithm;
 use mime::{Base64Reader, CrlfWriter, Header, PartEnd, PartReader};
 use pki::Credential;
@@ -15,6 +18,7 @@ use crate::{EncryptedReport, Error, Form, Limits, recognise};
 pub(crate) enum Layer {
     Signed { data: SignedData, bare_line_feeds: bool },
     Encrypted { report: EncryptedReport, failed: bool },
+    Compressed,
 }
 
 /// A message with its layers taken off.
@@ -154,6 +158,12 @@ impl LayerOpener<'_> {
             Some(ContentType::SignedData) => self.take_off_signed(source, detached, opened),
             Some(ContentType::EnvelopedData | ContentType::AuthEnvelopedData) => {
                 self.take_off_encrypted(source, opened)
+            }
+            Some(ContentType::CompressedData) => {
+                // CASES T-53: what grows beyond the caps is an error, never content.
+                let spool = CompressedDataReader::open(source)?.decompress(self.limits.spool.clone())?;
+                opened.layers.push(Layer::Compressed);
+                Ok(Step::Inside(spool))
             }
             _ => Ok(Step::NoLayer),
         }

@@ -9,6 +9,8 @@ pub enum LayerReport {
     Signed(SignedReport),
     /// Encrypted.
     Encrypted(EncryptedReport),
+    /// Compressed, which protects nothing.
+    Compressed,
 }
 
 /// A signed layer.

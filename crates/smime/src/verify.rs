@@ -76,6 +76,7 @@ impl<'a> Verifier<'a> {
                     failed_decryption |= failed;
                     LayerReport::Encrypted(report)
                 }
+                Layer::Compressed => LayerReport::Compressed,
             })
             .collect();
         Ok(Verification {
@@ -236,7 +237,7 @@ impl Verification {
                 LayerReport::Encrypted(report) if !report.opened => {
                     Some("an encrypted layer cannot be opened with the keys at hand".to_owned())
                 }
-                LayerReport::Encrypted(_) => None,
+                LayerReport::Encrypted(_) | LayerReport::Compressed => None,
                 LayerReport::Signed(report) => {
                     signed |= !report.signers.is_empty();
                     judge_layer(report, &sender)

@@ -43,10 +43,15 @@ fn vectors_of_openssl() {
                     ),
                 }
             }
-            _ => fails(
-                cms::EncryptedDataReader::open(&message(&bytes)[..])
-                    .and_then(|reader| reader.decrypt(&[], crate::spool_limits())),
-            ),
+            _ => {
+                let shared = [cms::SharedKey::new(b"\xC0\xFE\xE0", &(0..16).collect::<Vec<u8>>()).unwrap()];
+                let keys =
+                    cms::DecryptionKeys { credentials: &[], passwords: &["secret", "password"], shared_keys: &shared };
+                fails(
+                    cms::EncryptedDataReader::open(&message(&bytes)[..])
+                        .and_then(|reader| reader.decrypt_with(keys, crate::spool_limits())),
+                )
+            }
         };
         set.check(name, outcome);
     }
