@@ -2,6 +2,7 @@
 //!
 //! Everything here is made at [`now`], is valid for a year around it, and is trusted by nobody else.
 
+mod der;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::sync::OnceLock;
 use asn1::{Time, TimeParts};
 use crypto::{KeyKind, SoftwareKey};
 use pki::{CertificateBuilder, Credential, EmailAddress, Issuer, Subject, TrustAnchors};
+
+pub use der::{Der, Mutator};
 pub use vectors::VectorSet;
 
 /// The moment at which tests happen: 2026-11-24T12:00:00Z.

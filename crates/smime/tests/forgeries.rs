@@ -1,0 +1,137 @@
+//! Forged mails, whose expected answer is "no".
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use cms::{CompressedDataWriter, oids};
+use crypto::KeyKind;
+use pki::Credential;
+use smime::{Encryptor, LayerReport, Limits, Policy, Sender, SignatureForm, Signer, Verifier};
+use testkit::TestPki;
+
+const MAIL: &str = "From: alice@example.org\r\nTo: bob@example.org\r\nSubject: x\r\nMIME-Version: 1.0\r\n\
+    Content-Type: text/plain\r\n\r\nPay 100 to Bob.\r\n";
+
+fn policy() -> Policy {
+    Policy::new(TestPki::shared().anchors(), testkit::now(), Limits::in_folder(std::env::temp_dir()))
+}
+
+fn person(address: &str) -> Credential {
+    TestPki::shared().person(address, KeyKind::P256).credential
+}
+
+fn accept(mail: &[u8], keys: &[Credential]) -> Result<(), String> {
+    let policy = policy();
+    let verification = Verifier::new(&policy).with_keys(keys).verify(mail).map_err(|error| error.to_string())?;
+    verification.accept(&Sender::VisibleFrom).map(|_| ()).map_err(|rejected| rejected.to_string())
+}
+
+fn sign(credential: &Credential, form: SignatureForm, mail: &[u8]) -> Vec<u8> {
+    Signer::new(credential).unwrap().at(testkit::now()).form(form).sign(mail).unwrap()
+}
+
+fn base64(der: &[u8]) -> String {
+    let mut writer = mime::Base64Writer::new(Vec::new());
+    writer.write_all(der).unwrap();
+    String::from_utf8(writer.finish().unwrap()).unwrap()
+}
+
+#[test]
+fn t_01_a_signature_that_brings_its_own_content_does_not_cover_the_part_beside_it() {
+    let opaque = String::from_utf8(sign(&person("alice@example.org"), SignatureForm::Opaque, MAIL.as_bytes())).unwrap();
+    let (_, signature) = opaque.split_once("\r\n\r\n").unwrap();
+    for (text, accepted) in [("Pay 999 to Mallory.", false), ("Pay 100 to Bob.\r\n", true)] {
+        let mail = format!(
+            "From: alice@example.org\r\nContent-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; \
+             micalg=sha-256; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n{text}\r\n--b\r\n\
+             Content-Type: application/pkcs7-signature\r\nContent-Transfer-Encoding: base64\r\n\r\n{signature}\r\n--b--\r\n"
+        );
+        // The digest is over the part; that the same is inside as well changes nothing.
+        assert_eq!(accept(mail.as_bytes(), &[]).is_ok(), accepted, "{text}");
+    }
+}
+
+#[test]
+fn t_07_anything_beside_the_two_parts_makes_it_unsigned() {
+    let signed = String::from_utf8(sign(&person("alice@example.org"), SignatureForm::Clear, MAIL.as_bytes())).unwrap();
+    assert_eq!(accept(signed.as_bytes(), &[]), Ok(()));
+    let boundary = signed.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let part = format!("--{boundary}\r\nContent-Type: text/plain\r\n\r\nAnd 900 to Mallory.\r\n");
+    let (before, behind) = signed.split_at(signed.find(&format!("--{boundary}")).unwrap());
+    assert!(accept(format!("{before}{part}{behind}").as_bytes(), &[]).is_err());
+    let (before, behind) = signed.split_at(signed.rfind(&format!("--{boundary}--")).unwrap());
+    assert!(accept(format!("{before}{part}{behind}").as_bytes(), &[]).is_err());
+}
+
+#[test]
+fn t_17_the_weakest_layer_decides() {
+    let (alice, bob, mallory) = (person("alice@example.org"), person("bob@example.org"), person("mallory@example.org"));
+    let keys = [bob.clone()];
+    let inner = sign(&alice, SignatureForm::Opaque, MAIL.as_bytes());
+    let encrypted = Encryptor::to(bob.certificate()).unwrap().encrypt(&inner).unwrap();
+    let triple = sign(&alice, SignatureForm::Clear, &encrypted);
+    assert_eq!(accept(&triple, &keys), Ok(()));
+    let policy = policy();
+    let verification = Verifier::new(&policy).with_keys(&keys).verify(&triple[..]).unwrap();
+    let [LayerReport::Signed(_), LayerReport::Encrypted(_), LayerReport::Signed(_)] = verification.layers() else {
+        panic!("{:?}", verification.layers())
+    };
+    // Mallory signs around, or inside, what Alice wrote.
+    for mail in [
+        sign(&mallory, SignatureForm::Clear, &encrypted),
+        sign(&alice, SignatureForm::Clear, &sign(&mallory, SignatureForm::Opaque, MAIL.as_bytes())),
+    ] {
+        assert!(accept(&mail, &keys).unwrap_err().contains("mallory@example.org"));
+    }
+}
+
+#[test]
+fn t_33_a_hundred_layers_are_not_opened() {
+    let bob = person("bob@example.org");
+    let keys = [bob.clone()];
+    let encryptor = Encryptor::to(bob.certificate()).unwrap();
+    let mut mail = sign(&person("alice@example.org"), SignatureForm::Clear, MAIL.as_bytes());
+    for _ in 0..5 {
+        mail = encryptor.encrypt(&mail).unwrap();
+    }
+    assert_eq!(accept(&mail, &keys), Ok(()));
+    for _ in 0..10 {
+        mail = encryptor.encrypt(&mail).unwrap();
+    }
+    let start = Instant::now();
+    assert!(accept(&mail, &keys).is_err());
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn t_53_compressed_layers_are_read_and_bombs_are_not() {
+    let compress = |mail: &[u8]| {
+        let mut writer = CompressedDataWriter::new(oids::ID_DATA, Vec::new()).unwrap();
+        writer.write_all(mail).unwrap();
+        format!(
+            "From: alice@example.org\r\nContent-Type: application/pkcs7-mime; smime-type=compressed-data\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\n{}",
+            base64(&writer.finish().unwrap())
+        )
+    };
+    let signed = sign(&person("alice@example.org"), SignatureForm::Clear, MAIL.as_bytes());
+    let policy = policy();
+    let mail = compress(&signed);
+    let verification = Verifier::new(&policy).verify(mail.as_bytes()).unwrap();
+    assert!(matches!(verification.layers(), [LayerReport::Compressed, LayerReport::Signed(_)]));
+    verification.accept(&Sender::VisibleFrom).unwrap();
+    let mut bomb = MAIL.as_bytes().to_vec();
+    bomb.resize(32 << 20, b' ');
+    assert!(accept(compress(&bomb).as_bytes(), &[]).unwrap_err().contains("more than 100 times"));
+}
+
+#[test]
+fn t_54_ambiguous_structures_are_no_layers() {
+    let signed = String::from_utf8(sign(&person("alice@example.org"), SignatureForm::Opaque, MAIL.as_bytes())).unwrap();
+    assert_eq!(accept(signed.as_bytes(), &[]), Ok(()));
+    let second = signed.replacen("MIME-Version", "Content-Type: text/html\r\nMIME-Version", 1);
+    assert_eq!(accept(second.as_bytes(), &[]).unwrap_err(), "the message is not signed");
+    // The label lies; the ASN.1 decides (CASES S-09).
+    let lies = signed.replace("smime-type=signed-data", "smime-type=enveloped-data");
+    assert_eq!(accept(lies.as_bytes(), &[]), Ok(()));
+}
