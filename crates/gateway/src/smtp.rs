@@ -1,0 +1,21 @@
+//! SMTP and LMTP: our own server and client.
+//!
+//! Only `CRLF.CRLF` ends a message, in and out; a bare CR or LF makes the message refused, never repaired
+//! (CASES T-80). Everything read from a peer is bounded before it is read, and every wait has an end.
+
+mod address;
+mod client;
+mod envelope;
+mod reply;
+mod server;
+mod session;
+mod tls;
+mod wire;
+
+pub use address::{ForwardPath, ReversePath};
+pub use client::{Client, ClientSettings, Hop, TlsPolicy};
+pub use envelope::{Envelope, Recipient};
+pub use reply::{Class, Reply};
+pub use server::{Caps, Listening, Server};
+pub use session::{Peer, Protocol, Service, SessionLimits, Timeouts};
+pub use tls::{ServerTls, client_config};
