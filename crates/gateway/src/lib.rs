@@ -1,9 +1,23 @@
 //! Mail in, policy, mail out: SMTP, LMTP, intake, learning, confirmation mails.
+//!
+//! A message comes in at a [`Side`]. What is found in it are [`Facts`]; [`decide`] makes a [`Plan`] for each recipient
+//! of them, a [`Snapshot`] of the directory and the [`Policy`], and reads nothing else. Then the message is transformed
+//! and given to the next hop, whose answers become ours: a 250 of ours is a 250 of the next hop, or something is
+//! committed to disk.
 
+mod confusable;
+mod decide;
 mod error;
+mod facts;
 pub mod maildir;
 mod network;
+pub mod policy;
+mod settings;
 pub mod smtp;
 
+pub use decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
 pub use error::Error;
+pub use facts::{Facts, Protection};
 pub use network::Network;
+pub use policy::Policy;
+pub use settings::{Incoming, ListenerSettings, Settings, Side, Tampered, Undecryptable};

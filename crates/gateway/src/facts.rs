@@ -1,0 +1,147 @@
+use cms::Spool;
+use mime::Header;
+use pki::EmailAddress;
+
+use crate::smtp::{Envelope, Peer};
+
+/// What is known of a message before it is decided about: nothing here is trusted, only found.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The envelope's sender, when it is a mailbox in the strict form.
+    pub envelope_from: Option<EmailAddress>,
+    /// Whether the envelope's sender is nobody.
+    pub null_sender: bool,
+    /// Who has logged in.
+    pub user: Option<String>,
+    /// The one visible From, or why there is not exactly one.
+    pub visible_from: Option<EmailAddress>,
+    /// Why there is no visible From.
+    pub from_problem: Option<String>,
+    /// The addresses that everybody sees in To and Cc.
+    pub visible_recipients: Vec<EmailAddress>,
+    /// The subject, decoded.
+    pub subject: String,
+    /// The Message-ID, for the trace.
+    pub message_id: String,
+    /// All header fields, name and decoded text.
+    pub fields: Vec<(String, String)>,
+    /// The groups that the sender is in.
+    pub groups: Vec<String>,
+    /// Octets.
+    pub bytes: u64,
+    /// What is on it already.
+    pub protection: Protection,
+    /// It was made by a program (RFC 3834).
+    pub automatic: bool,
+    /// `Received` fields.
+    pub hops: usize,
+    /// It went out through us before.
+    pub seen_here: bool,
+}
+
+/// The cryptographic layer that a message has at its root, by its label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protection {
+    /// None of ours; OpenPGP counts as none.
+    #[default]
+    None,
+    /// S/MIME, signed.
+    Signed,
+    /// S/MIME, encrypted.
+    Encrypted,
+    /// S/MIME, other: certificates only, compressed.
+    Other,
+}
+
+impl Facts {
+    /// Looks at a message.
+    pub fn of(envelope: &Envelope, peer: &Peer, header: &Header, beginning: &[u8], content: &Spool) -> Self {
+        let (visible_from, from_problem) = visible_from(header);
+        let list = |name: &str| {
+            header
+                .all(name)
+                .flat_map(|field| mime::parse_mailbox_list(&field.value()).unwrap_or_default())
+                .collect::<Vec<_>>()
+        };
+        let visible_recipients = ["To", "Cc", "Resent-To", "Resent-Cc"]
+            .iter()
+            .flat_map(|name| list(name))
+            .filter_map(|mailbox| EmailAddress::parse(&mailbox.to_string()).ok())
+            .collect();
+        let text = |name: &str| header.get(name).map(mime::Field::text).unwrap_or_default();
+        let auto = text("Auto-Submitted");
+        Self {
+            envelope_from: envelope.from.mailbox().cloned(),
+            null_sender: envelope.from.is_null(),
+            user: peer.user.clone(),
+            visible_from,
+            from_problem,
+            visible_recipients,
+            subject: text("Subject"),
+            message_id: text("Message-ID"),
+            fields: header.fields().iter().map(|field| (field.name().to_owned(), field.text())).collect(),
+            groups: Vec::new(),
+            bytes: content.len(),
+            protection: protection(header, beginning),
+            automatic: !auto.is_empty() && !auto.eq_ignore_ascii_case("no"),
+            hops: header.all("Received").count(),
+            seen_here: false,
+        }
+    }
+
+    /// The sender that rules are about: who is visible, else who is on the envelope.
+    pub fn sender(&self) -> Option<&EmailAddress> {
+        self.visible_from.as_ref().or(self.envelope_from.as_ref())
+    }
+
+    /// Whether everybody sees that this recipient gets the message.
+    pub fn is_visible(&self, recipient: &EmailAddress) -> bool {
+        self.visible_recipients.iter().any(|visible| visible.canonical() == recipient.canonical())
+    }
+}
+
+fn visible_from(header: &Header) -> (Option<EmailAddress>, Option<String>) {
+    match header.visible_from() {
+        Ok(mailbox) => match EmailAddress::parse(&mailbox.to_string()) {
+            Ok(address) => (Some(address), None),
+            Err(error) => (None, Some(error.to_string())),
+        },
+        Err(error) => (None, Some(error.to_string())),
+    }
+}
+
+fn protection(header: &Header, beginning: &[u8]) -> Protection {
+    let Some(content_type) = header.content_type() else { return Protection::None };
+    let essence = content_type.essence.as_str();
+    if essence == "multipart/signed" {
+        let smime =
+            content_type.parameter("protocol").is_none_or(|protocol| protocol.to_ascii_lowercase().contains("pkcs7"));
+        return if smime { Protection::Signed } else { Protection::None };
+    }
+    let name = header
+        .disposition()
+        .and_then(|disposition| disposition.file_name().map(str::to_owned))
+        .or_else(|| content_type.parameter("name").map(str::to_owned))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    if !matches!(essence, "application/pkcs7-mime" | "application/x-pkcs7-mime") && !name.ends_with(".p7m") {
+        return Protection::None;
+    }
+    // CASES S-09: its ASN.1 decides, not its label.
+    let body = match header.transfer_encoding().as_str() {
+        "base64" => decode_some(beginning),
+        _ => beginning.to_vec(),
+    };
+    match cms::sniff(&body) {
+        Some(cms::ContentType::SignedData) => Protection::Signed,
+        Some(cms::ContentType::EnvelopedData | cms::ContentType::AuthEnvelopedData) => Protection::Encrypted,
+        _ => Protection::Other,
+    }
+}
+
+fn decode_some(text: &[u8]) -> Vec<u8> {
+    use std::io::Read as _;
+    let mut out = Vec::new();
+    let _ = mime::Base64Reader::new(text).take(64).read_to_end(&mut out);
+    out
+}

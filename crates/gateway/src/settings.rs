@@ -1,0 +1,164 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
+use crate::{Network, Policy};
+
+/// Everything that the gateway is told at its start. Whose it is, which domains are inside, the intake address and
+/// the trust anchors stand in the directory's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What we call ourselves in greetings, trace fields and `Authentication-Results`.
+    pub hostname: String,
+    /// Where mail comes in.
+    pub listeners: Vec<ListenerSettings>,
+    /// Where mail for people inside goes.
+    pub inside: Hop,
+    /// Where mail for people outside goes.
+    pub outside: Hop,
+    /// Roots for next hops under [`TlsPolicy::Required`], in DER.
+    pub tls_roots: Vec<Vec<u8>>,
+    /// Who gets what kind of protection.
+    pub policy: Policy,
+    /// What becomes of incoming mail that does not hold what it claims.
+    pub incoming: Incoming,
+    /// Connections at once, over all listeners.
+    pub connections: u32,
+    /// Connections at once from one address.
+    pub connections_per_address: u32,
+    /// What one session may use up.
+    pub limits: SessionLimits,
+    /// Where large messages wait, encrypted.
+    pub spool_folder: PathBuf,
+    /// Where the bodies of webmailer messages are kept; without it nothing goes to the webmailer.
+    pub message_folder: Option<PathBuf>,
+    /// The name of this process among those that share a directory.
+    pub worker: String,
+    /// Seconds between two looks at the outbox.
+    pub outbox_seconds: u64,
+}
+
+/// A way in.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whose mail comes in here.
+    pub side: Side,
+    /// SMTP or LMTP.
+    pub protocol: Protocol,
+    /// Who may connect; everybody when empty.
+    pub networks: Vec<Network>,
+    /// Certificate chain and key, PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// TLS from the start.
+    pub implicit_tls: bool,
+    /// Whether a client must log in (AUTH PLAIN under TLS); who it is then decides whose key signs.
+    pub authentication: bool,
+}
+
+/// Whose mail comes in at a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// From the people of the organisation, by their mail server: it is signed and encrypted.
+    Inside,
+    /// From the world: it is decrypted and verified, and only for domains inside.
+    Outside,
+}
+
+/// What becomes of incoming mail that does not hold what it claims.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Mail whose signature does not hold.
+    pub tampered: Tampered,
+    /// Mail that none of the recipient's keys opens.
+    pub undecryptable: Undecryptable,
+    /// What is put before the subject of mail with an accepted signature; empty for nothing.
+    pub mark_signed: String,
+    /// What is put before the subject of mail that was encrypted and has no accepted signature; empty for nothing.
+    pub mark_encrypted: String,
+    /// What is put before the subject of mail whose signature does not hold; empty for nothing.
+    pub mark_failed: String,
+    /// Leave signatures on, so that the recipient's own program can verify them too.
+    pub keep_signature: bool,
+    /// Take signers' certificates as candidates.
+    pub learn: bool,
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self {
+            tampered: Tampered::default(),
+            undecryptable: Undecryptable::default(),
+            mark_signed: "[signed]".into(),
+            mark_encrypted: "[encrypted, sender not proven]".into(),
+            mark_failed: "[signature invalid]".into(),
+            keep_signature: false,
+            learn: true,
+        }
+    }
+}
+
+/// What becomes of mail whose signature does not hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tampered {
+    /// Delivered, with the verdict and a mark.
+    #[default]
+    DeliverMarked,
+    /// Refused, naming the layer and the reason.
+    Refuse,
+}
+
+/// What becomes of mail that cannot be decrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Undecryptable {
+    /// Delivered as it came, still encrypted.
+    #[default]
+    DeliverEncrypted,
+    /// Held.
+    Hold,
+}
+
+impl Settings {
+    /// What suits one machine: nothing listens yet.
+    pub fn new(hostname: &str, inside: Hop, outside: Hop, spool_folder: impl Into<PathBuf>) -> Self {
+        Self {
+            hostname: hostname.to_owned(),
+            listeners: Vec::new(),
+            inside,
+            outside,
+            tls_roots: Vec::new(),
+            policy: Policy::default(),
+            incoming: Incoming::default(),
+            connections: 1_000,
+            connections_per_address: 50,
+            limits: SessionLimits::default(),
+            spool_folder: spool_folder.into(),
+            message_folder: None,
+            worker: format!("{hostname}/{}", std::process::id()),
+            outbox_seconds: 2,
+        }
+    }
+
+    /// With one more way in.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr, side: Side, protocol: Protocol) -> Self {
+        self.listeners.push(ListenerSettings {
+            address,
+            side,
+            protocol,
+            networks: Vec::new(),
+            tls: None,
+            implicit_tls: false,
+            authentication: false,
+        });
+        self
+    }
+}
+
+impl Hop {
+    /// A hop on loopback, without TLS.
+    pub fn plain(protocol: Protocol, address: SocketAddr) -> Self {
+        Self { protocol, host: address.ip().to_string(), port: address.port(), tls: TlsPolicy::Off }
+    }
+}
