@@ -7,6 +7,33 @@ pub(crate) fn fold(text: &str) -> String {
     text.nfkd().filter(|c| !is_invisible(*c) && !is_combining(*c)).flat_map(char::to_lowercase).map(skeleton).collect()
 }
 
+/// Where the folded `needle` stands in `text`, as positions in `text`.
+pub(crate) fn find(text: &str, needle: &str) -> Option<(usize, usize)> {
+    let needle = fold(needle);
+    if needle.is_empty() {
+        return None;
+    }
+    // Each character of the text with what it folds to; a match begins and ends at characters of the text.
+    let pieces: Vec<(usize, usize, String)> =
+        text.char_indices().map(|(at, c)| (at, at + c.len_utf8(), fold(c.encode_utf8(&mut [0; 4])))).collect();
+    for (index, (start, _, first)) in pieces.iter().enumerate() {
+        if first.is_empty() {
+            continue;
+        }
+        let mut seen = String::new();
+        for (_, end, piece) in pieces.iter().skip(index) {
+            seen.push_str(piece);
+            if seen == needle {
+                return Some((*start, *end));
+            }
+            if !needle.starts_with(&seen) {
+                break;
+            }
+        }
+    }
+    None
+}
+
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c),
@@ -77,5 +104,13 @@ mod tests {
             assert_eq!(fold(forged), mark, "{forged}");
         }
         assert_ne!(fold("[singed]"), mark);
+    }
+
+    #[test]
+    fn positions_are_of_the_text_itself() {
+        let text = "Re: [ѕі\u{200b}gned] x";
+        let (start, end) = find(text, "[signed]").unwrap();
+        assert_eq!(&text[start..end], "[ѕі\u{200b}gned]");
+        assert_eq!(find("nothing", "[signed]"), None);
     }
 }

@@ -5,19 +5,28 @@
 //! and given to the next hop, whose answers become ours: a 250 of ours is a 250 of the next hop, or something is
 //! committed to disk.
 
+mod book;
 mod confusable;
 mod decide;
 mod error;
 mod facts;
+mod gateway;
+mod incoming;
 pub mod maildir;
 mod network;
+mod outgoing;
 pub mod policy;
 mod settings;
 pub mod smtp;
+mod trace;
+mod verdict;
 
+pub use book::{Book, Certificates, MessageKey, Unavailable};
 pub use decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
 pub use error::Error;
 pub use facts::{Facts, Protection};
+pub use gateway::Gateway;
 pub use network::Network;
 pub use policy::Policy;
 pub use settings::{Incoming, ListenerSettings, Settings, Side, Tampered, Undecryptable};
+pub use verdict::{SmimeResult, Verdict};

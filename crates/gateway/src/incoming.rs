@@ -1,0 +1,204 @@
+//! Incoming mail: decrypted with the envelope recipient's keys only, verified, marked. With `outgoing` the only place
+//! that calls `smime`.
+
+use std::io::Read as _;
+
+use cms::Spool;
+use mime::{Field, Header};
+use pki::{Certificate, Credential};
+use smime::{Check, Decryptor, LayerReport, Policy, Sender, Verifier};
+
+use crate::settings::{Incoming, Tampered, Undecryptable};
+use crate::smtp::Reply;
+use crate::trace;
+use crate::verdict::{SmimeResult, Verdict};
+
+/// A message as the next hop gets it, and what was found out.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) content: Vec<u8>,
+    pub(crate) verdict: Verdict,
+    pub(crate) signers: Vec<Learned>,
+}
+
+/// A signer of accepted content.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    pub(crate) certificate: Certificate,
+    pub(crate) capabilities: Option<Vec<u8>>,
+    pub(crate) signed: Option<asn1::Time>,
+}
+
+/// What the message becomes: header and body, and the verdict.
+struct Outcome {
+    header: Header,
+    body: Vec<u8>,
+    verdict: Verdict,
+    signers: Vec<Learned>,
+}
+
+/// Opens a message for one recipient, or says why it is not taken.
+pub(crate) fn open(
+    content: &mut Spool,
+    keys: &[Credential],
+    policy: &Policy,
+    settings: &Incoming,
+    hostname: &str,
+) -> Result<Opened, Reply> {
+    let mut raw = Vec::new();
+    content.reader().and_then(|mut reader| reader.read_to_end(&mut raw)).map_err(|_| unreadable_spool())?;
+    let limits = mime::Limits::default();
+    let (header, body) = Header::parse(&raw, &limits)
+        .map_err(|error| Reply::new(550, "5.6.0", format!("the message's header cannot be read: {error}")))?;
+    let outcome = judge(&raw, header, body, keys, policy, settings)?;
+    let Outcome { mut header, body, verdict, signers } = outcome;
+    trace::strip_forged(&mut header, hostname);
+    let mark = match (verdict.result, verdict.decrypted) {
+        (SmimeResult::Pass, _) => settings.mark_signed.as_str(),
+        (SmimeResult::Fail, _) => settings.mark_failed.as_str(),
+        (_, true) => settings.mark_encrypted.as_str(),
+        _ => "",
+    };
+    let marks = [&settings.mark_signed, &settings.mark_failed, &settings.mark_encrypted].map(String::as_str);
+    trace::mark_subject(&mut header, &marks, mark);
+    header.prepend(verdict.field(hostname));
+    let mut content = header.to_bytes();
+    content.extend_from_slice(b"\r\n");
+    content.extend_from_slice(&body);
+    Ok(Opened { content, verdict, signers })
+}
+
+fn judge(
+    raw: &[u8],
+    header: Header,
+    body: &[u8],
+    keys: &[Credential],
+    policy: &Policy,
+    settings: &Incoming,
+) -> Result<Outcome, Reply> {
+    let as_it_came = |header, verdict| Outcome { header, body: body.to_vec(), verdict, signers: Vec::new() };
+    let verification = match Verifier::new(policy).with_keys(keys).verify(raw) {
+        Ok(verification) => verification,
+        Err(error) if is_unavailable(&error) => return Err(key_unavailable()),
+        Err(smime::Error::Io(_)) => return Err(unreadable_spool()),
+        Err(error) => return Ok(as_it_came(header, Verdict::unreadable(&error.to_string()))),
+    };
+    if verification.layers().is_empty() {
+        return Ok(as_it_came(header, Verdict::none(None)));
+    }
+    if verification.has_unopened_layer() {
+        // CASES N-22: whatever the cause, one outcome.
+        return match settings.undecryptable {
+            Undecryptable::Hold => Err(cannot_decrypt()),
+            Undecryptable::DeliverEncrypted => Ok(as_it_came(header, not_opened())),
+        };
+    }
+    match verification.accept(&Sender::VisibleFrom) {
+        Ok(mut accepted) => {
+            let verdict = Verdict::of(accepted.layers(), None);
+            let signers = accepted
+                .signers()
+                .filter_map(|signer| {
+                    Some(Learned {
+                        certificate: signer.certificate.clone().filter(|_| signer.address == Check::Pass)?,
+                        capabilities: signer.capabilities().map(|capabilities| capabilities.der().to_vec()),
+                        signed: signer.signing_time,
+                    })
+                })
+                .collect();
+            if settings.keep_signature && !verdict.decrypted {
+                return Ok(Outcome { signers, ..as_it_came(header, verdict) });
+            }
+            let mut entity = Vec::new();
+            accepted.reader().and_then(|mut reader| reader.read_to_end(&mut entity)).map_err(|_| unreadable_spool())?;
+            let (header, body) = with_entity(header, &entity)?;
+            Ok(Outcome { header, body, verdict, signers })
+        }
+        Err(rejected) => {
+            let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
+            if verdict.result == SmimeResult::Fail && settings.tampered == Tampered::Refuse {
+                let why = verdict.reason.clone().unwrap_or_default();
+                return Err(Reply::new(550, "5.7.5", format!("the signature is not accepted: {why}")));
+            }
+            if !matches!(rejected.layers().first(), Some(LayerReport::Encrypted(_))) {
+                return Ok(as_it_came(header, Verdict { decrypted: false, ..verdict }));
+            }
+            without_outer_layer(raw, header, body, keys, policy, settings, verdict)
+        }
+    }
+}
+
+/// Takes the encryption off and leaves what is inside as it is, its signature included.
+fn without_outer_layer(
+    raw: &[u8],
+    header: Header,
+    body: &[u8],
+    keys: &[Credential],
+    policy: &Policy,
+    settings: &Incoming,
+    verdict: Verdict,
+) -> Result<Outcome, Reply> {
+    match Decryptor::new(keys, &policy.limits).decrypt(raw) {
+        Ok(Ok(mut decrypted)) => {
+            let mut entity = Vec::new();
+            decrypted
+                .reader()
+                .and_then(|mut reader| reader.read_to_end(&mut entity))
+                .map_err(|_| unreadable_spool())?;
+            let (header, body) = with_entity(header, &entity)?;
+            Ok(Outcome { header, body, verdict, signers: Vec::new() })
+        }
+        // CASES T-21: what anybody may have changed on its way is not released without a signature that holds.
+        Ok(Err(_)) => match settings.undecryptable {
+            Undecryptable::Hold => Err(cannot_decrypt()),
+            Undecryptable::DeliverEncrypted => {
+                let verdict = Verdict {
+                    reason: Some(
+                        "it stays encrypted: nothing protects it against change, neither cipher nor signature".into(),
+                    ),
+                    decrypted: false,
+                    ..verdict
+                };
+                Ok(Outcome { header, body: body.to_vec(), verdict, signers: Vec::new() })
+            }
+        },
+        Err(error) if is_unavailable(&error) => Err(key_unavailable()),
+        Err(_) => Err(cannot_decrypt()),
+    }
+}
+
+/// The outer header with the content fields of what was inside. Nothing else of the inner header counts (CASES T-12).
+fn with_entity(mut header: Header, entity: &[u8]) -> Result<(Header, Vec<u8>), Reply> {
+    let is_content = |field: &Field| {
+        field.is("MIME-Version") || field.name().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("Content-"))
+    };
+    let (inner, body) = Header::parse(entity, &mime::Limits::default())
+        .map_err(|error| Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")))?;
+    header.retain(|field| !is_content(field));
+    header.push(Field::new("MIME-Version", "1.0"));
+    for field in inner.fields().iter().filter(|field| is_content(field) && !field.is("MIME-Version")) {
+        header.push(field.clone());
+    }
+    Ok((header, body.to_vec()))
+}
+
+fn not_opened() -> Verdict {
+    Verdict::none(Some("an encrypted layer cannot be opened with the recipient's keys"))
+}
+
+fn cannot_decrypt() -> Reply {
+    Reply::new(451, "4.7.5", "the message cannot be decrypted for this recipient now")
+}
+
+fn key_unavailable() -> Reply {
+    Reply::new(451, "4.7.5", "a key cannot be reached now")
+}
+
+fn unreadable_spool() -> Reply {
+    Reply::new(451, "4.3.0", "the message cannot be read now")
+}
+
+/// The key did not answer: that says nothing about the message.
+pub(crate) fn is_unavailable(error: &smime::Error) -> bool {
+    matches!(error, smime::Error::Cms(cms::Error::Crypto(crypto::Error::Unavailable { .. })))
+}

@@ -1,0 +1,119 @@
+//! The fields that say who handled a message: `Received`, `Authentication-Results`, and our own.
+
+use asn1::Time;
+use mime::{Field, Header};
+
+use crate::confusable::{find, fold};
+use crate::smtp::{Peer, Protocol};
+
+/// RFC 5321 §4.4: each server adds one; loops are found by their number (CASES T-85).
+pub(crate) fn received(peer: &Peer, hostname: &str, now: Time) -> Field {
+    let with = match (peer.protocol, peer.tls) {
+        (Protocol::Smtp, false) => "ESMTP",
+        (Protocol::Smtp, true) => "ESMTPS",
+        (Protocol::Lmtp, false) => "LMTP",
+        (Protocol::Lmtp, true) => "LMTPS",
+    };
+    let helo: String = peer.helo.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).collect();
+    let helo = if helo.is_empty() { "unknown".to_owned() } else { helo };
+    Field::new("Received", &format!("from {helo} ([{}]) by {hostname} with {with}; {}", peer.address, date(now)))
+}
+
+/// RFC 5322 §3.3.
+pub(crate) fn date(time: Time) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let parts = time.parts();
+    let day = usize::try_from(time.to_unix().div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
+    let month = usize::from(parts.month).saturating_sub(1);
+    format!(
+        "{}, {} {} {} {:02}:{:02}:{:02} +0000",
+        DAYS.get(day).unwrap_or(&"Thu"),
+        parts.day,
+        MONTHS.get(month).unwrap_or(&"Jan"),
+        parts.year,
+        parts.hour,
+        parts.minute,
+        parts.second
+    )
+}
+
+/// Takes out what pretends to be our word (RFC 8601 §5, CASES T-90): results under our name, written in whatever
+/// way, and fields in our name space.
+pub(crate) fn strip_forged(header: &mut Header, hostname: &str) {
+    let ours = fold(hostname);
+    header.retain(|field| {
+        let results = field.is("Authentication-Results");
+        // What stands before the first `;` names who speaks; a comment in it cannot hide a name from this.
+        let claims = results && fold(field.text().split(';').next().unwrap_or_default()).contains(&ours);
+        let space = field.name().to_ascii_lowercase().starts_with("x-sealpost-");
+        !claims && !space
+    });
+}
+
+/// Takes our marks out of a subject, in whatever writing (CASES T-11), then puts `mark` before it.
+pub(crate) fn mark_subject(header: &mut Header, marks: &[&str], mark: &str) {
+    let text = header.get("Subject").map(Field::text).unwrap_or_default();
+    let mut clean = text.clone();
+    for known in marks.iter().filter(|known| !known.is_empty()) {
+        while let Some((start, end)) = find(&clean, known) {
+            clean.replace_range(start..end, "");
+        }
+    }
+    if clean == text && mark.is_empty() {
+        return;
+    }
+    let clean = clean.trim();
+    let subject = if mark.is_empty() { clean.to_owned() } else { format!("{mark} {clean}") };
+    header.replace(Field::new("Subject", &mime::encode_words(&subject)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> Header {
+        Header::parse(text.as_bytes(), &mime::Limits::default()).unwrap().0
+    }
+
+    #[test]
+    fn t_90_forged_results_are_taken_out() {
+        for forged in [
+            "Authentication-Results: gate.example; smime=pass",
+            "authentication-results: GATE.example 1; smime=pass",
+            "Authentication-Results: (x) gate.example (y); smime=pass",
+            "Authentication-Results:\r\n gate.example;\r\n smime=pass",
+            "Authentication-Results: gаte.example; smime=pass",
+            "X-Sealpost-Verdict: valid",
+        ] {
+            let mut header = header(&format!("{forged}\r\nSubject: x\r\n\r\n"));
+            strip_forged(&mut header, "gate.example");
+            assert_eq!(header.fields().len(), 1, "{forged}");
+        }
+        let mut others = header("Authentication-Results: mx.other.example; dkim=pass\r\n\r\n");
+        strip_forged(&mut others, "gate.example");
+        assert_eq!(others.fields().len(), 1);
+    }
+
+    #[test]
+    fn t_11_forged_marks_are_taken_out_and_ours_is_put_in() {
+        for forged in [
+            "[signed] hello",
+            "[ѕіgned] hello",
+            "=?utf-8?q?=5Bsig?= =?utf-8?q?ned=5D?= hello",
+            "[si\u{200b}gned] hello",
+        ] {
+            let mut header = header(&format!("Subject: {forged}\r\n\r\n"));
+            mark_subject(&mut header, &["[signed]"], "");
+            assert_eq!(header.get("Subject").unwrap().text(), "hello", "{forged}");
+        }
+        let mut untouched = header("Subject:  odd   spaces \r\n\r\n");
+        mark_subject(&mut untouched, &["[signed]"], "");
+        assert_eq!(untouched.to_bytes(), b"Subject:  odd   spaces \r\n");
+    }
+
+    #[test]
+    fn dates_are_those_of_mail() {
+        assert_eq!(date(Time::parse_rfc3339("2026-03-01T08:05:09Z").unwrap()), "Sun, 1 Mar 2026 08:05:09 +0000");
+    }
+}

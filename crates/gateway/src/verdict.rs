@@ -1,0 +1,157 @@
+use mime::Field;
+use smime::{Check, LayerReport, SignerVerdict};
+
+/// What was found out about an incoming message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The word of RFC 7281 §3.2.
+    pub result: SmimeResult,
+    /// Why, with the layer that it is about.
+    pub reason: Option<String>,
+    /// The signer's addresses, by the certificate.
+    pub addresses: Vec<String>,
+    /// The serial number of the signer's certificate, in hexadecimal digits.
+    pub serial: Option<String>,
+    /// Whether it came encrypted and was decrypted here.
+    pub decrypted: bool,
+}
+
+/// The results of RFC 7281 §3.2 that are used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmimeResult {
+    /// A signature was checked and does not hold, or is not the sender's.
+    Fail,
+    /// There was no signature to check.
+    None,
+    /// Every signature holds, and the signer is the one visible sender.
+    Pass,
+    /// It cannot be read as S/MIME.
+    PermError,
+}
+
+impl SmimeResult {
+    /// As it stands in the field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::None => "none",
+            Self::Pass => "pass",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+impl Verdict {
+    /// Nothing is signed.
+    pub(crate) fn none(reason: Option<&str>) -> Self {
+        Self {
+            result: SmimeResult::None,
+            reason: reason.map(str::to_owned),
+            addresses: Vec::new(),
+            serial: None,
+            decrypted: false,
+        }
+    }
+
+    /// It cannot be read.
+    pub(crate) fn unreadable(because: &str) -> Self {
+        Self { result: SmimeResult::PermError, ..Self::none(Some(because)) }
+    }
+
+    /// From the layers, under a decision.
+    pub(crate) fn of(layers: &[LayerReport], rejected: Option<&str>) -> Self {
+        let signer = telling_signer(layers);
+        let signed = signer.is_some();
+        let result = match rejected {
+            None => SmimeResult::Pass,
+            Some(_) if signed => SmimeResult::Fail,
+            Some(_) => SmimeResult::None,
+        };
+        Self {
+            result,
+            reason: rejected.map(|why| format!("{}{why}", failing_layer(layers))),
+            addresses: signer.map(|signer| signer.addresses.clone()).unwrap_or_default(),
+            serial: signer
+                .and_then(|signer| signer.certificate.as_ref())
+                .map(|certificate| certificate.serial().content().iter().map(|b| format!("{b:02X}")).collect()),
+            decrypted: layers.iter().any(|layer| matches!(layer, LayerReport::Encrypted(report) if report.opened)),
+        }
+    }
+
+    /// RFC 8601 §2.2 with the method and properties of RFC 7281 §3.
+    pub(crate) fn field(&self, hostname: &str) -> Field {
+        let mut value = format!("{hostname}; smime={}", self.result.as_str());
+        if let Some(reason) = &self.reason {
+            value.push_str(&format!(" reason={}", quoted(reason)));
+        }
+        if let Some(address) = self.addresses.first() {
+            value.push_str(&format!(" body.smime-identifier={}", quoted(address)));
+        }
+        if let Some(serial) = &self.serial {
+            value.push_str(&format!(" body.smime-serial={serial}"));
+        }
+        Field::new("Authentication-Results", &value)
+    }
+}
+
+/// The signer that stopped the message; else the first.
+fn telling_signer(layers: &[LayerReport]) -> Option<&SignerVerdict> {
+    let signers = || {
+        layers.iter().flat_map(|layer| match layer {
+            LayerReport::Signed(report) => report.signers.as_slice(),
+            _ => &[],
+        })
+    };
+    signers().find(|signer| signer.reason.is_some()).or_else(|| signers().next())
+}
+
+fn failing_layer(layers: &[LayerReport]) -> String {
+    let fails = |layer: &LayerReport| match layer {
+        LayerReport::Signed(report) => report.signers.iter().any(|signer| {
+            signer.integrity != Check::Pass || signer.path != Check::Pass || signer.address == Check::Fail
+        }),
+        LayerReport::Encrypted(report) => !report.opened,
+        LayerReport::Compressed => false,
+        _ => false,
+    };
+    let kind = |layer: &LayerReport| match layer {
+        LayerReport::Signed(_) => "signed",
+        LayerReport::Encrypted(_) => "encrypted",
+        _ => "compressed",
+    };
+    layers
+        .iter()
+        .enumerate()
+        .find(|(_, layer)| fails(layer))
+        .map(|(index, layer)| format!("layer {} ({}): ", index + 1, kind(layer)))
+        .unwrap_or_default()
+}
+
+/// RFC 5322 §3.2.4. Nothing from a certificate ends the string, the line or the field (CASES T-82).
+fn quoted(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .take(300)
+        .map(|c| match c {
+            '"' => '\'',
+            '\\' => '/',
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect();
+    format!("\"{clean}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_82_nothing_in_a_reason_ends_the_field() {
+        let verdict = Verdict::unreadable("a\"; dkim=pass\r\nX-Evil: 1\\\" \u{e9}");
+        let raw = String::from_utf8(verdict.field("gate.example").raw().to_vec()).unwrap();
+        assert_eq!(raw.matches('\n').count(), 1);
+        assert_eq!(raw.matches('"').count(), 2);
+        assert!(!raw.contains('\\'));
+    }
+}

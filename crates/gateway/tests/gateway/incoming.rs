@@ -1,0 +1,160 @@
+use gateway::Tampered;
+use smime::{Encryptor, Signer};
+
+use crate::support::{OURS, Rig, contains, header, mail};
+
+const ALICE: &str = "alice@inside.example";
+const BOB: &str = "bob@partner.example";
+
+fn results(mail: &[u8]) -> Vec<String> {
+    header(mail).all("Authentication-Results").map(mime::Field::value).collect()
+}
+
+fn signed(rig: &Rig, text: &str) -> Vec<u8> {
+    Signer::new(&rig.bob.credential).unwrap().at(testkit::now()).sign(&mail(BOB, ALICE, "answer", text)).unwrap()
+}
+
+fn encrypted(rig: &Rig, mail: &[u8]) -> Vec<u8> {
+    Encryptor::to(rig.alice.certificate()).unwrap().encrypt(mail).unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_arrives_decrypted_and_verified() {
+    let rig = Rig::start(|_| ()).await;
+    let replies = rig.send(rig.outside, BOB, &[ALICE], &encrypted(&rig, &signed(&rig, "CANARY"))).await;
+    assert!(replies[0].is_positive(), "{}", replies[0]);
+    let arrived = rig.mail(ALICE).remove(0);
+    assert!(contains(&arrived, "CANARY"));
+    let results = results(&arrived);
+    assert_eq!(results.len(), 1);
+    assert!(results[0].starts_with(&format!("{OURS}; smime=pass ")), "{results:?}");
+    assert!(results[0].contains("body.smime-identifier=\"bob@partner.example\""), "{results:?}");
+    assert_eq!(header(&arrived).get("Subject").unwrap().text(), "[signed] answer");
+    assert_eq!(rig.book.learnt(), [(BOB.to_owned(), rig.bob.certificate().clone())]);
+}
+
+#[tokio::test]
+async fn a_tampered_answer_is_never_called_valid_and_the_layer_is_named() {
+    let rig = Rig::start(|_| ()).await;
+    let text = String::from_utf8(signed(&rig, "pay 100 to Bob")).unwrap().replace("pay 100", "pay 999");
+    let replies = rig.send(rig.outside, BOB, &[ALICE], &encrypted(&rig, text.as_bytes())).await;
+    assert!(replies[0].is_positive(), "{}", replies[0]);
+    let arrived = rig.mail(ALICE).remove(0);
+    let results = results(&arrived);
+    assert_eq!(results.len(), 1);
+    assert!(results[0].starts_with(&format!("{OURS}; smime=fail reason=\"layer 2 (signed): ")), "{results:?}");
+    assert!(header(&arrived).get("Subject").unwrap().text().starts_with("[signature invalid]"));
+    assert!(rig.book.learnt().is_empty(), "nothing is learnt from it");
+}
+
+#[tokio::test]
+async fn a_tampered_answer_is_refused_where_the_policy_says_so() {
+    let rig = Rig::start(|settings| settings.incoming.tampered = Tampered::Refuse).await;
+    let text = String::from_utf8(signed(&rig, "pay 100 to Bob")).unwrap().replace("pay 100", "pay 999");
+    let replies = rig.send(rig.outside, BOB, &[ALICE], text.as_bytes()).await;
+    assert_eq!((replies[0].code(), replies[0].enhanced()), (550, "5.7.5"));
+    assert!(replies[0].text().contains("layer 1 (signed)"), "{}", replies[0]);
+    assert!(rig.mail(ALICE).is_empty());
+}
+
+#[tokio::test]
+async fn t_08_a_genuine_signature_of_another_is_not_the_senders() {
+    let rig = Rig::start(|_| ()).await;
+    let text = String::from_utf8(signed(&rig, "text")).unwrap();
+    let forged = text.replacen("From: bob@partner.example", "From: carol@partner.example", 1);
+    rig.send(rig.outside, BOB, &[ALICE], forged.as_bytes()).await;
+    let arrived = rig.mail(ALICE).remove(0);
+    assert!(results(&arrived)[0].contains("smime=fail"), "{:?}", results(&arrived));
+}
+
+#[tokio::test]
+async fn t_90_t_11_our_word_cannot_be_forged() {
+    let rig = Rig::start(|_| ()).await;
+    let forged = [
+        format!("Authentication-Results: {OURS}; smime=pass\r\nX-Sealpost-Verdict: valid\r\n").into_bytes(),
+        mail(BOB, ALICE, "[ѕigned] hello", "text"),
+    ]
+    .concat();
+    rig.send(rig.outside, BOB, &[ALICE], &forged).await;
+    let arrived = rig.mail(ALICE).remove(0);
+    assert_eq!(results(&arrived), [format!("{OURS}; smime=none")]);
+    assert_eq!(header(&arrived).get("Subject").unwrap().text(), "hello");
+    assert!(header(&arrived).get("X-Sealpost-Verdict").is_none());
+}
+
+#[tokio::test]
+async fn t_12_fields_inside_replace_none_outside() {
+    let rig = Rig::start(|_| ()).await;
+    let inner = format!(
+        "From: chief@inside.example\r\nAuthentication-Results: {OURS}; smime=pass\r\nX-Evil: 1\r\n\
+         Content-Type: text/plain\r\n\r\ntext\r\n"
+    );
+    let cms = Encryptor::to(rig.alice.certificate()).unwrap().encrypt_content(inner.as_bytes()).unwrap();
+    let mut message = format!(
+        "From: {BOB}\r\nTo: {ALICE}\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; \
+         smime-type=authEnveloped-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    )
+    .into_bytes();
+    let pem = base64(&cms);
+    message.extend_from_slice(pem.as_bytes());
+    let replies = rig.send(rig.outside, BOB, &[ALICE], &message).await;
+    assert!(replies[0].is_positive(), "{}", replies[0]);
+    let arrived = rig.mail(ALICE).remove(0);
+    let header = header(&arrived);
+    assert_eq!(header.get("From").unwrap().value(), BOB);
+    assert!(header.get("X-Evil").is_none());
+    // CASES T-32.
+    assert_eq!(results(&arrived).len(), 1);
+    assert!(results(&arrived)[0].contains("smime=none"), "{:?}", results(&arrived));
+    assert!(header.get("Subject").unwrap().text().starts_with("[encrypted, sender not proven]"));
+}
+
+#[tokio::test]
+async fn t_21_what_nothing_protects_against_change_stays_encrypted() {
+    let rig = Rig::start(|_| ()).await;
+    let cbc = Encryptor::to(rig.alice.certificate())
+        .unwrap()
+        .cipher(crypto::ContentCipher::Aes256Cbc)
+        .encrypt(&mail(BOB, ALICE, "x", "CANARY"))
+        .unwrap();
+    rig.send(rig.outside, BOB, &[ALICE], &cbc).await;
+    let arrived = rig.mail(ALICE).remove(0);
+    assert!(!contains(&arrived, "CANARY"));
+    assert!(results(&arrived)[0].contains("stays encrypted"), "{:?}", results(&arrived));
+}
+
+#[tokio::test]
+async fn t_28_only_the_recipients_own_keys_open_a_mail() {
+    let rig = Rig::start(|_| ()).await;
+    // To dora on the envelope, encrypted for alice, whose key is here.
+    let message = encrypted(&rig, &signed(&rig, "CANARY"));
+    rig.send(rig.outside, BOB, &["dora@inside.example"], &message).await;
+    let arrived = rig.mail("dora@inside.example").remove(0);
+    assert!(!contains(&arrived, "CANARY"));
+    assert!(results(&arrived)[0].contains("smime=none"), "{:?}", results(&arrived));
+}
+
+#[tokio::test]
+async fn t_83_nothing_is_relayed() {
+    let rig = Rig::start(|_| ()).await;
+    for to in [BOB, "bob%partner.example@inside.example"] {
+        let replies = rig.send(rig.outside, "eve@evil.example", &[to], &mail(BOB, ALICE, "x", "text")).await;
+        assert_eq!(replies[0].code(), 550, "{to}");
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for (index, chunk) in bytes.chunks(3).enumerate() {
+        let word = chunk.iter().fold(0_u32, |word, &b| word << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = usize::try_from(word >> (18 - 6 * place) & 63).unwrap();
+            out.push(if place <= chunk.len() { char::from(ALPHABET[digit]) } else { '=' });
+        }
+        if index % 19 == 18 {
+            out.push_str("\r\n");
+        }
+    }
+    out + "\r\n"
+}

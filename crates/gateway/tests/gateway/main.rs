@@ -1,0 +1,8 @@
+//! A gateway on loopback, with real SMTP on both sides.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
+
+mod incoming;
+mod outgoing;
+mod support;
+mod wire;
