@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::envelope::Envelope;
-use super::reply::Reply;
+use super::reply::{Class, Reply};
 use super::session::{BoxedStream, Protocol};
 use super::wire::{DATA_CHUNK, DataEncoder, Line, Wire};
 
@@ -209,7 +209,8 @@ impl Client {
             connection.offers = offers(&lines);
             return Ok(());
         }
-        if self.hop.protocol == Protocol::Lmtp {
+        // RFC 5321 §3.2: HELO is for those who do not know EHLO, not for those who are busy.
+        if self.hop.protocol == Protocol::Lmtp || reply.class() == Class::Transient {
             return Err(not_now(reply));
         }
         let line = format!("HELO {}\r\n", self.settings.hostname);
