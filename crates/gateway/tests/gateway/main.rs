@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
 mod incoming;
+mod next_hop;
 mod outgoing;
 mod support;
 mod wire;
