@@ -1,6 +1,8 @@
 use std::io::Read as _;
 
 use gateway::policy::{Choice, Rule};
+use gateway::smtp::Recipient;
+use gateway::{Action, Facts, Policy, Snapshot, decide};
 use smime::{LayerReport, Sender, Verifier};
 
 use crate::support::{Rig, address, contains, header, mail};
@@ -126,4 +128,48 @@ async fn t_85_a_loop_ends() {
     let message = [b"Received: from x by y\r\n".repeat(51), mail(ALICE, BOB, "x", "text")].concat();
     let replies = rig.send(rig.inside, ALICE, &[BOB], &message).await;
     assert_eq!((replies[0].code(), replies[0].enhanced()), (554, "5.4.6"));
+}
+
+#[tokio::test]
+async fn t_86_no_sibling_leaves_in_the_clear() {
+    let rule = Rule { name: "bob".into(), to: vec![BOB.into()], encrypt: Some(Choice::Always), ..Rule::default() };
+    let rig = Rig::start(|settings| settings.policy.rules.push(rule)).await;
+    let replies = rig.send(rig.inside, ALICE, &[BOB, CAROL], &mail(ALICE, BOB, "x", "CANARY")).await;
+    assert_eq!(replies[0].code(), 451);
+    assert!(replies[0].text().contains(CAROL), "{}", replies[0]);
+    assert_eq!((rig.mail(BOB).len(), rig.mail(CAROL).len()), (1, 0));
+    // Alone, where no rule asks for more, it goes signed.
+    let replies = rig.send(rig.inside, ALICE, &[CAROL], &mail(ALICE, CAROL, "x", "text")).await;
+    assert!(replies[0].is_positive(), "{}", replies[0]);
+    assert_eq!(rig.mail(CAROL).len(), 1);
+}
+
+#[tokio::test]
+async fn t_89_what_somebody_else_signed_or_encrypted_is_left_alone() {
+    let rig = Rig::start(|_| ()).await;
+    let plain = mail(ALICE, BOB, "x", "text");
+    let signed = smime::Signer::new(&rig.alice.credential).unwrap().at(testkit::now()).sign(&plain).unwrap();
+    let encrypted = smime::Encryptor::to(rig.bob.certificate()).unwrap().encrypt(&signed).unwrap();
+    rig.send(rig.inside, ALICE, &[BOB], &encrypted).await;
+    assert!(rig.mail(BOB).remove(0).ends_with(&encrypted));
+    rig.send(rig.inside, ALICE, &[CAROL], &signed).await;
+    assert!(rig.mail(CAROL).remove(0).ends_with(&signed));
+}
+
+#[test]
+fn t_84_the_key_of_the_visible_from_is_not_for_whoever_sends() {
+    let dora = "dora@inside.example";
+    let hers = testkit::TestPki::shared().person(dora, crypto::KeyKind::P256);
+    let facts = Facts { visible_from: Some(address(dora)), ..Facts::default() };
+    let to = [Recipient::new(address(BOB))];
+    for (sender, signs) in [(dora, true), (ALICE, false)] {
+        let known = Snapshot {
+            signing: Some(hers.certificate().clone()),
+            identity: Some(address(sender)),
+            ..Snapshot::default()
+        };
+        let plan = decide(&facts, &to, &known, &Policy::default()).remove(0);
+        let signed = matches!(&plan.action, Action::Deliver(treatment) if treatment.sign);
+        assert_eq!(signed, signs, "{sender}: {:?}", plan.reasons);
+    }
 }

@@ -50,3 +50,36 @@ async fn t_81_lines_and_recipients_are_bounded() {
     assert!(heard.contains("452 4.5.3"), "{heard}");
     assert!(heard.ends_with("221 2.0.0 bye\r\n"), "{heard}");
 }
+
+#[tokio::test]
+async fn lmtp_answers_for_each_recipient() {
+    let lmtp = |settings: &mut gateway::Settings| {
+        settings.listeners.iter_mut().for_each(|listener| listener.protocol = gateway::smtp::Protocol::Lmtp);
+        settings.policy.encrypt = gateway::policy::Choice::Always;
+    };
+    let rig = Rig::start(lmtp).await;
+    let mut stream = TcpStream::connect(rig.inside).await.unwrap();
+    let said = "LHLO x.example\r\nMAIL FROM:<alice@inside.example>\r\nRCPT TO:<bob@partner.example>\r\n\
+                RCPT TO:<carol@partner.example>\r\nDATA\r\nFrom: alice@inside.example\r\nSubject: x\r\n\r\ntext\r\n\
+                .\r\nQUIT\r\n";
+    stream.write_all(said.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+    let after = heard.split("354 ").nth(1).unwrap();
+    let lines: Vec<&str> = after.lines().skip(1).collect();
+    assert!(lines[0].starts_with("250 "), "{heard}");
+    assert!(lines[1].starts_with("451 4.7.5 ") && lines[1].contains("carol@partner.example"), "{heard}");
+    assert_eq!((rig.mail("bob@partner.example").len(), rig.mail("carol@partner.example").len()), (1, 0));
+}
+
+#[tokio::test]
+async fn swaks_gets_a_mail_through() {
+    let rig = Rig::start(|_| ()).await;
+    let line = format!(
+        "swaks --server 127.0.0.1 --port {} --from alice@inside.example --to bob@partner.example --silent 2",
+        rig.inside.port()
+    );
+    let run = move || testkit::Peer::in_folder(std::env::temp_dir()).run(&line);
+    tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+    assert!(crate::support::contains(&rig.mail("bob@partner.example").remove(0), "pkcs7-mime"));
+}
