@@ -3,6 +3,7 @@
 //! Everything here is made at [`now`], is valid for a year around it, and is trusted by nobody else.
 
 mod der;
+mod postgres;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crypto::{KeyKind, SoftwareKey};
 use pki::{CertificateBuilder, Credential, EmailAddress, Issuer, Subject, TrustAnchors};
 
 pub use der::{Der, Mutator};
+pub use postgres::Postgres;
 pub use vectors::VectorSet;
 
 /// The moment at which tests happen: 2026-11-24T12:00:00Z.
