@@ -1,3 +1,53 @@
 //! Who has which certificate, since when, by whose word.
+//!
+//! People, their log-ins, their certificates and the requests that bring them in (F4), the sealed keys of the people
+//! inside, the outbox, the journal of deliveries, and the hash-chained record of who changed what. One SQL text for
+//! SQLite and PostgreSQL.
+//!
+//! [`Directory`] is what the portal and the gateway share. It opens no private key: that takes a [`KeyRing`], and
+//! with it the [`MasterKey`], which only the gateway has.
 
+mod accounts;
+mod address;
+mod audit;
+mod authorities;
+mod clock;
+mod database;
+mod directory;
+mod error;
 pub mod harvest;
+mod id;
+mod key_ring;
+mod language;
+mod message_store;
+mod messages;
+
+mod outbox;
+mod people;
+mod requests;
+
+mod schema;
+mod sealing;
+mod statements;
+pub mod texts;
+
+pub use accounts::{Account, Attempt, Limit, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
+pub use address::Address;
+pub use audit::{Actor, AuditDetail, AuditEntry, AuditReport};
+pub use authorities::UnknownAuthority;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use directory::{Directory, Settings};
+pub use error::Error;
+pub use id::{CredentialId, MessageId, OutboxId, PersonId, RequestId};
+pub use key_ring::{KeyRing, KeyUse};
+pub use language::Language;
+pub use message_store::{BodyId, MessageStore};
+pub use messages::{Folder, Message, NewMessage};
+pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, OutgoingKind};
+pub use people::{NewPerson, Person, Role, Roles};
+pub use requests::{Origin, PartnerCertificate, Refusal, Request, RequestFilter, ScheduleReport, State, Submission};
+pub use sealing::{MasterKey, StoreKey};
+
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

@@ -1,0 +1,291 @@
+//! Mail that waits to be delivered, and what has been delivered already.
+//!
+//! A mail is handed to one worker at a time by a lease that runs out. Whoever lost the lease cannot say that it was
+//! delivered, so a mail is finished once (CASES R-13); it can be sent twice only by a worker that dies between the
+//! next hop's 250 and [`Directory::delivered`].
+
+use std::collections::HashSet;
+
+use asn1::Time;
+
+use crate::audit::digest_of;
+use crate::database::{Row, Tx, values};
+use crate::sealing::{open, seal};
+use crate::{Address, Directory, Error, OutboxId, StoreKey, hex, statements as sql};
+
+/// What kind of mail it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutgoingKind {
+    /// With the link that confirms a certificate.
+    Confirmation,
+    /// To officers: a deadline has passed.
+    Escalation,
+    /// What was found in a mail to the intake address.
+    IntakeReply,
+    /// With certificates of people inside.
+    Letter,
+    /// There is a message in the webmailer.
+    Notification,
+    /// A deadline comes near.
+    Reminder,
+    /// What a partner wrote in the webmailer.
+    Reply,
+}
+
+impl OutgoingKind {
+    const ALL: [Self; 7] = [
+        Self::Confirmation,
+        Self::Escalation,
+        Self::IntakeReply,
+        Self::Letter,
+        Self::Notification,
+        Self::Reminder,
+        Self::Reply,
+    ];
+
+    /// One word for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmation => "confirmation",
+            Self::Escalation => "escalation",
+            Self::IntakeReply => "intake-reply",
+            Self::Letter => "letter",
+            Self::Notification => "notification",
+            Self::Reminder => "reminder",
+            Self::Reply => "reply",
+        }
+    }
+}
+
+/// A mail to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The envelope's sender; `None` is `<>`.
+    pub sender: Option<Address>,
+    /// The envelope's recipient.
+    pub recipient: Address,
+    /// The whole message.
+    pub content: Vec<u8>,
+    /// What kind of mail it is.
+    pub kind: OutgoingKind,
+    /// Not to be sent earlier.
+    pub not_before: Option<Time>,
+    /// The same key again is the same mail, and is not sent again.
+    pub key: Option<String>,
+}
+
+/// A mail that this worker delivers now.
+#[derive(Debug)]
+pub struct Leased {
+    /// Which one.
+    pub id: OutboxId,
+    /// The mail.
+    pub outgoing: Outgoing,
+    /// How often it has been tried before.
+    pub attempts: u32,
+    lease: String,
+    created: Time,
+}
+
+/// What becomes of a mail that could not be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// It is tried again.
+    RetryAt(Time),
+    /// It has been tried for five days.
+    GivenUp,
+}
+
+/// How many mails are where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutboxCounts {
+    /// Not yet delivered.
+    pub waiting: u64,
+    /// Being delivered.
+    pub leased: u64,
+    /// Never delivered.
+    pub given_up: u64,
+}
+
+impl Directory {
+    /// Puts a mail into the outbox.
+    pub async fn enqueue(&self, outgoing: Outgoing) -> Result<OutboxId, Error> {
+        let id = OutboxId::random()?;
+        let mut tx = self.database().begin().await?;
+        let kept = add(&mut tx, &self.settings().store_key, id, &outgoing, self.now()).await?;
+        match tx.commit().await {
+            Ok(()) => Ok(kept),
+            // The answer may have been lost on the way (CASES R-06).
+            Err(error) => match self.database().fetch_one(sql::OUTBOX_STATE, values![kept.0]).await {
+                Ok(Some(_)) => Ok(kept),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Takes mails that are due, each for `seconds`.
+    pub async fn lease_outbox(&self, worker: &str, limit: u32, seconds: u32) -> Result<Vec<Leased>, Error> {
+        let now = self.now();
+        let lease = format!("{worker} {}", hex(&crypto::random_array::<16>()?));
+        let until = now.plus_seconds(i64::from(seconds));
+        let statement =
+            if self.database().is_postgres() { sql::LEASE_OUTBOX_POSTGRES } else { sql::LEASE_OUTBOX_SQLITE };
+        let mut tx = self.database().begin().await?;
+        let rows = tx.fetch(statement, values![now, lease.as_str(), until, limit]).await?;
+        tx.commit().await?;
+        rows.into_iter().map(|row| self.read_leased(row, &lease)).collect()
+    }
+
+    /// The next hop has it. Its content is removed.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the lease ran out and somebody else has the mail.
+    pub async fn delivered(&self, leased: &Leased) -> Result<(), Error> {
+        let done = self.finish_lease(leased, "delivered", "").await;
+        match done {
+            // Said twice, or the first answer was lost: done is done.
+            Err(Error::Conflict { .. }) if self.has_state(leased, "delivered").await? => Ok(()),
+            done => done,
+        }
+    }
+
+    /// The next hop did not take it now; it is tried again later, and not at all after five days.
+    pub async fn postpone(&self, leased: &Leased, because: &str) -> Result<Disposition, Error> {
+        let now = self.now();
+        if now >= leased.created.plus_days(5) {
+            self.finish_lease(leased, "given-up", because).await?;
+            return Ok(Disposition::GivenUp);
+        }
+        let minutes = [1, 2, 5, 10, 20, 40, 60, 120, 240];
+        let index = usize::try_from(leased.attempts).unwrap_or(usize::MAX);
+        let at = now.plus_seconds(60 * minutes.get(index).copied().unwrap_or(360));
+        let values = values![leased.id.0, leased.lease.as_str(), at, clean(because)];
+        match self.database().execute(sql::POSTPONE, values).await? {
+            0 => Err(lost()),
+            _ => Ok(Disposition::RetryAt(at)),
+        }
+    }
+
+    /// The next hop will never take it.
+    pub async fn give_up(&self, leased: &Leased, because: &str) -> Result<(), Error> {
+        self.finish_lease(leased, "given-up", because).await
+    }
+
+    /// How many mails are where.
+    pub async fn outbox_counts(&self) -> Result<OutboxCounts, Error> {
+        let mut counts = OutboxCounts::default();
+        for mut row in self.database().fetch(sql::OUTBOX_COUNTS, values![]).await? {
+            let (state, count) = (row.text()?, u64::try_from(row.int()?).unwrap_or(0));
+            match state.as_str() {
+                "waiting" => counts.waiting = count,
+                "leased" => counts.leased = count,
+                "given-up" => counts.given_up = count,
+                _ => {}
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn finish_lease(&self, leased: &Leased, state: &str, because: &str) -> Result<(), Error> {
+        let values = values![leased.id.0, leased.lease.as_str(), state, self.now(), clean(because)];
+        match self.database().execute(sql::FINISH_OUTBOX, values).await? {
+            0 => Err(lost()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn has_state(&self, leased: &Leased, state: &str) -> Result<bool, Error> {
+        let Some(mut row) = self.database().fetch_one(sql::OUTBOX_STATE, values![leased.id.0]).await? else {
+            return Ok(false);
+        };
+        Ok(row.text()? == state && row.optional_text()?.as_deref() == Some(leased.lease.as_str()))
+    }
+
+    fn read_leased(&self, mut row: Row, lease: &str) -> Result<Leased, Error> {
+        let id = OutboxId(row.int()?);
+        let kind = row.text()?;
+        let kind = OutgoingKind::ALL.into_iter().find(|candidate| candidate.name() == kind);
+        let sender = row.optional_text()?.map(|sender| Address::parse(&sender)).transpose().map_err(Error::corrupt)?;
+        let recipient = Address::parse(&row.text()?).map_err(Error::corrupt)?;
+        let content = open(&self.settings().store_key.0, &context(id), &row.blob()?)?.to_vec();
+        let (attempts, created, key) = (row.int()?, row.time()?, row.optional_text()?);
+        let outgoing = Outgoing {
+            sender,
+            recipient,
+            content,
+            kind: kind.ok_or_else(|| Error::corrupt("a mail of an unknown kind"))?,
+            not_before: None,
+            key,
+        };
+        Ok(Leased { id, outgoing, attempts: u32::try_from(attempts).unwrap_or(u32::MAX), lease: lease.into(), created })
+    }
+}
+
+/// Puts a mail into the outbox within a transaction; the same key again gives the mail that is there.
+pub(crate) async fn add(
+    tx: &mut Tx,
+    store_key: &StoreKey,
+    id: OutboxId,
+    outgoing: &Outgoing,
+    now: Time,
+) -> Result<OutboxId, Error> {
+    let sealed = seal(&store_key.0, &context(id), &outgoing.content)?;
+    let row = values![
+        id.0,
+        outgoing.key.clone(),
+        outgoing.kind.name(),
+        outgoing.sender.as_ref().map(Address::to_string),
+        outgoing.recipient.to_string(),
+        outgoing.recipient.key(),
+        sealed,
+        outgoing.not_before.unwrap_or(now),
+        now
+    ];
+    if tx.execute(sql::ADD_OUTBOX, row).await? > 0 {
+        return Ok(id);
+    }
+    let existing = tx.fetch_one(sql::OUTBOX_BY_KEY, values![outgoing.key.clone()]).await?;
+    Ok(OutboxId(existing.ok_or_else(|| Error::corrupt("a mail in the outbox vanished"))?.int()?))
+}
+
+fn context(id: OutboxId) -> Vec<u8> {
+    format!("sealpost outbox {id}").into_bytes()
+}
+
+fn lost() -> Error {
+    Error::conflict("the mail is no longer leased to this worker")
+}
+
+// What a next hop says is shown to people.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+/// A message on its way through, as its retry will look.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JournalKey(String);
+
+impl JournalKey {
+    /// From the envelope and the content's SHA-256. The order of recipients does not matter.
+    pub fn of(sender: Option<&Address>, recipients: &[Address], content_sha256: &[u8; 32]) -> Self {
+        let mut keys: Vec<&str> = recipients.iter().map(Address::key).collect();
+        keys.sort_unstable();
+        let content = hex(content_sha256);
+        let mut fields = vec!["journal", sender.map_or("<>", Address::key), &content];
+        fields.extend(keys);
+        Self(digest_of(&fields))
+    }
+}
+
+impl Directory {
+    /// The groups of recipients that have the message already.
+    pub async fn delivered_groups(&self, key: &JournalKey) -> Result<HashSet<String>, Error> {
+        let rows = self.database().fetch(sql::JOURNAL, values![key.0.as_str()]).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    /// Remembers that a group of recipients has the message.
+    pub async fn record_delivery(&self, key: &JournalKey, group: &str) -> Result<(), Error> {
+        self.database().execute(sql::ADD_JOURNAL, values![key.0.as_str(), group, self.now()]).await.map(drop)
+    }
+}

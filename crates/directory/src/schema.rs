@@ -1,0 +1,133 @@
+use crate::database::{Database, values};
+use crate::{Error, statements as sql};
+
+/// Brings the database to the version of this program. Nothing is done to one that is newer (CASES R-12).
+pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), Error> {
+    let mut tx = database.begin().await?;
+    if database.is_postgres() {
+        // Two processes may start at once.
+        tx.fetch(sql::LOCK_SCHEMA, vec![]).await?;
+    }
+    tx.execute(sql::CREATE_SCHEMA_VERSION, vec![]).await?;
+    let found = match tx.fetch_one(sql::SCHEMA_VERSION, vec![]).await? {
+        Some(mut row) => row.optional_int()?.unwrap_or(0),
+        None => 0,
+    };
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(Error::SchemaTooNew { found, known });
+    }
+    let done = usize::try_from(found).map_err(|_| Error::corrupt("the schema has a negative version"))?;
+    for (index, statements) in MIGRATIONS.iter().enumerate().skip(done) {
+        for statement in *statements {
+            tx.execute(statement, vec![]).await?;
+        }
+        let version = i64::try_from(index + 1).unwrap_or(i64::MAX);
+        tx.execute(sql::ADD_SCHEMA_VERSION, values![version, now]).await?;
+    }
+    tx.commit().await
+}
+
+/// Version n is the first n of these. What has been released is never changed, only added to.
+///
+/// The types are PostgreSQL's; SQLite keeps integers, texts and octets in such columns as they come.
+pub(crate) const MIGRATIONS: &[&[&str]] = &[VERSION_1];
+
+const VERSION_1: &[&str] = &[
+    "CREATE TABLE people (
+        id BIGINT PRIMARY KEY, address_key TEXT NOT NULL UNIQUE, address TEXT NOT NULL, name TEXT NOT NULL,
+        company TEXT, language TEXT NOT NULL, roles BIGINT NOT NULL, contact BIGINT, created BIGINT NOT NULL,
+        active BIGINT NOT NULL)",
+    "CREATE INDEX people_of_contact ON people (contact)",
+    "CREATE TABLE mailboxes (
+        address_key TEXT PRIMARY KEY, first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL)",
+    "CREATE TABLE group_members (
+        name TEXT NOT NULL, person BIGINT NOT NULL REFERENCES people (id) ON DELETE CASCADE, PRIMARY KEY (name, person))",
+    "CREATE INDEX group_members_by_person ON group_members (person)",
+    "CREATE TABLE contacts (
+        partner_key TEXT NOT NULL, employee_key TEXT NOT NULL, last_written BIGINT NOT NULL,
+        PRIMARY KEY (partner_key, employee_key))",
+    // Log-in
+    "CREATE TABLE accounts (
+        person BIGINT PRIMARY KEY REFERENCES people (id) ON DELETE CASCADE, password_hash TEXT NOT NULL,
+        must_change BIGINT NOT NULL, changed BIGINT NOT NULL)",
+    "CREATE TABLE sessions (
+        hash TEXT PRIMARY KEY, person BIGINT NOT NULL REFERENCES people (id) ON DELETE CASCADE, csrf TEXT NOT NULL,
+        created BIGINT NOT NULL, last_seen BIGINT NOT NULL, idle_seconds BIGINT NOT NULL, ends BIGINT NOT NULL)",
+    "CREATE INDEX sessions_of_person ON sessions (person)",
+    "CREATE TABLE tokens (
+        hash TEXT PRIMARY KEY, purpose TEXT NOT NULL, subject BIGINT NOT NULL, address_key TEXT NOT NULL,
+        created BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT)",
+    "CREATE INDEX tokens_of_address ON tokens (address_key, purpose, created)",
+    "CREATE TABLE attempts (id BIGINT PRIMARY KEY, kind TEXT NOT NULL, key_hash TEXT NOT NULL, at BIGINT NOT NULL)",
+    "CREATE INDEX attempts_by_key ON attempts (kind, key_hash, at)",
+    "CREATE INDEX attempts_by_time ON attempts (at)",
+    // Certificates of the people outside
+    "CREATE TABLE certificates (
+        fingerprint TEXT PRIMARY KEY, der BYTEA NOT NULL, not_after BIGINT NOT NULL, stored BIGINT NOT NULL)",
+    "CREATE TABLE requests (
+        id BIGINT PRIMARY KEY, address_key TEXT NOT NULL, address TEXT NOT NULL,
+        fingerprint TEXT NOT NULL REFERENCES certificates (fingerprint), chain BYTEA NOT NULL, state TEXT NOT NULL,
+        refusal_code TEXT, refusal_detail TEXT, origin TEXT NOT NULL, submitted_by TEXT NOT NULL,
+        language TEXT NOT NULL, received BIGINT NOT NULL, changed BIGINT NOT NULL, due BIGINT NOT NULL,
+        not_after BIGINT NOT NULL, confirmation_sent BIGINT, confirmed BIGINT, approved_by TEXT,
+        reminders BIGINT NOT NULL, escalated BIGINT NOT NULL, unknown_authority BIGINT NOT NULL, replaces TEXT,
+        capabilities BYTEA, capabilities_at BIGINT)",
+    "CREATE INDEX requests_of_address ON requests (address_key, state)",
+    "CREATE INDEX requests_due ON requests (state, due)",
+    "CREATE INDEX requests_ending ON requests (state, not_after)",
+    "CREATE INDEX requests_of_certificate ON requests (fingerprint, state)",
+    // CASES T-60, T-66: whatever goes wrong above, an address has one certificate in use, and a certificate is asked
+    // for once at a time.
+    "CREATE UNIQUE INDEX one_active_certificate ON requests (address_key) WHERE state = 'active'",
+    "CREATE UNIQUE INDEX one_open_request ON requests (address_key, fingerprint)
+        WHERE state IN ('received', 'checked', 'confirmed', 'approved', 'active')",
+    "CREATE TABLE anchors (
+        fingerprint TEXT PRIMARY KEY, der BYTEA NOT NULL, proposed_by BIGINT NOT NULL, proposed BIGINT NOT NULL,
+        why TEXT NOT NULL, confirmed_by BIGINT, confirmed BIGINT)",
+    "CREATE TABLE unknown_authorities (
+        name_hash TEXT PRIMARY KEY, name TEXT NOT NULL, der BYTEA, first_seen BIGINT NOT NULL,
+        last_seen BIGINT NOT NULL, origin TEXT NOT NULL)",
+    "CREATE TABLE unknown_authority_addresses (
+        name_hash TEXT NOT NULL, address_key TEXT NOT NULL, PRIMARY KEY (name_hash, address_key))",
+    // Certificates and keys of the people inside
+    "CREATE TABLE master_keys (
+        id TEXT PRIMARY KEY, check_value BYTEA NOT NULL, created BIGINT NOT NULL, retired BIGINT)",
+    "CREATE TABLE credentials (
+        id BIGINT PRIMARY KEY, person BIGINT NOT NULL, address_key TEXT NOT NULL, fingerprint TEXT NOT NULL,
+        certificate BYTEA NOT NULL, chain BYTEA NOT NULL, key_use TEXT NOT NULL, state TEXT NOT NULL,
+        issuer_serial TEXT NOT NULL, key_identifier TEXT, sealed BYTEA NOT NULL, wrapped BYTEA NOT NULL,
+        master TEXT NOT NULL, created BIGINT NOT NULL, retired BIGINT, not_after BIGINT NOT NULL)",
+    "CREATE INDEX credentials_of_address ON credentials (address_key, state)",
+    "CREATE UNIQUE INDEX credentials_by_certificate ON credentials (address_key, fingerprint)",
+    "CREATE INDEX credentials_by_serial ON credentials (issuer_serial)",
+    "CREATE INDEX credentials_by_key ON credentials (key_identifier)",
+    // Mail
+    "CREATE TABLE outbox (
+        id BIGINT PRIMARY KEY, idempotency_key TEXT UNIQUE, kind TEXT NOT NULL, sender TEXT, recipient TEXT NOT NULL,
+        recipient_key TEXT NOT NULL, content BYTEA, not_before BIGINT NOT NULL, attempts BIGINT NOT NULL,
+        state TEXT NOT NULL, lease TEXT, lease_until BIGINT, created BIGINT NOT NULL, finished BIGINT, last_error TEXT)",
+    "CREATE INDEX outbox_due ON outbox (state, not_before)",
+    "CREATE INDEX outbox_of_recipient ON outbox (recipient_key)",
+    "CREATE TABLE journal (
+        key TEXT NOT NULL, group_name TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (key, group_name))",
+    "CREATE INDEX journal_by_time ON journal (at)",
+    "CREATE TABLE messages (
+        id BIGINT PRIMARY KEY, partner_key TEXT NOT NULL, folder TEXT NOT NULL, correspondent TEXT NOT NULL,
+        subject BYTEA NOT NULL, body TEXT NOT NULL, octets BIGINT NOT NULL, at BIGINT NOT NULL, read_at BIGINT)",
+    "CREATE INDEX messages_of_partner ON messages (partner_key, folder, at)",
+    // The record
+    "CREATE TABLE audit (
+        sequence BIGINT PRIMARY KEY, at BIGINT NOT NULL, action TEXT NOT NULL, detail_digest TEXT NOT NULL,
+        hash TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE audit_details (
+        sequence BIGINT PRIMARY KEY, salt TEXT NOT NULL, actor TEXT NOT NULL, subject TEXT NOT NULL,
+        address_key TEXT, fingerprint TEXT, why TEXT NOT NULL)",
+    "CREATE INDEX audit_details_of_address ON audit_details (address_key)",
+    "CREATE INDEX audit_details_of_subject ON audit_details (subject)",
+    "CREATE TABLE audit_erasures (sequence BIGINT PRIMARY KEY, erased_by BIGINT NOT NULL)",
+    "CREATE TABLE audit_head (id BIGINT PRIMARY KEY, sequence BIGINT NOT NULL, hash TEXT NOT NULL)",
+    "INSERT INTO audit_head (id, sequence, hash) VALUES
+        (1, 0, '0000000000000000000000000000000000000000000000000000000000000000')",
+    "CREATE TABLE leases (name TEXT PRIMARY KEY, worker TEXT NOT NULL, ends BIGINT NOT NULL)",
+];

@@ -1,0 +1,249 @@
+//! Every statement. One text for SQLite and PostgreSQL where they agree, which is nearly everywhere; a test prepares
+//! each on both.
+
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)*) => {
+        $(pub(crate) const $name: &str = $sql;)*
+
+        /// For the test that prepares them all.
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql),)*];
+    };
+}
+
+macro_rules! person {
+    ($rest:literal) => {
+        concat!(
+            "SELECT p.id, p.address, p.name, p.company, p.language, p.roles, p.contact, p.created, p.active,
+                m.first_seen, m.last_seen
+             FROM people p LEFT JOIN mailboxes m ON m.address_key = p.address_key ",
+            $rest
+        )
+    };
+}
+
+macro_rules! request {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.address, c.der, r.chain, r.state, r.refusal_code, r.refusal_detail, r.origin,
+                r.submitted_by, r.language, r.received, r.changed, r.due, r.confirmation_sent, r.confirmed,
+                r.approved_by, r.reminders, r.escalated, r.unknown_authority, r.replaces
+             FROM requests r JOIN certificates c ON c.fingerprint = r.fingerprint ",
+            $rest
+        )
+    };
+}
+
+macro_rules! audit {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.sequence, a.at, a.action, a.detail_digest, a.hash, d.salt, d.actor, d.subject, d.address_key,
+                d.fingerprint, d.why, e.erased_by
+             FROM audit a LEFT JOIN audit_details d ON d.sequence = a.sequence
+                LEFT JOIN audit_erasures e ON e.sequence = a.sequence ",
+            $rest
+        )
+    };
+}
+
+macro_rules! credential {
+    ($rest:literal) => {
+        concat!("SELECT id, fingerprint, certificate, chain, sealed, wrapped, master FROM credentials ", $rest)
+    };
+}
+
+macro_rules! message {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, partner_key, folder, correspondent, subject, body, octets, at, read_at FROM messages ",
+            $rest
+        )
+    };
+}
+
+statements! {
+    // People
+    ADD_PERSON = "INSERT INTO people (id, address_key, address, name, company, language, roles, contact, created, active)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    PERSON = person!("WHERE p.id = $1");
+    PERSON_AT = person!("WHERE p.address_key = $1");
+    PEOPLE = person!("WHERE (p.roles & $1) <> 0 AND p.address_key > $2 ORDER BY p.address_key LIMIT $3");
+    COUNT_PEOPLE = "SELECT COUNT(*) FROM people WHERE (roles & $1) <> 0 AND active <> 0";
+    PARTNERS_OF = person!("WHERE p.contact = $1 ORDER BY p.address_key");
+    SET_ROLES = "UPDATE people SET roles = $2 WHERE id = $1";
+    SET_LANGUAGE = "UPDATE people SET language = $2 WHERE id = $1";
+    SET_CONTACT = "UPDATE people SET contact = $2 WHERE id = $1";
+    DEACTIVATE = "UPDATE people SET active = 0 WHERE id = $1";
+    SEEN = "INSERT INTO mailboxes (address_key, first_seen, last_seen) VALUES ($1, $2, $2)
+        ON CONFLICT (address_key) DO UPDATE SET last_seen = excluded.last_seen";
+    RECORD_CONTACT = "INSERT INTO contacts (partner_key, employee_key, last_written) VALUES ($1, $2, $3)
+        ON CONFLICT (partner_key, employee_key) DO UPDATE SET last_written = excluded.last_written";
+    CONTACTS_OF = person!("WHERE p.active <> 0 AND
+        (p.address_key IN (SELECT employee_key FROM contacts WHERE partner_key = $1)
+         OR p.id IN (SELECT contact FROM people WHERE address_key = $1)) ORDER BY p.address_key");
+    ADD_TO_GROUP = "INSERT INTO group_members (name, person) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    REMOVE_FROM_GROUP = "DELETE FROM group_members WHERE name = $1 AND person = $2";
+    GROUPS_OF = "SELECT name FROM group_members WHERE person = $1 ORDER BY name";
+
+    // Log-in
+    SET_PASSWORD = "INSERT INTO accounts (person, password_hash, must_change, changed) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (person) DO UPDATE SET password_hash = excluded.password_hash,
+            must_change = excluded.must_change, changed = excluded.changed";
+    ACCOUNT = "SELECT person, password_hash, must_change, changed FROM accounts WHERE person = $1";
+    ADD_SESSION = "INSERT INTO sessions (hash, person, csrf, created, last_seen, idle_seconds, ends)
+        VALUES ($1, $2, $3, $4, $4, $5, $6)";
+    SESSION = "SELECT person, csrf, created, last_seen, ends FROM sessions
+        WHERE hash = $1 AND ends > $2 AND last_seen + idle_seconds > $2";
+    TOUCH_SESSION = "UPDATE sessions SET last_seen = $2 WHERE hash = $1";
+    END_SESSION = "DELETE FROM sessions WHERE hash = $1";
+    END_SESSIONS_OF = "DELETE FROM sessions WHERE person = $1";
+    FORGET_SESSIONS = "DELETE FROM sessions WHERE ends <= $1 OR last_seen + idle_seconds <= $1";
+    ADD_TOKEN = "INSERT INTO tokens (hash, purpose, subject, address_key, created, expires)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    PEEK_TOKEN = "SELECT subject, address_key, expires FROM tokens
+        WHERE hash = $1 AND purpose = $2 AND used IS NULL AND expires > $3";
+    USE_TOKEN = "UPDATE tokens SET used = $3 WHERE hash = $1 AND purpose = $2 AND used IS NULL AND expires > $3
+        RETURNING subject, address_key, expires";
+    USE_TOKENS_OF = "UPDATE tokens SET used = $3 WHERE purpose = $1 AND subject = $2 AND used IS NULL";
+    COUNT_TOKENS = "SELECT COUNT(*), MIN(created) FROM tokens WHERE address_key = $1 AND purpose = $2 AND created > $3";
+    FORGET_TOKENS = "DELETE FROM tokens WHERE created < $1";
+    LOCK_ATTEMPTS = "INSERT INTO leases (name, worker, ends) VALUES ('attempts', '', $1)
+        ON CONFLICT (name) DO UPDATE SET ends = excluded.ends";
+    COUNT_ATTEMPTS = "SELECT COUNT(*), MIN(at) FROM attempts WHERE kind = $1 AND key_hash = $2 AND at > $3";
+    ADD_ATTEMPT = "INSERT INTO attempts (id, kind, key_hash, at) VALUES ($1, $2, $3, $4)";
+    FORGET_ATTEMPTS = "DELETE FROM attempts WHERE kind = $1 AND key_hash = $2";
+    FORGET_OLD_ATTEMPTS = "DELETE FROM attempts WHERE at < $1";
+
+    // Requests
+    ADD_CERTIFICATE = "INSERT INTO certificates (fingerprint, der, not_after, stored) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING";
+    ADD_REQUEST = "INSERT INTO requests (id, address_key, address, fingerprint, chain, state, origin, submitted_by,
+            language, received, changed, due, not_after, reminders, escalated, unknown_authority)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, 0, 0, 0)";
+    SAVE_REQUEST = "UPDATE requests SET state = $2, refusal_code = $3, refusal_detail = $4, changed = $5,
+            confirmation_sent = $6, confirmed = $7, approved_by = $8, reminders = $9, escalated = $10,
+            unknown_authority = $11, replaces = $12
+        WHERE id = $1";
+    REQUEST = request!("WHERE r.id = $1");
+    REQUESTS = request!("ORDER BY r.changed DESC, r.id LIMIT $1");
+    REQUESTS_OF_ADDRESS = request!("WHERE r.address_key = $1 ORDER BY r.received DESC, r.id LIMIT $2");
+    REQUESTS_IN_STATE = request!("WHERE r.state = $1 ORDER BY r.due, r.id LIMIT $2");
+    REQUESTS_OPEN = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'approved')
+        ORDER BY r.due, r.id LIMIT $1");
+    REQUESTS_OF_CERTIFICATE = request!("WHERE r.fingerprint = $1
+        AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')");
+    REQUESTS_WITHOUT_AUTHORITY = request!("WHERE r.state = 'received' AND r.unknown_authority <> 0 ORDER BY r.due");
+    REQUESTS_DUE_BEFORE = request!("WHERE r.state IN ('received', 'checked', 'confirmed') AND r.due <= $1
+        AND r.escalated = 0 ORDER BY r.due LIMIT $2");
+    REQUESTS_ENDED = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'active') AND r.not_after < $1
+        ORDER BY r.not_after LIMIT $2");
+    OPEN_REQUEST = request!("WHERE r.address_key = $1 AND r.fingerprint = $2
+        AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')");
+    REFUSED_REQUEST = request!("WHERE r.address_key = $1 AND r.fingerprint = $2 AND r.state = 'refused'
+        AND r.refusal_code = $3 ORDER BY r.changed DESC LIMIT 1");
+    ACTIVE_REQUEST = request!("WHERE r.address_key = $1 AND r.state = 'active'");
+    ACTIVE_CERTIFICATES = "SELECT r.id, r.address, c.der, r.chain, r.changed, r.capabilities
+        FROM requests r JOIN certificates c ON c.fingerprint = r.fingerprint
+        WHERE r.address_key = $1 AND r.state = 'active' AND r.not_after >= $2";
+    SET_CAPABILITIES = "UPDATE requests SET capabilities = $3, capabilities_at = $4
+        WHERE address_key = $1 AND fingerprint = $2 AND state = 'active'
+            AND (capabilities_at IS NULL OR capabilities_at < $4)";
+
+    // Authorities
+    ANCHORS = "SELECT der FROM anchors WHERE confirmed_by IS NOT NULL";
+    ANCHOR = "SELECT der, proposed_by, confirmed_by FROM anchors WHERE fingerprint = $1";
+    PROPOSE_ANCHOR = "INSERT INTO anchors (fingerprint, der, proposed_by, proposed, why) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT DO NOTHING";
+    CONFIRM_ANCHOR = "UPDATE anchors SET confirmed_by = $2, confirmed = $3
+        WHERE fingerprint = $1 AND confirmed_by IS NULL AND proposed_by <> $2";
+    SEE_AUTHORITY = "INSERT INTO unknown_authorities (name_hash, name, der, first_seen, last_seen, origin)
+        VALUES ($1, $2, $3, $4, $4, $5)
+        ON CONFLICT (name_hash) DO UPDATE SET last_seen = excluded.last_seen,
+            der = COALESCE(unknown_authorities.der, excluded.der)";
+    SEE_AUTHORITY_ADDRESS = "INSERT INTO unknown_authority_addresses (name_hash, address_key) VALUES ($1, $2)
+        ON CONFLICT DO NOTHING";
+    UNKNOWN_AUTHORITIES = "SELECT u.name, u.der, u.first_seen, u.last_seen, u.origin,
+            (SELECT COUNT(*) FROM unknown_authority_addresses a WHERE a.name_hash = u.name_hash)
+        FROM unknown_authorities u ORDER BY u.last_seen DESC LIMIT 200";
+
+    // Keys of the people inside
+    MASTER_KEYS = "SELECT id, check_value FROM master_keys WHERE retired IS NULL";
+    ADD_MASTER_KEY = "INSERT INTO master_keys (id, check_value, created) VALUES ($1, $2, $3)";
+    RETIRE_MASTER_KEY = "UPDATE master_keys SET retired = $2 WHERE id = $1";
+    ADD_CREDENTIAL = "INSERT INTO credentials (id, person, address_key, fingerprint, certificate, chain, key_use, state,
+            issuer_serial, key_identifier, sealed, wrapped, master, created, not_after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $13, $14)";
+    RETIRE_CREDENTIAL = "UPDATE credentials SET state = 'retired', retired = $2 WHERE id = $1 AND state = 'active'";
+    RETIRE_CREDENTIALS = "UPDATE credentials SET state = 'retired', retired = $3
+        WHERE address_key = $1 AND key_use = $2 AND state = 'active'";
+    SIGNING_CREDENTIALS = credential!("WHERE address_key = $1 AND state = 'active' AND key_use <> 'encrypt'
+        AND not_after >= $2 ORDER BY key_use DESC, created DESC");
+    DECRYPTION_CREDENTIALS = credential!("WHERE address_key = $1 AND key_use <> 'sign' ORDER BY state, created DESC");
+    ALL_CREDENTIALS = credential!("ORDER BY id");
+    REWRAP_CREDENTIAL = "UPDATE credentials SET wrapped = $2, master = $3 WHERE id = $1";
+    CREDENTIAL_OWNER = "SELECT address_key FROM credentials WHERE id = $1";
+    EMPLOYEE_CERTIFICATES = "SELECT certificate FROM credentials WHERE address_key = $1 AND state = 'active'
+        AND not_after >= $2 ORDER BY created DESC";
+    EMPLOYEE_CHAIN = "SELECT chain FROM credentials WHERE address_key = $1 AND fingerprint = $2";
+
+    // Mail
+    ADD_OUTBOX = "INSERT INTO outbox (id, idempotency_key, kind, sender, recipient, recipient_key, content, not_before,
+            attempts, state, created)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 'waiting', $9) ON CONFLICT DO NOTHING";
+    OUTBOX_BY_KEY = "SELECT id FROM outbox WHERE idempotency_key = $1";
+    OUTBOX_STATE = "SELECT state, lease FROM outbox WHERE id = $1";
+    LEASE_OUTBOX_POSTGRES = "UPDATE outbox SET state = 'leased', lease = $2, lease_until = $3
+        WHERE id IN (SELECT id FROM outbox
+            WHERE (state = 'waiting' AND not_before <= $1) OR (state = 'leased' AND lease_until <= $1)
+            ORDER BY not_before LIMIT $4 FOR UPDATE SKIP LOCKED)
+        RETURNING id, kind, sender, recipient, content, attempts, created, idempotency_key";
+    LEASE_OUTBOX_SQLITE = "UPDATE outbox SET state = 'leased', lease = $2, lease_until = $3
+        WHERE id IN (SELECT id FROM outbox
+            WHERE (state = 'waiting' AND not_before <= $1) OR (state = 'leased' AND lease_until <= $1)
+            ORDER BY not_before LIMIT $4)
+        RETURNING id, kind, sender, recipient, content, attempts, created, idempotency_key";
+    POSTPONE = "UPDATE outbox SET state = 'waiting', lease = NULL, lease_until = NULL, attempts = attempts + 1,
+            not_before = $3, last_error = $4
+        WHERE id = $1 AND state = 'leased' AND lease = $2";
+    FINISH_OUTBOX = "UPDATE outbox SET state = $3, finished = $4, last_error = $5,
+            content = CASE WHEN $3 = 'delivered' THEN NULL ELSE content END
+        WHERE id = $1 AND state = 'leased' AND lease = $2";
+    OUTBOX_COUNTS = "SELECT state, COUNT(*) FROM outbox GROUP BY state";
+    FORGET_OUTBOX = "DELETE FROM outbox WHERE finished IS NOT NULL AND finished < $1";
+    JOURNAL = "SELECT group_name FROM journal WHERE key = $1";
+    ADD_JOURNAL = "INSERT INTO journal (key, group_name, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    FORGET_JOURNAL = "DELETE FROM journal WHERE at < $1";
+    ADD_MESSAGE = "INSERT INTO messages (id, partner_key, folder, correspondent, subject, body, octets, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    MESSAGES = message!("WHERE partner_key = $1 AND folder = $2 ORDER BY at DESC, id LIMIT $3");
+    MESSAGE = message!("WHERE partner_key = $1 AND id = $2");
+    MARK_READ = "UPDATE messages SET read_at = $3 WHERE partner_key = $1 AND id = $2 AND read_at IS NULL";
+    COUNT_UNREAD = "SELECT COUNT(*) FROM messages WHERE partner_key = $1 AND folder = 'inbox' AND read_at IS NULL";
+    DELETE_MESSAGE = "DELETE FROM messages WHERE partner_key = $1 AND id = $2 RETURNING body";
+
+    // The record
+    LOCK_AUDIT_HEAD = "UPDATE audit_head SET sequence = sequence WHERE id = 1 RETURNING sequence, hash";
+    SET_AUDIT_HEAD = "UPDATE audit_head SET sequence = $1, hash = $2 WHERE id = 1";
+    ADD_AUDIT = "INSERT INTO audit (sequence, at, action, detail_digest, hash) VALUES ($1, $2, $3, $4, $5)";
+    ADD_AUDIT_DETAIL = "INSERT INTO audit_details (sequence, salt, actor, subject, address_key, fingerprint, why)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    AUDIT_AFTER = audit!("WHERE a.sequence > $1 ORDER BY a.sequence LIMIT $2");
+    AUDIT_LATEST = audit!("ORDER BY a.sequence DESC LIMIT $1");
+    AUDIT_OF_ADDRESS = audit!("WHERE d.address_key = $1 ORDER BY a.sequence");
+    AUDIT_OF_SUBJECT = audit!("WHERE d.subject = $1 ORDER BY a.sequence");
+    AUDIT_BY_HASH = "SELECT sequence FROM audit WHERE hash = $1";
+
+    // Leases and readiness
+    TAKE_LEASE = "INSERT INTO leases (name, worker, ends) VALUES ($1, $2, $4)
+        ON CONFLICT (name) DO UPDATE SET worker = excluded.worker, ends = excluded.ends
+        WHERE leases.ends <= $3 OR leases.worker = excluded.worker";
+    TOUCH_READINESS = "INSERT INTO leases (name, worker, ends) VALUES ('readiness', '', $1)
+        ON CONFLICT (name) DO UPDATE SET ends = excluded.ends";
+}
+
+// The schema's own, which run before there is a schema.
+pub(crate) const LOCK_SCHEMA: &str = "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(7325093141)";
+pub(crate) const CREATE_SCHEMA_VERSION: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, at BIGINT NOT NULL)";
+pub(crate) const SCHEMA_VERSION: &str = "SELECT MAX(version) FROM schema_version";
+pub(crate) const ADD_SCHEMA_VERSION: &str = "INSERT INTO schema_version (version, at) VALUES ($1, $2)";

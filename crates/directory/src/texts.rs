@@ -1,0 +1,263 @@
+//! What people are written to, in German and English: each mail a typed function, so that none can be forgotten in
+//! one language.
+
+use asn1::Time;
+use mime::MessageBuilder;
+use pki::Certificate;
+
+use crate::harvest::{Finding, FoundFile};
+use crate::{Address, Error, Language, OutboxId, Refusal, Request, Settings};
+
+/// A mail before it has a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+/// To whom a mail goes, and when.
+pub(crate) struct Envelope<'a> {
+    pub(crate) to: &'a Address,
+    pub(crate) id: OutboxId,
+    pub(crate) at: Time,
+    pub(crate) language: Language,
+}
+
+/// With the link that proves mailbox and private key. The body is sent encrypted only.
+pub(crate) fn confirmation(settings: &Settings, language: Language, request: &Request, link: &str) -> Mail {
+    let organisation = &settings.organisation;
+    let (address, fingerprint) = (request.address(), spaced(&request.fingerprint().to_hex()));
+    match language {
+        Language::German => Mail {
+            subject: format!("Bitte bestätigen Sie Ihr Zertifikat – {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nfür {address} ist bei {organisation} ein Zertifikat eingegangen. Sein Fingerabdruck \
+                 (SHA-256) lautet:\n\n{fingerprint}\n\nDiese Nachricht ist mit ihm verschlüsselt. Wenn das Zertifikat \
+                 Ihres ist, bestätigen Sie es bitte innerhalb von 24 Stunden:\n\n{link}\n\nAndernfalls müssen Sie \
+                 nichts tun; es wird dann nicht verwendet.\n\n{organisation}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: format!("Please confirm your certificate – {organisation}"),
+            body: format!(
+                "Hello,\n\n{organisation} received a certificate for {address}. Its fingerprint (SHA-256) is:\n\n\
+                 {fingerprint}\n\nThis message is encrypted with it. If the certificate is yours, please confirm it \
+                 within 24 hours:\n\n{link}\n\nOtherwise there is nothing to do, and it will not be used.\n\n\
+                 {organisation}\n"
+            ),
+        },
+    }
+}
+
+/// What was found in a mail to the intake address, and what is missing.
+pub fn intake_reply(settings: &Settings, language: Language, found: &[FoundFile], requests: &[Request]) -> Mail {
+    let organisation = &settings.organisation;
+    let german = language == Language::German;
+    let mut body = String::from(if german { "Guten Tag,\n\n" } else { "Hello,\n\n" });
+    if found.is_empty() {
+        body.push_str(if german {
+            "in Ihrer Nachricht war kein Zertifikat: weder eine Signatur noch eine angehängte Datei.\n"
+        } else {
+            "there was no certificate in your message: neither a signature nor an attached file.\n"
+        });
+    } else {
+        body.push_str(if german { "das haben wir gefunden:\n\n" } else { "this is what we found:\n\n" });
+        for file in found {
+            body.push_str(&format!("- {}: {}\n", plain(&file.name), finding(language, &file.finding)));
+        }
+    }
+    for request in requests {
+        body.push_str(&format!("\n{}\n", outcome(language, request)));
+    }
+    if requests.is_empty() {
+        body.push_str(if german {
+            "\nBitte senden Sie eine signierte Nachricht oder Ihr Zertifikat als Datei (.cer, .crt, .der, .pem, .p7b), \
+             niemals den privaten Schlüssel.\n"
+        } else {
+            "\nPlease send a signed message or your certificate as a file (.cer, .crt, .der, .pem, .p7b), never the \
+             private key.\n"
+        });
+    }
+    body.push_str(&format!("\n{organisation}\n"));
+    let subject = if german { "Ihr Zertifikat" } else { "Your certificate" };
+    Mail { subject: format!("{subject} – {organisation}"), body }
+}
+
+fn finding(language: Language, finding: &Finding) -> String {
+    let german = language == Language::German;
+    let text = match finding {
+        Finding::Certificates(certificates) => {
+            let subjects: Vec<String> = certificates.iter().map(name_of).collect();
+            let word = if german { "Zertifikat" } else { "certificate" };
+            return format!("{word} {}", subjects.join("; "));
+        }
+        Finding::Empty if german => "die Datei ist leer",
+        Finding::Empty => "the file is empty",
+        Finding::NoCertificate if german => "enthält kein Zertifikat",
+        Finding::NoCertificate => "has no certificate in it",
+        Finding::PrivateKey if german => {
+            "enthält Ihren PRIVATEN SCHLÜSSEL. Wir haben ihn nicht gespeichert. Er ist durch den Versand nicht mehr \
+             geheim: Lassen Sie das Zertifikat sperren und beantragen Sie ein neues mit neuem Schlüssel."
+        }
+        Finding::PrivateKey => {
+            "has your PRIVATE KEY in it. We did not store it. Sending it has burnt it: have the certificate revoked \
+             and get a new one with a new key."
+        }
+        Finding::TooMuch if german => "ist zu groß oder enthält zu viele Dateien",
+        Finding::TooMuch => "is too large or has too many files in it",
+        Finding::UnreadableArchive if german => "ist ein Archiv, das wir nicht öffnen",
+        Finding::UnreadableArchive => "is an archive that we do not open",
+    };
+    text.to_owned()
+}
+
+fn outcome(language: Language, request: &Request) -> String {
+    use crate::State;
+    let (address, state) = (request.address(), request.state());
+    match (language, state, request.refusal()) {
+        (_, State::Refused, Some(refusal)) => format!("{address}: {}", refusal.text(language)),
+        (Language::German, State::Received, _) => {
+            format!("{address}: Die Zertifizierungsstelle ist uns nicht bekannt. Wir prüfen sie und melden uns.")
+        }
+        (Language::German, State::Checked, _) => format!(
+            "{address}: Das Zertifikat ist geprüft. Sie erhalten eine damit verschlüsselte Nachricht; bitte folgen Sie \
+             dem Link darin."
+        ),
+        (Language::German, State::Active, _) => format!("{address}: Dieses Zertifikat verwenden wir bereits."),
+        (Language::German, _, _) => format!("{address}: Das Zertifikat ist in Bearbeitung."),
+        (Language::English, State::Received, _) => {
+            format!("{address}: we do not know the certification authority. We look into it and come back to you.")
+        }
+        (Language::English, State::Checked, _) => format!(
+            "{address}: the certificate is checked. You get a message encrypted with it; please follow the link in it."
+        ),
+        (Language::English, State::Active, _) => format!("{address}: we use this certificate already."),
+        (Language::English, _, _) => format!("{address}: the certificate is being worked on."),
+    }
+}
+
+/// To an officer: requests are due soon (`overdue` = 0), or some are overdue.
+pub fn reminder(settings: &Settings, language: Language, open: u64, overdue: u64) -> Mail {
+    let link = format!("{}/board", settings.base_url);
+    match language {
+        Language::German => Mail {
+            subject: if overdue > 0 { "Zertifikate sind überfällig" } else { "Zertifikate warten" }.into(),
+            body: format!(
+                "Guten Tag,\n\n{open} Zertifikate warten auf eine Entscheidung, {overdue} davon sind überfällig:\n\n\
+                 {link}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: if overdue > 0 { "Certificates are overdue" } else { "Certificates are waiting" }.into(),
+            body: format!(
+                "Hello,\n\n{open} certificates wait for a decision, {overdue} of them are overdue:\n\n{link}\n"
+            ),
+        },
+    }
+}
+
+/// To a partner: there is a message in the webmailer. It says nothing about what is in it.
+pub fn notification(settings: &Settings, language: Language, from: &str) -> Mail {
+    let (organisation, link) = (&settings.organisation, format!("{}/messages", settings.base_url));
+    let from = plain(from);
+    match language {
+        Language::German => Mail {
+            subject: format!("Neue vertrauliche Nachricht von {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nim Webmailer von {organisation} liegt eine Nachricht von {from} für Sie:\n\n{link}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: format!("New confidential message from {organisation}"),
+            body: format!(
+                "Hello,\n\nthere is a message from {from} for you in the Webmailer of {organisation}:\n\n{link}\n"
+            ),
+        },
+    }
+}
+
+/// Why a certificate is not used, for people.
+pub(crate) fn refusal(language: Language, refusal: &Refusal) -> String {
+    let german = language == Language::German;
+    let text = match refusal.code.as_str() {
+        "own-domain" if german => "Die Adresse gehört zu unserem Haus; ihre Zertifikate werden nicht eingesandt.",
+        "own-domain" => "The address belongs to this house, whose certificates are not sent in.",
+        "not-confirmed" if german => "Das Zertifikat wurde nicht rechtzeitig bestätigt.",
+        "not-confirmed" => "The certificate was not confirmed in time.",
+        "withdrawn" if german => "Das Zertifikat wurde zurückgezogen.",
+        "withdrawn" => "The certificate was withdrawn.",
+        "expired" if german => "Das Zertifikat ist abgelaufen.",
+        "revoked" if german => "Das Zertifikat ist gesperrt.",
+        "not-for-encryption" if german => "Mit dem Zertifikat kann nicht verschlüsselt werden.",
+        "address-mismatch" if german => "Das Zertifikat ist für eine andere Adresse ausgestellt.",
+        "officer" if german => return format!("Das Zertifikat wurde abgelehnt: {}", refusal.detail),
+        "officer" => return format!("The certificate was refused: {}", refusal.detail),
+        _ if german => return format!("Das Zertifikat kann nicht verwendet werden: {}", refusal.detail),
+        _ => return format!("The certificate cannot be used: it {}", refusal.detail),
+    };
+    text.to_owned()
+}
+
+/// A mail that is not encrypted, ready to be sent.
+pub fn render(settings: &Settings, to: &Address, language: Language, at: Time, mail: &Mail) -> Result<Vec<u8>, Error> {
+    let envelope = Envelope { to, id: OutboxId::random()?, at, language };
+    let mut content = header(settings, &envelope, &mail.subject);
+    content.extend_from_slice(&MessageBuilder::new().text(mail.body.as_str()).build());
+    Ok(content)
+}
+
+/// The header fields before those of MIME, without the empty line.
+pub(crate) fn header(settings: &Settings, envelope: &Envelope<'_>, subject: &str) -> Vec<u8> {
+    let Envelope { to, id, at, language } = envelope;
+    let from = &settings.notify_from;
+    let organisation = plain(&settings.organisation);
+    let fields = [
+        ("Date", date(*at)),
+        ("From", named(&organisation, from)),
+        ("To", to.to_string()),
+        ("Subject", mime::encode_words(&plain(subject))),
+        ("Message-ID", format!("<{id}@{}>", from.domain())),
+        ("Content-Language", language.code().to_owned()),
+        // RFC 3834 §5: nobody answers this by program.
+        ("Auto-Submitted", "auto-generated".to_owned()),
+    ];
+    fields.iter().flat_map(|(name, value)| mime::Field::new(name, value).raw().to_vec()).collect()
+}
+
+fn named(name: &str, address: &Address) -> String {
+    if name.is_ascii() {
+        format!("\"{}\" <{address}>", name.replace(['"', '\\'], ""))
+    } else {
+        format!("{} <{address}>", mime::encode_words(name))
+    }
+}
+
+// RFC 5322 §3.3
+fn date(at: Time) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let parts = at.parts();
+    let day = usize::try_from(at.to_unix().div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
+    let month = usize::from(parts.month).saturating_sub(1);
+    let (weekday, month) = (DAYS.get(day).unwrap_or(&"Thu"), MONTHS.get(month).unwrap_or(&"Jan"));
+    let (hour, minute, second) = (parts.hour, parts.minute, parts.second);
+    format!("{weekday}, {} {month} {} {hour:02}:{minute:02}:{second:02} +0000", parts.day, parts.year)
+}
+
+fn name_of(certificate: &Certificate) -> String {
+    let addresses: Vec<String> = certificate.email_addresses().iter().map(ToString::to_string).collect();
+    if addresses.is_empty() { plain(&certificate.subject().to_string()) } else { addresses.join(", ") }
+}
+
+// What strangers wrote stands in one line and stays short.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn spaced(fingerprint: &str) -> String {
+    let octets: Vec<String> =
+        fingerprint.to_uppercase().chars().collect::<Vec<_>>().chunks(2).map(|pair| pair.iter().collect()).collect();
+    octets.chunks(16).map(|line| line.join(" ")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,132 @@
+//! F4: the way of a certificate.
+
+use directory::{Error, State};
+
+use crate::house::{address, on_both, person};
+
+#[tokio::test]
+async fn f4_from_submission_to_use() {
+    on_both(|house| async move {
+        let alice = person("alice@partner.example");
+        let at = address("alice@partner.example");
+        let request = house.submit(&alice, "alice@partner.example").await;
+        assert_eq!(request.state(), State::Checked);
+        assert_eq!(request.days_left(house.directory.now()), 7);
+        // T-75: the same again is the same request, with no second mail.
+        assert_eq!(house.submit(&alice, "alice@partner.example").await.id(), request.id());
+        let link = house.link(&alice).await;
+        // T-63: GET uses nothing up.
+        for _ in 0..3 {
+            assert_eq!(house.directory.peek_confirmation(&link).await.unwrap().id(), request.id());
+        }
+        let early = house.directory.approve(request.id(), &request.fingerprint(), house.officer.id, "").await;
+        assert!(matches!(early, Err(Error::Conflict { .. })), "{early:?}");
+        assert_eq!(house.directory.confirm(&link).await.unwrap().state(), State::Confirmed);
+        assert!(matches!(house.directory.confirm(&link).await, Err(Error::TokenInvalid)));
+        assert!(house.directory.active_certificates(&at).await.unwrap().is_empty());
+        let no_officer = house.directory.approve(request.id(), &request.fingerprint(), house.employee.id, "").await;
+        assert!(matches!(no_officer, Err(Error::NotAllowed { .. })), "{no_officer:?}");
+        let done =
+            house.directory.approve(request.id(), &request.fingerprint(), house.officer.id, "known").await.unwrap();
+        assert_eq!(done.state(), State::Active);
+        let active = house.directory.active_certificates(&at).await.unwrap();
+        assert_eq!(
+            active.iter().map(|found| found.certificate.clone()).collect::<Vec<_>>(),
+            [alice.certificate().clone()]
+        );
+        let actions: Vec<String> =
+            house.directory.history(request.id()).await.unwrap().into_iter().map(|row| row.action).collect();
+        let expected = ["received", "checked", "confirmed", "approved", "active"].map(|step| format!("request.{step}"));
+        assert_eq!(actions, expected);
+        house.directory.verify_audit().await.unwrap();
+        house.directory.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t_66_an_approval_is_bound_to_what_was_shown_and_counts_once() {
+    on_both(|house| async move {
+        let alice = person("alice@partner.example");
+        let request = house.submit(&alice, "alice@partner.example").await;
+        house.directory.confirm(&house.link(&alice).await).await.unwrap();
+        let other = person("alice@partner.example").certificate().sha256();
+        let stale = house.directory.approve(request.id(), &other, house.officer.id, "").await;
+        assert!(matches!(stale, Err(Error::Conflict { .. })), "{stale:?}");
+        let (one, two) = (house.directory.clone(), house.again().await);
+        let shown = request.fingerprint();
+        let (first, second) = tokio::join!(
+            one.approve(request.id(), &shown, house.officer.id, ""),
+            two.approve(request.id(), &shown, house.officer.id, "")
+        );
+        assert_eq!(usize::from(first.is_ok()) + usize::from(second.is_ok()), 1, "{first:?} {second:?}");
+        house.directory.verify_audit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t_60_a_certificate_in_use_is_replaced_by_an_officer_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("house.db").display());
+    let house = crate::house::House::at(&url, true).await;
+    let (old, new) = (person("alice@partner.example"), person("alice@partner.example"));
+    house.submit(&old, "alice@partner.example").await;
+    // The rule: a trusted CA and a confirmation are enough for the first one.
+    assert_eq!(house.directory.confirm(&house.link(&old).await).await.unwrap().state(), State::Active);
+    let request = house.submit(&new, "alice@partner.example").await;
+    assert_eq!(request.replaces(), Some(old.certificate().sha256()));
+    assert_eq!(house.directory.confirm(&house.link(&new).await).await.unwrap().state(), State::Confirmed);
+    let in_use = || async { house.directory.active_certificates(&address("alice@partner.example")).await.unwrap() };
+    assert_eq!(in_use().await[0].certificate, *old.certificate());
+    house.directory.approve(request.id(), &request.fingerprint(), house.officer.id, "").await.unwrap();
+    let now = in_use().await;
+    assert_eq!(now.len(), 1);
+    assert_eq!(now[0].certificate, *new.certificate());
+}
+
+#[tokio::test]
+async fn t_64_t_65_what_does_not_fit_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("house.db").display());
+    let house = crate::house::House::at(&url, false).await;
+    let code = |request: &directory::Request| request.refusal().map(|refusal| refusal.code.clone());
+    let inside = house.submit(&person("emma@muster.example"), "emma@muster.example").await;
+    assert_eq!((inside.state(), code(&inside)), (State::Refused, Some("own-domain".into())));
+    let other = house.submit(&person("mallory@partner.example"), "alice@partner.example").await;
+    assert_eq!(other.state(), State::Refused);
+    assert!(house.directory.lease_outbox("test", 10, 60).await.unwrap().is_empty(), "a refusal sends no link");
+}
+
+#[tokio::test]
+async fn t_68_what_ran_out_is_not_used_and_the_clock_says_so() {
+    on_both(|house| async move {
+        let alice = person("alice@partner.example");
+        let request = house.submit(&alice, "alice@partner.example").await;
+        house.directory.confirm(&house.link(&alice).await).await.unwrap();
+        house.directory.approve(request.id(), &request.fingerprint(), house.officer.id, "").await.unwrap();
+        house.clock.advance_days(301);
+        assert!(house.directory.active_certificates(&address("alice@partner.example")).await.unwrap().is_empty());
+        assert_eq!(house.directory.run_schedule("one").await.unwrap().expired, 1);
+        assert_eq!(house.directory.request(request.id()).await.unwrap().unwrap().state(), State::Expired);
+        // One of several processes does it.
+        assert_eq!(house.directory.run_schedule("two").await.unwrap(), directory::ScheduleReport::default());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn f4_officers_are_reminded_before_the_deadline_and_the_unconfirmed_end_after_it() {
+    on_both(|house| async move {
+        let request = house.submit(&person("alice@partner.example"), "alice@partner.example").await;
+        assert_eq!(house.directory.run_schedule("one").await.unwrap().reminders, 0);
+        house.clock.advance_days(6);
+        assert_eq!(house.directory.run_schedule("one").await.unwrap().reminders, 1);
+        assert_eq!(house.directory.run_schedule("one").await.unwrap().reminders, 0, "one mail a day");
+        house.clock.advance_days(2);
+        assert_eq!(house.directory.run_schedule("one").await.unwrap().escalations, 1);
+        let request = house.directory.request(request.id()).await.unwrap().unwrap();
+        assert_eq!(request.refusal().map(|refusal| refusal.code.as_str()), Some("not-confirmed"));
+    })
+    .await;
+}

@@ -1,0 +1,5 @@
+//! The directory as the portal and the gateway use it, on SQLite and on PostgreSQL.
+
+mod flow;
+mod house;
+mod store;

@@ -1,0 +1,119 @@
+//! Outbox, keys, log-in and the record.
+
+use directory::{
+    Actor, Disposition, Error, KeyRing, KeyUse, Limit, MasterKey, Outgoing, OutgoingKind, Purpose, SessionLimits,
+};
+
+use crate::house::{address, on_both, person};
+
+fn mail(key: &str) -> Outgoing {
+    Outgoing {
+        sender: None,
+        recipient: address("alice@partner.example"),
+        content: b"Subject: x\r\n\r\ny".to_vec(),
+        kind: OutgoingKind::Reply,
+        not_before: None,
+        key: Some(key.to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn r_13_a_mail_is_with_one_worker_at_a_time() {
+    on_both(|house| async move {
+        let id = house.directory.enqueue(mail("a")).await.unwrap();
+        assert_eq!(house.directory.enqueue(mail("a")).await.unwrap(), id);
+        let other = house.again().await;
+        let (one, two) = tokio::join!(house.directory.lease_outbox("one", 10, 60), other.lease_outbox("two", 10, 60));
+        let mut leased: Vec<_> = one.unwrap().into_iter().chain(two.unwrap()).collect();
+        assert_eq!(leased.len(), 1);
+        let lost = leased.remove(0);
+        assert_eq!(lost.outgoing.content, mail("a").content);
+        // The worker dies: after its lease another one has the mail, and the first can say nothing more about it.
+        house.clock.advance_seconds(61);
+        let again = other.lease_outbox("two", 10, 60).await.unwrap().remove(0);
+        assert!(matches!(house.directory.delivered(&lost).await, Err(Error::Conflict { .. })));
+        assert!(matches!(other.postpone(&again, "later").await.unwrap(), Disposition::RetryAt(_)));
+        house.clock.advance_days(6);
+        let again = other.lease_outbox("two", 10, 60).await.unwrap().remove(0);
+        assert_eq!(other.postpone(&again, "never").await.unwrap(), Disposition::GivenUp);
+        assert_eq!(house.directory.outbox_counts().await.unwrap().given_up, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t_125_another_master_key_opens_nothing() {
+    on_both(|house| async move {
+        let master = MasterKey::generate().unwrap();
+        let text = master.to_base64();
+        let ring = KeyRing::open(&house.directory, master).await.unwrap();
+        let wrong = KeyRing::open(&house.directory, MasterKey::generate().unwrap()).await;
+        assert!(matches!(wrong, Err(Error::MasterKeyWrong)));
+        let emma = person("emma@muster.example");
+        let (by, at) = (Actor::System, address("emma@muster.example"));
+        let import = |pkcs8| ring.import(house.employee.id, pkcs8, emma.certificate(), &[], KeyUse::Both, &by);
+        let other = person("emma@muster.example");
+        assert!(import(&other.pkcs8).await.is_err(), "the key of another certificate");
+        import(&emma.pkcs8).await.unwrap();
+        let credential = ring.signing_credential(&at).await.unwrap().unwrap();
+        assert_eq!(credential.certificate(), emma.certificate());
+        let new = MasterKey::generate().unwrap();
+        let ring = ring.rotate(new).await.unwrap();
+        assert_eq!(ring.decryption_credentials(&at).await.unwrap().len(), 1);
+        let old = KeyRing::open(&house.directory, MasterKey::from_base64(&text).unwrap()).await;
+        assert!(matches!(old, Err(Error::MasterKeyWrong)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t_104_tries_are_counted_and_tokens_work_once() {
+    on_both(|house| async move {
+        for _ in 0..5 {
+            let _ = house.directory.attempt(Limit::LogIn, &["alice", "network"]).await.unwrap();
+        }
+        let sixth = house.directory.attempt(Limit::LogIn, &["alice", "elsewhere"]).await;
+        assert!(matches!(sixth, Err(Error::LimitReached { .. })));
+        house.clock.advance_seconds(301);
+        let good = house.directory.attempt(Limit::LogIn, &["alice"]).await.unwrap();
+        house.directory.succeeded(good).await.unwrap();
+
+        let at = address("alice@partner.example");
+        let token = house.directory.issue_token(Purpose::FirstLogIn, 7, &at, 60).await.unwrap();
+        assert!(house.directory.use_token(token.as_str(), Purpose::ResetPassword).await.is_err());
+        let (one, two) = tokio::join!(
+            house.directory.use_token(token.as_str(), Purpose::FirstLogIn),
+            house.directory.use_token(token.as_str(), Purpose::FirstLogIn)
+        );
+        assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
+
+        let limits = SessionLimits::default();
+        let (token, session) = house.directory.start_session(house.employee.id, &limits).await.unwrap();
+        assert_eq!(house.directory.session(token.as_str()).await.unwrap().unwrap().csrf, session.csrf);
+        house.directory.set_password(house.employee.id, "$x", true, &Actor::System).await.unwrap();
+        assert!(house.directory.session(token.as_str()).await.unwrap().is_none(), "a new password ends sessions");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_record_tells_when_it_was_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("house.db").display());
+    let house = crate::house::House::at(&url, false).await;
+    let report = house.directory.verify_audit().await.unwrap();
+    assert_eq!(report.rows, 2);
+    for tamper in [
+        "UPDATE audit_details SET why = 'officer' WHERE sequence = 2",
+        "DELETE FROM audit_details WHERE sequence = 1",
+        "UPDATE audit SET at = at + 1 WHERE sequence = 1",
+        "DELETE FROM audit WHERE sequence = 2",
+    ] {
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        let mut tx = pool.begin().await.unwrap();
+        sqlx::query(tamper).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        pool.close().await;
+        assert!(matches!(house.again().await.verify_audit().await, Err(Error::Corrupt { .. })), "{tamper}");
+    }
+}
