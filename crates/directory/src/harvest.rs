@@ -248,7 +248,7 @@ mod tests {
         let signed =
             smime::Signer::new(&partner.credential).unwrap().sign(b"From: partner@example.org\r\n\r\nx\r\n").unwrap();
         let zip = zip_of(&[("folder/p.cer", certificate.der())]);
-        let bag = cms::certificates_only(&[certificate.clone()]);
+        let bag = cms::certificates_only(std::slice::from_ref(certificate));
         let pem = certificate.to_pem();
         for bytes in [certificate.der(), pem.as_bytes(), card.as_bytes(), &mail, &signed, &zip, &bag] {
             let found = harvest("file", bytes);
