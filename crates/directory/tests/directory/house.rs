@@ -8,29 +8,29 @@ use directory::{
 use testkit::{Postgres, TestPki};
 
 /// An organisation with one officer and one employee, in a database of its own.
-pub struct House {
-    pub directory: Directory,
-    pub clock: Arc<ManualClock>,
-    pub officer: Person,
-    pub employee: Person,
-    pub url: String,
+pub(crate) struct House {
+    pub(crate) directory: Directory,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) officer: Person,
+    pub(crate) employee: Person,
+    pub(crate) url: String,
     settings: Settings,
 }
 
 /// Runs a test on both databases.
-pub async fn on_both<F: Future<Output = ()>>(test: impl Fn(House) -> F) {
+pub(crate) async fn on_both<F: Future<Output = ()>>(test: impl Fn(House) -> F) {
     let folder = tempfile::tempdir().unwrap();
     test(House::at(&format!("sqlite:{}", folder.path().join("house.db").display()), false).await).await;
     let server = Postgres::start();
     test(House::at(&server.url(), false).await).await;
 }
 
-pub fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
 impl House {
-    pub async fn at(url: &str, automatic: bool) -> Self {
+    pub(crate) async fn at(url: &str, automatic: bool) -> Self {
         let store_key = StoreKey::generate().unwrap();
         let intake = address("emailzertifikat@muster.example");
         let mut settings =
@@ -45,11 +45,11 @@ impl House {
     }
 
     /// Another process on the same database.
-    pub async fn again(&self) -> Directory {
+    pub(crate) async fn again(&self) -> Directory {
         Directory::open(&self.url, self.settings.clone(), self.clock.clone()).await.unwrap()
     }
 
-    pub async fn submit(&self, person: &testkit::Person, of: &str) -> Request {
+    pub(crate) async fn submit(&self, person: &testkit::Person, of: &str) -> Request {
         let by = Actor::Mail(address(of));
         let mut submission = Submission::new(address(of), person.certificate().clone(), Origin::IntakeMail, by);
         submission.intermediates = vec![TestPki::shared().ca().certificate().clone()];
@@ -57,7 +57,7 @@ impl House {
     }
 
     /// The link out of the newest confirmation mail, which only the owner of the key can read.
-    pub async fn link(&self, person: &testkit::Person) -> String {
+    pub(crate) async fn link(&self, person: &testkit::Person) -> String {
         let mut link = None;
         for leased in self.directory.lease_outbox("test", 100, 60).await.unwrap() {
             self.directory.delivered(&leased).await.unwrap();
@@ -82,7 +82,7 @@ impl House {
     }
 }
 
-pub fn person(of: &str) -> testkit::Person {
+pub(crate) fn person(of: &str) -> testkit::Person {
     TestPki::shared().person(of, KeyKind::Rsa2048)
 }
 
