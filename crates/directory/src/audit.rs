@@ -198,6 +198,11 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// The number of the newest row.
+    pub(crate) fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
     /// Commits. When the answer is lost on the way, looks whether the rows are there (CASES R-06).
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         if self.noted {

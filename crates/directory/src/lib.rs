@@ -24,6 +24,7 @@ mod messages;
 
 mod outbox;
 mod people;
+mod personal_data;
 mod requests;
 
 mod schema;

@@ -233,6 +233,21 @@ statements! {
     AUDIT_OF_SUBJECT = audit!("WHERE d.subject = $1 ORDER BY a.sequence");
     AUDIT_BY_HASH = "SELECT sequence FROM audit WHERE hash = $1";
 
+    // Erasure of a person
+    ERASE_MESSAGES = "DELETE FROM messages WHERE partner_key = $1 RETURNING body";
+    ERASE_REQUESTS = "DELETE FROM requests WHERE address_key = $1";
+    ERASE_TOKENS = "DELETE FROM tokens WHERE address_key = $1";
+    ERASE_OUTBOX = "DELETE FROM outbox WHERE recipient_key = $1";
+    ERASE_CONTACTS = "DELETE FROM contacts WHERE partner_key = $1";
+    ERASE_MAILBOX = "DELETE FROM mailboxes WHERE address_key = $1";
+    ERASE_AUTHORITY_ADDRESSES = "DELETE FROM unknown_authority_addresses WHERE address_key = $1";
+    ERASE_PERSON = "DELETE FROM people WHERE address_key = $1";
+    ERASE_CERTIFICATES = "DELETE FROM certificates WHERE fingerprint NOT IN (SELECT fingerprint FROM requests)
+        AND fingerprint IN (SELECT fingerprint FROM audit_details WHERE address_key = $1)";
+    MARK_ERASED = "INSERT INTO audit_erasures (sequence, erased_by)
+        SELECT sequence, $2 FROM audit_details WHERE address_key = $1";
+    ERASE_AUDIT_DETAILS = "DELETE FROM audit_details WHERE address_key = $1";
+
     // Leases and readiness
     TAKE_LEASE = "INSERT INTO leases (name, worker, ends) VALUES ($1, $2, $4)
         ON CONFLICT (name) DO UPDATE SET worker = excluded.worker, ends = excluded.ends
@@ -240,6 +255,18 @@ statements! {
     TOUCH_READINESS = "INSERT INTO leases (name, worker, ends) VALUES ('readiness', '', $1)
         ON CONFLICT (name) DO UPDATE SET ends = excluded.ends";
 }
+
+/// What goes when a person is erased, in this order.
+pub(crate) const ERASE: [&str; 8] = [
+    ERASE_REQUESTS,
+    ERASE_CERTIFICATES,
+    ERASE_TOKENS,
+    ERASE_OUTBOX,
+    ERASE_CONTACTS,
+    ERASE_MAILBOX,
+    ERASE_AUTHORITY_ADDRESSES,
+    ERASE_PERSON,
+];
 
 // The schema's own, which run before there is a schema.
 pub(crate) const LOCK_SCHEMA: &str = "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(7325093141)";

@@ -130,3 +130,25 @@ async fn f4_officers_are_reminded_before_the_deadline_and_the_unconfirmed_end_af
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_person_is_erased_and_the_record_still_verifies() {
+    on_both(|house| async move {
+        let at = address("alice@partner.example");
+        house.submit(&person("alice@partner.example"), "alice@partner.example").await;
+        house.submit(&person("bob@partner.example"), "bob@partner.example").await;
+        let before = house.directory.export_person(&at).await.unwrap();
+        assert_eq!(before["requests"].as_array().map(Vec::len), Some(1));
+        house.directory.erase_person(&at, &directory::Actor::System).await.unwrap();
+        let after = house.directory.export_person(&at).await.unwrap();
+        assert_eq!(after["requests"].as_array().map(Vec::len), Some(0));
+        assert_eq!(after["record"].as_array().map(Vec::len), Some(0));
+        let report = house.directory.verify_audit().await.unwrap();
+        assert_eq!(report.erased, 2);
+        let bob = house.directory.export_person(&address("bob@partner.example")).await.unwrap();
+        assert_eq!(bob["requests"].as_array().map(Vec::len), Some(1));
+        let inside = house.directory.erase_person(&house.employee.address, &directory::Actor::System).await;
+        assert!(matches!(inside, Err(Error::NotAllowed { .. })));
+    })
+    .await;
+}
