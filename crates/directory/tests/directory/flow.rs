@@ -152,3 +152,29 @@ async fn a_person_is_erased_and_the_record_still_verifies() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn t_62_an_unknown_ca_waits_for_two_officers() {
+    on_both(|house| async move {
+        let foreign = testkit::TestPki::new();
+        let alice = foreign.person("alice@partner.example", crypto::KeyKind::P256);
+        let (at, by) = (address("alice@partner.example"), directory::Actor::System);
+        let origin = directory::Origin::Officer;
+        let mut submission = directory::Submission::new(at, alice.certificate().clone(), origin, by);
+        let root = foreign.root().certificate().clone();
+        submission.intermediates = vec![foreign.ca().certificate().clone(), root.clone()];
+        let request = house.directory.submit(submission).await.unwrap();
+        assert_eq!((request.state(), request.unknown_authority()), (State::Received, true));
+        let waiting = house.directory.unknown_authorities().await.unwrap();
+        assert_eq!(waiting.first().and_then(|found| found.certificate.clone()), Some(root.clone()));
+        house.directory.propose_anchor(&root, house.officer.id, "seen their audit").await.unwrap();
+        let alone = house.directory.confirm_anchor(&root.sha256(), house.officer.id).await;
+        assert!(matches!(alone, Err(Error::NotAllowed { .. })), "{alone:?}");
+        let roles = directory::Roles::of([directory::Role::Officer]);
+        house.directory.set_roles(house.employee.id, roles, &directory::Actor::System).await.unwrap();
+        house.directory.confirm_anchor(&root.sha256(), house.employee.id).await.unwrap();
+        let request = house.directory.request(request.id()).await.unwrap().unwrap();
+        assert_eq!(request.state(), State::Checked);
+    })
+    .await;
+}
