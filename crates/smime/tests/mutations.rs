@@ -1,6 +1,6 @@
 //! CASES N-05, N-22: no change of a good message is a panic, or other content that is accepted.
 //!
-//! The seed is printed; `SEALPOST_SEED` sets it. The same 100,000 changes are made by every run with one seed.
+//! A failure names the seed; `SEALPOST_SEED` sets it. The same 100,000 changes are made by every run with one seed.
 
 use std::io::{Read as _, Write as _};
 
@@ -16,10 +16,12 @@ const MAIL: &[u8] = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject:
     Content-Type: text/plain\r\n\r\nPay 100 to Bob.\r\n";
 const TEXT: &[u8] = b"Content-Type: text/plain\r\n\r\nPay 100 to Bob.\r\n";
 
+fn seed() -> u64 {
+    std::env::var("SEALPOST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_124)
+}
+
 fn mutator() -> Mutator {
-    let seed = std::env::var("SEALPOST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_124);
-    println!("seed: {seed}");
-    Mutator::new(seed)
+    Mutator::new(seed())
 }
 
 fn spool_limits() -> SpoolLimits {
@@ -42,18 +44,16 @@ fn intact(der: &[u8]) -> Option<Vec<u8>> {
     good.then_some(content)
 }
 
-/// Runs `count` changes, half of them with lengths that are right, and gives how many were still accepted.
-fn run(mutator: &mut Mutator, good: &[u8], count: usize, accepted: impl Fn(&[u8]) -> Option<Vec<u8>>) -> usize {
+/// Runs `count` changes, half of them with lengths that are right.
+fn run(mutator: &mut Mutator, good: &[u8], count: usize, accepted: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     assert_eq!(accepted(good).as_deref(), Some(TEXT));
-    let (der, mut unharmed) = (Der::parse(good), 0);
+    let der = Der::parse(good);
     for number in 0..count {
         let mutant = if number % 2 == 0 { mutator.mutate(good) } else { mutator.mutate_elements(&der) };
         if let Some(content) = accepted(&mutant) {
-            assert!(content == TEXT, "accepted: {:02X?}\nof {:02X?}", content, mutant);
-            unharmed += 1;
+            assert!(content == TEXT, "seed {}, accepted: {:02X?}\nof {:02X?}", seed(), content, mutant);
         }
     }
-    unharmed
 }
 
 #[test]
@@ -63,8 +63,7 @@ fn n_05_mutants_of_signed_data_never_carry_other_content() {
     let mut writer = SignedDataWriter::new(SignerSettings::new(&alice).unwrap(), vec![], oids::ID_DATA, Vec::new());
     writer.write_all(TEXT).unwrap();
     let good = writer.finish().unwrap();
-    let unharmed = run(&mut mutator, &good, 45_000, intact);
-    println!("{unharmed} of 45000 changes touched nothing that counts");
+    run(&mut mutator, &good, 45_000, intact);
 }
 
 #[test]
@@ -130,7 +129,7 @@ fn n_05_mutants_of_whole_mails_never_carry_other_content() {
         for _ in 0..2_500 {
             let mutant = mutator.mutate(&good);
             if let Some(content) = accepted(&mutant) {
-                assert!(content == expected, "{}", String::from_utf8_lossy(&mutant));
+                assert!(content == expected, "seed {}: {}", seed(), String::from_utf8_lossy(&mutant));
             }
         }
     }
