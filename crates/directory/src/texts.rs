@@ -214,7 +214,7 @@ pub(crate) fn header(settings: &Settings, envelope: &Envelope<'_>, subject: &str
     let from = &settings.notify_from;
     let organisation = plain(&settings.organisation);
     let fields = [
-        ("Date", date(*at)),
+        ("Date", mime::date(at.to_unix())),
         ("From", named(&organisation, from)),
         ("To", to.to_string()),
         ("Subject", mime::encode_words(&plain(subject))),
@@ -232,18 +232,6 @@ fn named(name: &str, address: &Address) -> String {
     } else {
         format!("{} <{address}>", mime::encode_words(name))
     }
-}
-
-// RFC 5322 §3.3
-fn date(at: Time) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let parts = at.parts();
-    let day = usize::try_from(at.to_unix().div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
-    let month = usize::from(parts.month).saturating_sub(1);
-    let (weekday, month) = (DAYS.get(day).unwrap_or(&"Thu"), MONTHS.get(month).unwrap_or(&"Jan"));
-    let (hour, minute, second) = (parts.hour, parts.minute, parts.second);
-    format!("{weekday}, {} {month} {} {hour:02}:{minute:02}:{second:02} +0000", parts.day, parts.year)
 }
 
 fn name_of(certificate: &Certificate) -> String {

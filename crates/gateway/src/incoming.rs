@@ -116,7 +116,8 @@ fn judge(
         }
         Err(rejected) => {
             let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
-            if verdict.result == SmimeResult::Fail && settings.tampered == Tampered::Refuse {
+            // CASES T-24: what was encrypted is never refused; the answer would tell its sender about the content.
+            if verdict.result == SmimeResult::Fail && !verdict.decrypted && settings.tampered == Tampered::Refuse {
                 let why = verdict.reason.clone().unwrap_or_default();
                 return Err(Reply::new(550, "5.7.5", format!("the signature is not accepted: {why}")));
             }

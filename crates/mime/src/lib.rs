@@ -18,6 +18,7 @@
 mod address;
 mod builder;
 mod content_type;
+mod date;
 mod encoded_word;
 mod entity;
 mod error;
@@ -28,6 +29,7 @@ mod transfer;
 pub use address::{AddressError, Mailbox, VisibleFromError, parse_mailbox_list};
 pub use builder::{Attachment, MessageBuilder, seven_bit};
 pub use content_type::{ContentType, Disposition};
+pub use date::date;
 pub use encoded_word::{decode_words, encode_words};
 pub use entity::Entity;
 pub use error::{Error, Limits};
