@@ -163,19 +163,20 @@ impl<R: BufRead> EncryptedDataReader<R> {
     }
 
     fn content_key(&self, credentials: &[Credential]) -> Result<(usize, Zeroizing<Vec<u8>>), Error> {
-        let mut failure = Error::NoMatchingRecipient;
+        let (mut failure, mut unavailable) = (Error::NoMatchingRecipient, None);
         for (index, credential) in credentials.iter().enumerate() {
             for recipient in &self.recipients {
                 match recipient.content_key(credential.certificate(), credential.key(), self.cipher.key_length()) {
                     None => {}
                     Some(Ok(key)) if key.len() == self.cipher.key_length() => return Ok((index, key)),
-                    Some(Err(error @ crypto::Error::Unavailable { .. })) => return Err(error.into()),
+                    // CASES T-129: another key may be at hand; that this one is not, is the answer only after that.
+                    Some(Err(error @ crypto::Error::Unavailable { .. })) => unavailable = Some(error),
                     // CASES T-46: a RecipientInfo that cannot be used is passed over; another one may do.
                     Some(_) => failure = Error::DecryptionFailed,
                 }
             }
         }
-        Err(failure)
+        Err(unavailable.map_or(failure, Error::from))
     }
 
     fn content_key_from_secrets(

@@ -4,7 +4,7 @@
 //! algorithm and no provider trait: what a message may use is policy, and policy lives above.
 //!
 //! A [`PrivateKey`] does work and never gives itself away, so it can live in this process ([`SoftwareKey`]), in a
-//! token, or behind a service.
+//! PKCS #11 token ([`TokenKey`]), or behind a service.
 
 mod algorithm_identifier;
 mod brainpool;
@@ -24,6 +24,7 @@ mod rsa_fallback;
 mod signature;
 mod slh_dsa;
 mod software_key;
+mod token;
 
 pub use algorithm_identifier::AlgorithmIdentifier;
 pub use cipher::{ContentCipher, ContentParameters, Opener, Sealer};
@@ -40,3 +41,4 @@ pub use random::{constant_time_eq, random, random_array};
 pub use signature::{PssParameters, SignatureAlgorithm};
 pub use slh_dsa::SlhDsaParameterSet;
 pub use software_key::{KeyKind, SoftwareKey};
+pub use token::{Token, TokenEntry, TokenKey, TokenReference, TokenSecret, TokenSettings};

@@ -4,6 +4,7 @@
 
 mod der;
 mod postgres;
+mod softhsm;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use pki::{CertificateBuilder, Credential, EmailAddress, Issuer, Subject, TrustAn
 
 pub use der::{Der, Mutator};
 pub use postgres::Postgres;
+pub use softhsm::SoftHsm;
 pub use vectors::VectorSet;
 
 /// The moment at which tests happen: 2026-11-24T12:00:00Z.
