@@ -2,8 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use asn1::Time;
-use crypto::ContentCipher;
 use pki::TrustAnchors;
+use smime::Profile;
 
 use crate::database::Database;
 use crate::{Address, Clock, Error, Language, StoreKey, schema};
@@ -31,14 +31,14 @@ pub struct Settings {
     pub trust: TrustAnchors,
     /// How much has to be known about revocation when a certificate comes in.
     pub revocation: pki::Revocation,
-    /// What confirmation mails are encrypted with.
-    pub cipher: ContentCipher,
+    /// Which algorithms confirmation mails are encrypted with.
+    pub profile: Profile,
     /// Seals mail at rest.
     pub store_key: StoreKey,
 }
 
 impl Settings {
-    /// With seven days, German, AES-256-GCM, no trust anchor, and an officer for every certificate.
+    /// With seven days, German, current algorithms, no trust anchor, and an officer for every certificate.
     pub fn new(
         organisation: impl Into<String>,
         domains: impl IntoIterator<Item = impl Into<String>>,
@@ -57,7 +57,7 @@ impl Settings {
             automatic_approval: false,
             trust: TrustAnchors::new(),
             revocation: pki::Revocation::IfAvailable,
-            cipher: ContentCipher::Aes256Gcm,
+            profile: Profile::Modern,
             store_key,
         }
     }

@@ -10,7 +10,7 @@ pub enum Profile {
     /// Authenticated encryption, current algorithms.
     #[default]
     Modern,
-    /// For older Outlook: AES-CBC where nothing else is known of the recipient.
+    /// For older programs: AES-CBC where nothing else is known of the recipient, and RSA keys by PKCS #1 v1.5.
     Compatible,
     /// German market communication: RSASSA-PSS and RSAES-OAEP only (CASES S-71).
     Energy,
@@ -62,9 +62,12 @@ impl Profile {
             .unwrap_or(choices.unknown)
     }
 
-    /// How a content key travels to an RSA key: OAEP, always (CASES S-03).
+    /// How a content key travels to an RSA key: OAEP, but for recipients whose programs cannot read it (CASES S-03).
     pub fn transport(self) -> KeyTransportAlgorithm {
-        KeyTransportAlgorithm::oaep(DigestAlgorithm::Sha256)
+        match self {
+            Self::Compatible => KeyTransportAlgorithm::RsaPkcs1,
+            Self::Modern | Self::Energy | Self::Bsi | Self::Pq => KeyTransportAlgorithm::oaep(DigestAlgorithm::Sha256),
+        }
     }
 
     /// The signature algorithm for a key; `None` for keys that do not sign.
