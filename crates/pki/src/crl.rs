@@ -80,7 +80,6 @@ struct Entry {
     length: u32,
     issuer: u32,
     reason: RevocationReason,
-    unknown_critical: bool,
     date: Time,
 }
 
@@ -169,8 +168,6 @@ pub struct Revoked {
     pub on: Time,
     /// Why.
     pub reason: RevocationReason,
-    /// The entry has a critical extension that is not known.
-    pub(crate) unknown_critical: bool,
 }
 
 impl CertificateList {
@@ -188,12 +185,12 @@ impl CertificateList {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// All lists of a file: PEM with the label `X509 CRL`, or DER.
+    /// All lists of a file: PEM with the label `X509 CRL` among other things, DER, or bare base64.
     pub fn all_from(bytes: &[u8]) -> Result<Vec<Self>, Error> {
         if bytes.first() == Some(&0x30) {
             return Ok(vec![Self::from_der(bytes)?]);
         }
-        let blocks = asn1::parse_pem(bytes)?;
+        let blocks = crate::pem::blocks(bytes, "X509 CRL")?;
         let lists: Vec<_> = blocks
             .iter()
             .filter(|block| block.label == "X509 CRL")
@@ -296,11 +293,7 @@ impl CertificateList {
                 })
             }
         })
-        .map(|entry| Revoked {
-            on: entry.date,
-            reason: entry.reason,
-            unknown_critical: entry.unknown_critical,
-        })
+        .map(|entry| Revoked { on: entry.date, reason: entry.reason })
     }
 
     /// Whether the key of `issuer` made this list's signature.
@@ -376,11 +369,12 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, Error> {
         Some(Tag::UTC_TIME | Tag::GENERALIZED_TIME) => Some(tbs.time()?),
         _ => None,
     };
-    let (mut entries, mut issuers) = (Vec::new(), Vec::new());
+    let (mut entries, mut issuers, mut unknown_critical) = (Vec::new(), Vec::new(), None);
     if let Some(revoked) = tbs.optional(Tag::SEQUENCE)? {
-        parse_entries(der, revoked.reader("revokedCertificates")?, &mut entries, &mut issuers)?;
+        let revoked = revoked.reader("revokedCertificates")?;
+        unknown_critical = parse_entries(der, revoked, &mut entries, &mut issuers)?;
     }
-    let extensions = match tbs.context(0, "crlExtensions")? {
+    let mut extensions = match tbs.context(0, "crlExtensions")? {
         None => CrlExtensions::default(),
         Some(mut explicit) => {
             let (extensions, _) = parse_list(explicit.sequence("Extensions")?)?;
@@ -389,6 +383,11 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, Error> {
         }
     };
     tbs.finish()?;
+    // RFC 5280 §5.3: an entry that is not understood may mean another certificate than it seems to, so that the list
+    // shows of none that it is good.
+    if let (None, Some(oid)) = (extensions.unusable, unknown_critical) {
+        extensions.unusable = Some(Unusable::UnknownCritical(oid));
+    }
     entries.sort_by(|one: &Entry, other| serial_at(der, one).cmp(serial_at(der, other)));
     Ok(Inner {
         tbs: part_of(der, tbs_element.raw()),
@@ -405,13 +404,14 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, Error> {
     })
 }
 
+/// Gives a critical extension of an entry that is not known, if there is one.
 fn parse_entries(
     der: &[u8],
     mut reader: Reader<'_>,
     entries: &mut Vec<Entry>,
     issuers: &mut Vec<Vec<GeneralName>>,
-) -> Result<(), Error> {
-    let mut issuer = 0;
+) -> Result<Option<Oid>, Error> {
+    let (mut issuer, mut unknown_critical) = (0, None);
     while !reader.is_empty() {
         if entries.len() == CertificateList::MOST_ENTRIES {
             return Err(Error::TooLarge { what: "CRL", limit: CertificateList::MOST_ENTRIES });
@@ -419,7 +419,7 @@ fn parse_entries(
         let mut revoked = reader.sequence("revokedCertificate")?;
         let serial = part_of(der, revoked.integer()?.content());
         let date = revoked.time()?;
-        let (mut reason, mut unknown_critical) = (RevocationReason::Unspecified, false);
+        let mut reason = RevocationReason::Unspecified;
         if !revoked.is_empty() {
             let (extensions, _) = parse_list(revoked.sequence("crlEntryExtensions")?)?;
             for extension in &extensions {
@@ -435,22 +435,16 @@ fn parse_entries(
                         issuer = u32::try_from(issuers.len()).unwrap_or(u32::MAX);
                     }
                     oids::INVALIDITY_DATE => {}
-                    _ => unknown_critical |= extension.critical,
+                    oid if extension.critical => unknown_critical = Some(oid),
+                    _ => {}
                 }
             }
         }
         revoked.finish()?;
         let small = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        entries.push(Entry {
-            start: small(serial.start),
-            length: small(serial.len()),
-            issuer,
-            reason,
-            unknown_critical,
-            date,
-        });
+        entries.push(Entry { start: small(serial.start), length: small(serial.len()), issuer, reason, date });
     }
-    Ok(())
+    Ok(unknown_critical)
 }
 
 fn parse_extensions(list: &[Extension], encoding: Encoding, version: u32) -> CrlExtensions {

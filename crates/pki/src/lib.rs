@@ -20,6 +20,7 @@ mod name;
 mod ocsp;
 mod oids;
 mod path;
+mod pem;
 mod pkcs12;
 mod private_key;
 mod reason;
@@ -38,7 +39,7 @@ pub use name::{Attribute, Name};
 pub use ocsp::{OcspRefusal, OcspRequest, OcspResponse};
 pub use path::{
     Budget, Conformance, Explanation, Outcome, Path, PathCache, PathChecker, PathLimits, PathPolicy, Purpose, Rejected,
-    Revocation, RevocationStatus, Step,
+    Revocation, RevocationSource, RevocationSourceKind, RevocationStatus, Step, Verdict,
 };
 pub use pkcs12::{Integrity, Pkcs12, Pkcs12Builder, StoredCertificate, StoredKey};
 pub use private_key::{Protection, encrypt_private_key, private_key_from_der};

@@ -38,6 +38,11 @@ struct Inner {
     responses: Vec<SingleResponse>,
 }
 
+enum SignedBy<'a> {
+    Issuer,
+    Delegate(&'a Certificate),
+}
+
 /// `ResponderID ::= CHOICE { byName [1] Name, byKey [2] KeyHash }`
 enum Responder {
     Name(Name),
@@ -132,6 +137,21 @@ impl OcspResponse {
         Ok(Self(Arc::new(parse_basic(der, basic)?)))
     }
 
+    /// All responses of a file: PEM with the label `OCSP RESPONSE`, DER, or bare base64.
+    pub fn all_from(bytes: &[u8]) -> Result<Vec<Self>, Error> {
+        const LABEL: &str = "OCSP RESPONSE";
+        if bytes.first() == Some(&0x30) {
+            return Ok(vec![Self::from_der(bytes)?]);
+        }
+        let blocks = crate::pem::blocks(bytes, LABEL)?;
+        let responses: Vec<_> = blocks
+            .iter()
+            .filter(|block| block.label == LABEL)
+            .map(|block| Self::from_der(&block.der))
+            .collect::<Result<_, _>>()?;
+        if responses.is_empty() { Err(Error::NotFound { what: "OCSP response" }) } else { Ok(responses) }
+    }
+
     /// The bytes as they came.
     pub fn der(&self) -> &[u8] {
         &self.0.der
@@ -157,35 +177,51 @@ impl OcspResponse {
         self.0.responses.iter().any(|response| response.id.names(certificate, issuer))
     }
 
-    /// What it says about `certificate` at `at`; unknown unless signed by who may answer for `issuer`.
-    pub(crate) fn status(&self, certificate: &Certificate, issuer: &Certificate, at: Time) -> Status {
+    /// What it says about `certificate` at `at`, and the delegate who signed it, if it was one; unknown unless signed by
+    /// who may answer for `issuer`.
+    pub(crate) fn status(
+        &self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        at: Time,
+    ) -> (Status, Option<&Certificate>) {
         let mut about = self.0.responses.iter().filter(|response| response.id.names(certificate, issuer)).peekable();
-        if about.peek().is_none() || self.0.unknown_critical || !self.is_signed_for(issuer, at) {
-            return Status::Unknown;
+        if about.peek().is_none() || self.0.unknown_critical {
+            return (Status::Unknown, None);
         }
+        let delegate = match self.signer(issuer, at) {
+            None => return (Status::Unknown, None),
+            Some(SignedBy::Issuer) => None,
+            Some(SignedBy::Delegate(responder)) => Some(responder),
+        };
         let mut verdict = Status::Unknown;
         for response in about {
             match response.status_at(at) {
-                revoked @ Status::Revoked(_) => return revoked,
+                revoked @ Status::Revoked(_) => return (revoked, delegate),
                 Status::Good => verdict = Status::Good,
                 Status::Unknown => {}
             }
         }
-        verdict
+        (verdict, delegate)
     }
 
     /// Whether it is signed by `issuer`, or by a responder that `issuer` itself has authorised and whose
     /// certificate is valid at `at` (RFC 6960 §4.2.2.2).
     pub fn is_signed_for(&self, issuer: &Certificate, at: Time) -> bool {
-        let Ok(issuer_key) = issuer.public_key() else { return false };
+        self.signer(issuer, at).is_some()
+    }
+
+    fn signer(&self, issuer: &Certificate, at: Time) -> Option<SignedBy<'_>> {
+        let issuer_key = issuer.public_key().ok()?;
         if self.0.responder.is(issuer) && self.verify_with(issuer_key) {
-            return true;
+            return Some(SignedBy::Issuer);
         }
-        self.0.certificates.iter().any(|responder| {
+        let delegate = self.0.certificates.iter().find(|responder| {
             self.0.responder.is(responder)
                 && is_authorised(responder, issuer, issuer_key, at)
                 && responder.public_key().is_ok_and(|key| self.verify_with(key))
-        })
+        });
+        delegate.map(SignedBy::Delegate)
     }
 
     fn verify_with(&self, key: &PublicKey) -> bool {
@@ -197,8 +233,7 @@ impl OcspResponse {
 }
 
 // RFC 6960 §4.2.2.2: issued directly by the CA that the request names, for this very purpose (CASES T-51,
-// CVE-2022-1343). Its own revocation is not asked about, as id-pkix-ocsp-nocheck has it; such certificates are
-// short-lived.
+// CVE-2022-1343). Whether it was revoked itself is for who has the CRLs.
 fn is_authorised(responder: &Certificate, issuer: &Certificate, issuer_key: &PublicKey, at: Time) -> bool {
     responder.issuer() == issuer.subject()
         && responder.extended_key_usage().is_some_and(|usage| usage.contains(oids::OCSP_SIGNING))
@@ -372,7 +407,7 @@ fn parse_single(mut single: Reader<'_>) -> Result<SingleResponse, Error> {
                 None => RevocationReason::Unspecified,
             };
             info.finish()?;
-            Status::Revoked(Revoked { on, reason, unknown_critical: false })
+            Status::Revoked(Revoked { on, reason })
         }
         tag if tag == Tag::context(2) => Status::Unknown,
         _ => return Err(here.into()),

@@ -13,6 +13,7 @@ mod explanation;
 mod policy;
 mod policy_graph;
 mod revocation;
+mod sources;
 mod validate;
 
 use std::fmt;
@@ -21,9 +22,10 @@ use asn1::{Oid, Time};
 
 pub use budget::Budget;
 pub use cache::PathCache;
-pub use explanation::{Explanation, Outcome, Step};
+pub use explanation::{Explanation, Outcome, Step, Verdict};
 pub use policy::{Conformance, PathLimits, PathPolicy, Purpose, Revocation};
 pub(crate) use revocation::Status;
+pub use sources::{RevocationSource, RevocationSourceKind};
 pub(crate) use validate::leaf_failures;
 
 use crate::{Certificate, CertificateList, EmailAddress, OcspResponse, Reason, TrustAnchors};

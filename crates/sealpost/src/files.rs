@@ -179,21 +179,34 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
     Ok(files)
 }
 
-/// Revocation lists from files.
+/// Revocation lists from files and folders: DER, PEM, base64.
 pub(crate) fn crls(paths: &[PathBuf]) -> Result<Vec<CertificateList>, Stop> {
-    let mut lists = Vec::new();
-    for path in paths {
-        let found = CertificateList::all_from(&read(path)?)
-            .map_err(|error| Stop::failed(format_args!("{} holds no revocation list: {error}", path.display())))?;
-        lists.extend(found);
-    }
-    Ok(lists)
+    gather(paths, "revocation list", CertificateList::all_from)
 }
 
-/// OCSP responses from files in DER.
+/// OCSP responses from files and folders: DER, PEM, base64.
 pub(crate) fn ocsp(paths: &[PathBuf]) -> Result<Vec<OcspResponse>, Stop> {
-    let one = |path: &PathBuf| OcspResponse::from_der(&read(path)?).map_err(|error| unreadable(path, &error));
-    paths.iter().map(one).collect()
+    gather(paths, "OCSP response", OcspResponse::all_from)
+}
+
+/// A folder may hold other things as well; a file that was named may not.
+fn gather<T>(
+    paths: &[PathBuf],
+    what: &str,
+    all_from: impl Fn(&[u8]) -> Result<Vec<T>, pki::Error>,
+) -> Result<Vec<T>, Stop> {
+    let mut all = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let files = files_in(path)?;
+            all.extend(files.iter().filter_map(|file| all_from(&read(file).ok()?).ok()).flatten());
+            continue;
+        }
+        let found = all_from(&read(path)?)
+            .map_err(|error| Stop::failed(format_args!("{} holds no {what}: {error}", path.display())))?;
+        all.extend(found);
+    }
+    Ok(all)
 }
 
 /// The first line of a password file.

@@ -34,6 +34,11 @@ impl Stop {
         Self { hint: Some(hint.to_string()), ..self }
     }
 
+    /// What it says, in one line.
+    pub(crate) fn what(&self) -> String {
+        one_line(&self.what)
+    }
+
     /// Says it on standard error, in the two lines that programs may rely on.
     pub(crate) fn report(&self) -> ExitCode {
         let (word, status) = match self.kind {

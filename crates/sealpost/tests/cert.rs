@@ -129,3 +129,39 @@ fn certs_only_messages_bring_certificates() {
     let (status, out, _) = sealpost("cert find Amazon pkcs7-pyca/amazon-roots.p7b pkcs7-pyca/amazon-roots.der");
     assert_eq!((status, out.lines().count()), (0, 4), "{out}");
 }
+
+#[test]
+fn check_reads_lists_and_answers_in_any_form_and_from_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let crl = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/pkits/crls/GoodCACRL.crl")).unwrap();
+    let list = pki::CertificateList::from_der(&crl).unwrap();
+    let base64: String = list.to_pem().lines().filter(|line| !line.starts_with("-----")).collect::<Vec<_>>().join("\n");
+    std::fs::write(folder.path().join("a.pem"), list.to_pem()).unwrap();
+    std::fs::write(folder.path().join("b.txt"), base64).unwrap();
+    let check = "cert check pkits/certs/InvalidRevokedEETest3EE.crt --trust pkits/certs/TrustAnchorRootCertificate.crt \
+                 --with pkits/certs --at 2026-09-01 --revocation required --explain --crl";
+    for lists in [
+        "pkits/crls".to_owned(),
+        format!("{0}/a.pem pkits/crls/TrustAnchorRootCRL.crl", folder.path().display()),
+        format!("{0}/b.txt pkits/crls/TrustAnchorRootCRL.crl", folder.path().display()),
+    ] {
+        let (status, out, err) = sealpost(&format!("{check} {lists}"));
+        assert_eq!(status, 1, "{lists}: {err}");
+        assert!(out.contains("verdict: refused, [0] was revoked on"), "{out}");
+    }
+    // What is no list says nothing: required and unknown is no, and where nothing is required it is an error.
+    let (status, _, err) = sealpost(&format!("{check} rfc9216/ca.rsa.crt"));
+    assert_eq!(status, 1);
+    assert!(err.contains("note: rfc9216/ca.rsa.crt holds no revocation list"), "{err}");
+    let (status, _, _) = sealpost(&format!("{} rfc9216/ca.rsa.crt", check.replace("required", "if-available")));
+    assert_eq!(status, 2);
+    // A broken intermediate certificate is as good as none.
+    let broken = folder.path().join("broken.crt");
+    std::fs::write(&broken, [0x30, 0x82, 0x01, 0x00, 0x30]).unwrap();
+    let (status, _, err) = sealpost(&format!(
+        "cert check rfc9216/dana.encrypt.crt --trust rfc9216/ca.rsa.crt --at 2026-01-01 --with {}",
+        broken.display()
+    ));
+    assert_eq!(status, 1);
+    assert!(err.starts_with("note: cannot read ") && err.contains("refused: "), "{err}");
+}

@@ -3,6 +3,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::budget::Exhausted;
+use super::explanation::Verdict;
 use super::validate::{self, Failure};
 use super::{Budget, Explanation, Path, PathChecker, Refusal, Rejected, Revocation, RevocationStatus, revocation};
 use crate::{Certificate, Reason, keys};
@@ -85,7 +86,7 @@ impl<'a> Search<'a> {
                     reason: Reason::ChainTooComplex,
                 };
                 let explanation =
-                    Explanation { certificates: vec![leaf.clone()], steps: leaf_steps, others: Vec::new() };
+                    Explanation { certificates: vec![leaf.clone()], steps: leaf_steps, ..Explanation::default() };
                 // What was found out before stands if it tells more.
                 self.record(std::slice::from_ref(leaf), failure, RevocationStatus::Unchecked, explanation);
                 Err(self.rejected(leaf))
@@ -218,7 +219,7 @@ impl<'a> Search<'a> {
         self.budget.path()?;
         let policy = self.checker.policy;
         let mut explanation =
-            Explanation { certificates: chain.to_vec(), steps: leaf_steps.to_vec(), others: Vec::new() };
+            Explanation { certificates: chain.to_vec(), steps: leaf_steps.to_vec(), ..Explanation::default() };
         let validated = validate::validate(chain, policy, self.budget, &mut explanation)
             .and_then(|policies| self.check_trust(chain, &mut explanation).map(|()| policies));
         let policies = match validated {
@@ -244,6 +245,8 @@ impl<'a> Search<'a> {
         let others = std::mem::take(&mut self.others);
         let earlier = self.best.take().map(|attempt| attempt.failure.reason);
         explanation.others = others.into_iter().chain(earlier).collect();
+        let until = chain.iter().map(|certificate| certificate.validity().not_after).min().unwrap_or(policy.at);
+        explanation.verdict = Some(Verdict::Accepted { until, revocation, policies: policies.clone() });
         Ok(Some(Path {
             leaf,
             certificates: chain.to_vec(),
@@ -289,7 +292,8 @@ impl<'a> Search<'a> {
             _ => ("RFC 5280 §6.1.3 (a)(4)", "the issuer is at hand and trusted"),
         };
         let certificate = chain.len().saturating_sub(1);
-        let explanation = Explanation { certificates: chain.clone(), steps: leaf_steps.to_vec(), others: Vec::new() };
+        let explanation =
+            Explanation { certificates: chain.clone(), steps: leaf_steps.to_vec(), ..Explanation::default() };
         let failure = Failure { certificate, section, rule, reason };
         self.record(&chain, failure, RevocationStatus::Unchecked, explanation);
     }
@@ -323,6 +327,8 @@ impl<'a> Search<'a> {
         let refusal = match self.best {
             Some(Attempt { failure, certificate, revocation, mut explanation }) => {
                 explanation.others = self.others;
+                let (reason, certificate_index) = (failure.reason.clone(), failure.certificate);
+                explanation.verdict = Some(Verdict::Refused { reason, certificate: certificate_index, revocation });
                 let is_leaf = failure.certificate == 0;
                 Refusal { reason: failure.reason, certificate, is_leaf, address, revocation, explanation }
             }
@@ -332,7 +338,15 @@ impl<'a> Search<'a> {
                 is_leaf: true,
                 address,
                 revocation: RevocationStatus::Unchecked,
-                explanation: Explanation { certificates: vec![leaf.clone()], ..Explanation::default() },
+                explanation: Explanation {
+                    certificates: vec![leaf.clone()],
+                    verdict: Some(Verdict::Refused {
+                        reason: Reason::IssuerUnknown,
+                        certificate: 0,
+                        revocation: RevocationStatus::Unchecked,
+                    }),
+                    ..Explanation::default()
+                },
             },
         };
         Rejected(Box::new(refusal))

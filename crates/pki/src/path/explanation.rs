@@ -1,13 +1,42 @@
 use std::fmt;
 
+use asn1::{Oid, Time};
+
+use super::RevocationStatus;
 use crate::{Certificate, Reason};
 
-/// Each rule that mattered for a verdict, in the order it was looked at.
+/// Why a certificate may be used, or may not: the path that was judged, each rule that mattered in the order it was
+/// looked at, and the verdict. The prompt, the officer's board and the API show the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Explanation {
     pub(super) certificates: Vec<Certificate>,
     pub(super) steps: Vec<Step>,
     pub(super) others: Vec<Reason>,
+    pub(super) verdict: Option<Verdict>,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It may be used for what was asked.
+    Accepted {
+        /// No certificate of the path ends before this.
+        until: Time,
+        /// What is known about revocation.
+        revocation: RevocationStatus,
+        /// The policies that hold along the path.
+        policies: Vec<Oid>,
+    },
+    /// It may not.
+    Refused {
+        /// The most telling reason.
+        reason: Reason,
+        /// Index into [`Explanation::certificates`] of the one that the reason speaks of.
+        certificate: usize,
+        /// What is known about revocation.
+        revocation: RevocationStatus,
+    },
 }
 
 /// One rule, and how a certificate fared.
@@ -52,6 +81,11 @@ impl Explanation {
         &self.others
     }
 
+    /// How it ended; there in every explanation that a check hands out.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()
+    }
+
     pub(super) fn passed(&mut self, certificate: usize, section: &'static str, rule: &'static str) {
         self.steps.push(Step { section, rule, certificate, outcome: Outcome::Passed, detail: None });
     }
@@ -93,6 +127,14 @@ impl fmt::Display for Explanation {
         for other in &self.others {
             writeln!(f, "another path failed: {other}")?;
         }
-        Ok(())
+        match &self.verdict {
+            Some(Verdict::Accepted { until, revocation, .. }) => {
+                writeln!(f, "verdict: accepted, good until {until}, revocation {revocation}")
+            }
+            Some(Verdict::Refused { reason, certificate, .. }) => {
+                writeln!(f, "verdict: refused, [{certificate}] {reason}")
+            }
+            None => Ok(()),
+        }
     }
 }

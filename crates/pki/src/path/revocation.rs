@@ -5,7 +5,7 @@ use super::validate::Failure;
 use super::{Conformance, Explanation, PathChecker, PathPolicy, Purpose, Revocation, RevocationStatus};
 use crate::crl::{RevocationReason, Revoked, Unusable};
 use crate::extensions::{DistributionPoint, DistributionPointName, GeneralName, KeyUsage, ReasonFlags};
-use crate::{Certificate, CertificateList, Name, Reason, TrustAnchors, keys};
+use crate::{Certificate, CertificateList, Name, Reason, TrustAnchors, keys, oids};
 
 /// What one source, or all together, say about one certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn status_of(
     findings: &mut Vec<String>,
 ) -> Status {
     let Some(issuer) = above.first() else { return Status::Unknown };
-    let by_ocsp = ocsp_status(search, certificate, issuer, findings);
+    let by_ocsp = ocsp_status(search, certificate, issuer, above, findings);
     match by_ocsp {
         Status::Revoked(_) => by_ocsp,
         _ => match crl_status(search, certificate, above, findings) {
@@ -70,11 +70,13 @@ fn ocsp_status(
     search: &mut Search<'_>,
     certificate: &Certificate,
     issuer: &Certificate,
+    above: &[Certificate],
     findings: &mut Vec<String>,
 ) -> Status {
     let policy = search.checker.policy;
     let mut status = Status::Unknown;
-    for response in &search.checker.ocsp {
+    for index in 0..search.checker.ocsp.len() {
+        let Some(&response) = search.checker.ocsp.get(index) else { continue };
         if !response.is_about(certificate, issuer) {
             continue;
         }
@@ -82,7 +84,16 @@ fn ocsp_status(
         if search.budget.signature().is_err() {
             return status;
         }
-        match response.status(certificate, issuer, policy.at) {
+        let (found, delegate) = response.status(certificate, issuer, policy.at);
+        // RFC 6960 §4.2.2.2.1: a delegate may be revoked, too, unless its certificate says that nobody needs to look.
+        let revocable = delegate.filter(|delegate| delegate.extensions().get(oids::OCSP_NOCHECK).is_none());
+        if let Some(delegate) = revocable
+            && matches!(crl_status(search, delegate, above, &mut Vec::new()), Status::Revoked(_))
+        {
+            findings.push(format!("the OCSP responder {delegate} was revoked"));
+            continue;
+        }
+        match found {
             Status::Unknown => findings.push(format!(
                 "the OCSP response of {} says nothing that counts: not good, not current, or not signed by who may",
                 response.produced_at()
@@ -114,8 +125,13 @@ fn crl_status(
         crl_issuer: Vec::new(),
     };
     let points = certificate.extensions().crl_distribution_points();
+    // CASES S-26: of several lists for one scope the newest decides, so it is asked first.
+    let mut newest_first: Vec<usize> = (0..search.checker.crls.len()).collect();
+    newest_first.sort_by_key(|&index| {
+        std::cmp::Reverse(search.checker.crls.get(index).map(|list| (list.this_update(), list.number())))
+    });
     for point in points.iter().chain([&implicit]) {
-        for index in 0..search.checker.crls.len() {
+        for &index in &newest_first {
             let Some(&list) = search.checker.crls.get(index) else { continue };
             if list.is_delta() || !in_scope(list, point, certificate) {
                 continue;

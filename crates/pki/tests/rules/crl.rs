@@ -191,3 +191,29 @@ fn t_50_a_million_entries_are_found_in_their_place() {
     let huge = vec![0x30; CertificateList::MOST_BYTES + 1];
     assert!(matches!(CertificateList::from_der(&huge), Err(pki::Error::TooLarge { .. })));
 }
+
+#[test]
+fn t_50_an_entry_that_is_not_understood_clears_nobody() {
+    let root = Holder::root("Root", &[]);
+    let (alice, bob) = (root.person("alice@example.org").certificate, root.person("bob@example.org").certificate);
+    let entry = |critical| vec![(asn1::Oid::new("1.2.3.4"), critical, vec![5, 0])];
+    let with = |critical| Crl {
+        revoked: vec![(bob.serial().content().to_vec(), "2026-08-01", entry(critical))],
+        ..Crl::default()
+    };
+    assert_eq!(status(&root, &alice, &[root.crl(&with(false))]), "good");
+    // RFC 5280 §5.3: the whole list, not that entry alone.
+    assert_eq!(status(&root, &alice, &[root.crl(&with(true))]), "unknown");
+    assert_eq!(status(&root, &bob, &[root.crl(&with(true))]), "revoked");
+}
+
+#[test]
+fn s_26_the_newest_list_decides_in_whatever_order_they_come() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    // Both are within their time; between the two alice was revoked.
+    let before = root.crl(&Crl { this_update: "2026-08-30", next_update: Some("2026-09-30"), ..Crl::default() });
+    let after = root.crl(&Crl { revoked: Crl::of(&alice).revoked, extensions: vec![number(2)], ..Crl::default() });
+    assert_eq!(status(&root, &alice, &[before.clone(), after.clone()]), "revoked");
+    assert_eq!(status(&root, &alice, &[after, before]), "revoked");
+}

@@ -149,6 +149,18 @@ fn t_49_mailboxes_outside_ascii() {
     assert_eq!(idn.verdicts(&name("X"), &[smtp_utf8("j\u{f6}rg@a.xn--mller-kva.example")]), IN);
     assert_eq!(idn.verdicts(&name("X"), &[smtp_utf8("j\u{f6}rg@xn--mller-kva.example")]), OUT);
     assert_eq!(idn.verdicts(&name("X"), &[smtp_utf8("j\u{f6}rg@a.m\u{fc}ller.example")]), UNREADABLE);
+    // Twenty on each side, by local parts of many scripts and domains of every relation.
+    let locals =
+        ["j\u{f6}rg", "\u{4f60}\u{597d}", "\u{43f}\u{43e}\u{447}\u{442}\u{430}", "\u{3b1}.\u{3b2}", "a\u{308}"];
+    for local in locals {
+        for inside in ["example.com", "Example.Com", "EXAMPLE.COM", "exAmple.com"] {
+            assert_eq!(domain.verdicts(&name("X"), &[smtp_utf8(&format!("{local}@{inside}"))]), IN, "{local}@{inside}");
+        }
+        for outside in ["example.org", "b.example.com", "xexample.com", "example.com.evil.org"] {
+            let mailbox = smtp_utf8(&format!("{local}@{outside}"));
+            assert_eq!(domain.verdicts(&name("X"), &[mailbox]), OUT, "{local}@{outside}");
+        }
+    }
     // An otherName that is not even UTF-8 is not let through either.
     let broken = smtp_utf8("j\u{f6}rg@example.com").into_iter().map(|b| if b == 0xC3 { 0xFF } else { b }).collect();
     assert_eq!(domain.verdicts(&name("X"), &[broken]), UNREADABLE);

@@ -2,7 +2,9 @@
 
 use pki::{Certificate, OcspRequest, OcspResponse, PathChecker, PathPolicy, Revocation, RevocationStatus};
 
-use crate::support::{Answer, EMAIL_PROTECTION, Holder, OCSP_SIGNING, blank, der, name, purposes, validity};
+use crate::support::{
+    Answer, Crl, EMAIL_PROTECTION, Holder, ISSUING_POINT, OCSP_SIGNING, blank, der, name, number, purposes, validity,
+};
 use crate::{anchors, policy};
 
 fn status(root: &Holder, leaf: &Certificate, responses: &[OcspResponse]) -> &'static str {
@@ -98,4 +100,35 @@ fn t_51_the_nonce_must_be_ours() {
     assert!(!request.is_answered_by(&answer(Some(vec![8; 32]))));
     assert!(!request.is_answered_by(&answer(Some(vec![7; 31]))));
     assert!(!request.is_answered_by(&answer(Some(vec![]))));
+}
+
+#[test]
+fn t_51_a_revoked_delegate_says_nothing() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let delegate = |extra: Vec<(asn1::Oid, bool, Vec<u8>)>| {
+        let extensions = [vec![purposes(&[OCSP_SIGNING])], extra].concat();
+        root.issue(&blank(name("Responder"), extensions))
+    };
+    let (plain, nocheck) =
+        (delegate(vec![]), delegate(vec![(asn1::Oid::new("1.3.6.1.5.5.7.48.1.5"), false, vec![5, 0])]));
+    for (responder, expected) in [(&plain, "revocation-unknown"), (&nocheck, "ok")] {
+        let answer = Answer { with_certificate: true, ..Answer::good() };
+        let response = responder.ocsp(&root.certificate, &alice, &answer);
+        assert_eq!(status(&root, &alice, std::slice::from_ref(&response)), "good");
+        // Nothing else is known of alice: the list covers the responder's reasons, and alice is not asked about by it.
+        let list =
+            root.crl(&Crl { extensions: vec![number(1), only_some_reasons()], ..Crl::of(&responder.certificate) });
+        let policy = PathPolicy { revocation: Revocation::Required, ..policy() };
+        let trusted = anchors(&[&root]);
+        let (responses, lists) = ([response], [list]);
+        let outcome = PathChecker::new(&trusted, &policy).ocsp(&responses).crls(&lists).check(&alice);
+        assert_eq!(outcome.map_or_else(|rejected| rejected.reason().code(), |_| "ok"), expected);
+    }
+}
+
+/// An issuing distribution point for key compromise alone, so that the list clears nobody.
+fn only_some_reasons() -> (asn1::Oid, bool, Vec<u8>) {
+    let inside = der(|w| w.primitive(asn1::Tag::context(3), &der(|w| w.named_bits(&[1]))[2..]));
+    (ISSUING_POINT, true, der(|w| w.sequence(|w| w.raw(&inside))))
 }

@@ -1,7 +1,9 @@
 //! `sealpost cert check`: the path, each rule that mattered, and the verdict.
 
+use std::path::PathBuf;
+
 use asn1::{Oid, Time};
-use pki::{EmailAddress, Explanation, Outcome, Path, PathChecker, PathPolicy, Reason, Rejected};
+use pki::{Certificate, EmailAddress, Explanation, Outcome, Path, PathChecker, PathPolicy, Reason, Rejected, Verdict};
 use serde_json::{Value, json};
 
 use super::{Check, Purpose, Revocation, describe};
@@ -12,10 +14,12 @@ pub(super) fn run(arguments: &Check) -> Result<(), Stop> {
     let policy = policy(arguments)?;
     let leaf = files::certificate(&arguments.input)?;
     let anchors = files::anchors(&arguments.trust)?;
-    let mut between = files::certificates(&arguments.with)?;
+    let mut between = intermediates(arguments)?;
     // A chain in the certificate's own file helps as well.
     between.extend(files::certificates(std::slice::from_ref(&arguments.input)).unwrap_or_default());
-    let (crls, ocsp) = (files::crls(&arguments.crl)?, files::ocsp(&arguments.ocsp)?);
+    let required = policy.revocation == pki::Revocation::Required;
+    let crls = vouchers(&arguments.crl, required, files::crls)?;
+    let ocsp = vouchers(&arguments.ocsp, required, files::ocsp)?;
     let outcome = PathChecker::new(&anchors, &policy).intermediates(&between).crls(&crls).ocsp(&ocsp).check(&leaf);
     if arguments.json {
         println!("{:#}", to_json(&outcome, policy.at));
@@ -29,6 +33,37 @@ pub(super) fn run(arguments: &Check) -> Result<(), Stop> {
             None => stop,
         }
     })
+}
+
+/// An issuer's certificate that is broken is as good as none: the path decides.
+fn intermediates(arguments: &Check) -> Result<Vec<Certificate>, Stop> {
+    let mut all = Vec::new();
+    for path in &arguments.with {
+        match files::certificates_in(path) {
+            Ok(found) => all.extend(found),
+            Err(stop) if path.exists() => eprintln!("note: {}, so it is left out", stop.what()),
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(all)
+}
+
+/// What says that certificates are good. One that cannot be read says nothing: where it is required that something does,
+/// that decides; elsewhere it would go unnoticed, and is an error.
+fn vouchers<T>(
+    paths: &[PathBuf],
+    required: bool,
+    read: impl Fn(&[PathBuf]) -> Result<Vec<T>, Stop>,
+) -> Result<Vec<T>, Stop> {
+    let mut all = Vec::new();
+    for path in paths {
+        match read(std::slice::from_ref(path)) {
+            Ok(found) => all.extend(found),
+            Err(stop) if required && path.exists() => eprintln!("note: {}, so it says nothing", stop.what()),
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(all)
 }
 
 fn policy(arguments: &Check) -> Result<PathPolicy, Stop> {
@@ -90,6 +125,10 @@ fn to_json(outcome: &Result<Path, Rejected>, at: Time) -> Value {
         Err(rejected) => (false, rejected.revocation(), Some(rejected)),
     };
     let explanation = explanation(outcome);
+    let until = match explanation.verdict() {
+        Some(Verdict::Accepted { until, .. }) => Some(until.to_string()),
+        _ => None,
+    };
     let steps: Vec<Value> = explanation
         .steps()
         .iter()
@@ -109,6 +148,7 @@ fn to_json(outcome: &Result<Path, Rejected>, at: Time) -> Value {
         "text": reason.map(ToString::to_string),
         "at": at.to_string(),
         "revocation": revocation.to_string(),
+        "until": until,
         "policies": outcome.as_ref().map(|path| path.policies().iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap_or_default(),
         "path": explanation.certificates().iter().map(describe::to_json).collect::<Vec<_>>(),
         "explanation": steps,
