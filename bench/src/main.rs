@@ -1,1 +1,37 @@
-fn main() { println!("{}", openssl::version::version()); }
+//! Benchmarks against peers, in this process and as whole processes, with their peak memory.
+//!
+//! `cargo xtask bench` builds and runs it; see `docs/reference/benchmarks.md` for what it found.
+
+use std::time::Duration;
+
+mod floor;
+mod material;
+mod measure;
+mod ours;
+mod peer;
+mod report;
+mod rows;
+
+use measure::Effort;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let flag = |name: &str| arguments.iter().any(|argument| argument == name);
+    let value = |name: &str| {
+        arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1)).cloned()
+    };
+    let quick = flag("--quick");
+    let effort = Effort {
+        rounds: if quick { 7 } else { 31 },
+        slice: Duration::from_millis(if quick { 10 } else { 40 }),
+    };
+    let heavy = Effort { rounds: if quick { 3 } else { 31 }, slice: Duration::from_millis(1) };
+    let material = material::Material::new();
+    let only = value("--only").unwrap_or_default();
+    let mut plan = rows::Plan { material: &material, effort, heavy, only: &only, rows: Vec::new() };
+    measure::pin();
+    plan.small_mails();
+    plan.large_mails(if quick { 16 << 20 } else { 100 << 20 });
+    measure::unpin();
+    plan.two_threads();
+}

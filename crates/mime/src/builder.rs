@@ -1,4 +1,4 @@
-use crate::{Entity, Error, Field, Header, Limits, encode_quoted_printable, encode_words, is_seven_bit};
+use crate::{Field, encode_quoted_printable, encode_words, is_seven_bit};
 
 /// Builds a message: plain text, with attachments if any. What is put in cannot break out of its place (CASES T-82).
 #[derive(Debug, Clone, Default)]
@@ -148,74 +148,10 @@ pub(crate) fn boundary_for(parts: &[&[u8]]) -> String {
     }
 }
 
-/// Prepares an entity for signing: CRLF line ends, and nothing that a relay might change (RFC 8551 §3.1.2, §3.1.3).
-///
-/// Parts in 8-bit or binary are transfer-encoded. What somebody else signed or encrypted is never touched (CASES S-08).
-pub fn seven_bit(entity: &[u8], limits: &Limits) -> Result<Vec<u8>, Error> {
-    let mut canonical = crate::CrlfWriter::new(Vec::with_capacity(entity.len()));
-    std::io::Write::write_all(&mut canonical, entity)?;
-    let canonical = canonical.finish();
-    if is_seven_bit(&canonical) {
-        return Ok(canonical);
-    }
-    let parsed = Entity::parse(&canonical, limits)?;
-    Ok(encode_part(&parsed))
-}
-
-fn encode_part(entity: &Entity) -> Vec<u8> {
-    let essence = entity.essence();
-    let untouchable = matches!(essence.as_str(), "multipart/signed" | "multipart/encrypted") || entity.is_ambiguous();
-    let whole = || [entity.header_bytes(), entity.body()].concat();
-    if untouchable || is_seven_bit(&whole()) {
-        return whole();
-    }
-    let mut header = entity.header().clone();
-    if !entity.parts().is_empty() {
-        let parts: Vec<Vec<u8>> = entity.parts().iter().map(encode_part).collect();
-        let boundary = header
-            .content_type()
-            .and_then(|content_type| content_type.parameter("boundary").map(str::to_owned))
-            .unwrap_or_default();
-        header.retain(|field| !field.is("Content-Transfer-Encoding"));
-        let mut out = seven_bit_header(&header);
-        for part in parts {
-            out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-            out.extend_from_slice(&part);
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-        return out;
-    }
-    let text = essence.starts_with("text/");
-    header.replace(Field::new("Content-Transfer-Encoding", if text { "quoted-printable" } else { "base64" }));
-    let body = entity.decoded_body();
-    let mut out = seven_bit_header(&header);
-    if text {
-        out.extend_from_slice(&encode_quoted_printable(&body));
-        return out;
-    }
-    let mut writer = crate::Base64Writer::new(out);
-    let _ = std::io::Write::write_all(&mut writer, &body);
-    writer.finish().unwrap_or_default()
-}
-
-// RFC 6532 headers with raw UTF-8 become encoded words.
-fn seven_bit_header(header: &Header) -> Vec<u8> {
-    let mut out = Vec::new();
-    for field in header.fields() {
-        if field.raw().is_ascii() {
-            out.extend_from_slice(field.raw());
-        } else {
-            out.extend_from_slice(Field::new(field.name(), &encode_words(&field.text())).raw());
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Entity, Limits};
 
     #[test]
     fn what_is_built_reads_back() {
@@ -236,17 +172,5 @@ mod tests {
         assert_eq!(entity.first_text().unwrap(), "Grüße\r\nEnde");
         assert_eq!(entity.parts()[1].decoded_body(), [0, 255, 10]);
         assert_eq!(entity.parts()[1].file_name().unwrap(), "Zertifikat ä.cer");
-    }
-
-    #[test]
-    fn s_08_only_unsigned_parts_are_encoded() {
-        let signed = "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n\r\nä\r\n--s\r\n\r\nsig\r\n--s--\r\n";
-        assert_eq!(seven_bit(signed.as_bytes(), &Limits::default()).unwrap(), signed.as_bytes());
-        let mixed = "Content-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: text/plain; charset=utf-8\n\nä\n--m\n\nplain\n--m--\n";
-        let encoded = seven_bit(mixed.as_bytes(), &Limits::default()).unwrap();
-        assert!(is_seven_bit(&encoded));
-        let entity = Entity::parse(&encoded, &Limits::default()).unwrap();
-        assert_eq!(entity.parts()[0].text(), "ä");
-        assert_eq!(entity.parts()[1].body(), b"plain");
     }
 }

@@ -1,6 +1,6 @@
 use std::io::BufRead;
 
-use crate::{ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, parse_mailbox_list};
+use crate::{ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, encode_words, parse_mailbox_list};
 
 /// A header section: its fields in order, byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -207,6 +207,20 @@ impl Header {
             _ => Err(VisibleFromError::SeveralAddresses),
         }
     }
+}
+
+/// The fields and the empty line, 7-bit: raw UTF-8 (RFC 6532 §3.2) becomes encoded words.
+pub(crate) fn seven_bit_fields(header: &Header) -> Vec<u8> {
+    let mut out = Vec::new();
+    for field in header.fields() {
+        if field.raw().is_ascii() {
+            out.extend_from_slice(field.raw());
+        } else {
+            out.extend_from_slice(Field::new(field.name(), &encode_words(&field.text())).raw());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out
 }
 
 /// Reads through the next LF, at most `limit` octets.

@@ -24,10 +24,12 @@ mod entity;
 mod error;
 mod header;
 mod multipart;
+mod quoted_printable;
+mod seven_bit;
 mod transfer;
 
 pub use address::{AddressError, Mailbox, VisibleFromError, parse_mailbox_list};
-pub use builder::{Attachment, MessageBuilder, seven_bit};
+pub use builder::{Attachment, MessageBuilder};
 pub use content_type::{ContentType, Disposition};
 pub use date::date;
 pub use encoded_word::{decode_words, encode_words};
@@ -35,6 +37,8 @@ pub use entity::Entity;
 pub use error::{Error, Limits};
 pub use header::{Field, Header};
 pub use multipart::{PartEnd, PartReader};
+pub use quoted_printable::{QuotedPrintableReader, QuotedPrintableWriter};
+pub use seven_bit::{SevenBit, SevenBitScan, seven_bit};
 pub use transfer::{
     Base64Reader, Base64Writer, CrlfWriter, decode_base64, decode_quoted_printable, encode_base64,
     encode_quoted_printable, is_seven_bit,

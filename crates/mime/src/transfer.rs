@@ -2,6 +2,8 @@ use std::io::{self, BufRead, Read, Write};
 
 use base64_simd::{Out, STANDARD};
 
+use crate::QuotedPrintableWriter;
+
 /// Base64 without line breaks.
 pub fn encode_base64(octets: &[u8]) -> String {
     STANDARD.encode_to_string(octets)
@@ -206,38 +208,12 @@ impl<R: BufRead> Read for Base64Reader<R> {
     }
 }
 
-/// Quoted-printable (RFC 2045 §6.7) of text with CRLF line ends; safe for signing (no trailing blanks, no `From `).
+/// Quoted-printable of text: what [`QuotedPrintableWriter`] writes.
 pub fn encode_quoted_printable(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len() + octets.len() / 8);
-    for line in octets.split_inclusive(|&b| b == b'\n') {
-        let (text, end) = match line.strip_suffix(b"\n") {
-            Some(text) => (text.strip_suffix(b"\r").unwrap_or(text), true),
-            None => (line, false),
-        };
-        let mut column = 0;
-        for (index, &byte) in text.iter().enumerate() {
-            let last = index + 1 == text.len();
-            // RFC 8551 §3.1.3: a line that begins with `From ` or `-` must survive as it is.
-            let literal = matches!(byte, b'!'..=b'<' | b'>'..=b'~')
-                && !(index == 0 && matches!(byte, b'F' | b'.' | b'-'))
-                || (matches!(byte, b' ' | b'\t') && !last);
-            let width = if literal { 1 } else { 3 };
-            if column + width > 75 {
-                out.extend_from_slice(b"=\r\n");
-                column = 0;
-            }
-            if literal {
-                out.push(byte);
-            } else {
-                out.extend_from_slice(format!("={byte:02X}").as_bytes());
-            }
-            column += width;
-        }
-        if end {
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-    out
+    let mut writer = QuotedPrintableWriter::new(Vec::with_capacity(octets.len() + octets.len() / 8));
+    // Writing to memory does not fail.
+    let _ = writer.write_all(octets);
+    writer.finish().unwrap_or_default()
 }
 
 /// Decodes quoted-printable; what is malformed stays as it is.

@@ -1,0 +1,68 @@
+//! The same work by our crates.
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::Arc;
+
+use cms::{SignedDataReader, SignedDataWriter, SignerSettings, oids};
+use crypto::ContentCipher;
+use pki::{Credential, PathCache};
+use smime::{Decryptor, Encryptor, Limits, Policy, Sender, SignatureForm, Signer, Verifier};
+
+use crate::material::{Material, Person};
+
+pub fn limits() -> Limits {
+    Limits::in_folder(std::env::temp_dir())
+}
+
+pub fn policy(material: &Material, cache: bool) -> Policy {
+    let mut policy = Policy::new(material.anchors(), material.now, limits());
+    policy.cache = cache.then(|| Arc::new(PathCache::new()));
+    policy
+}
+
+/// Opaque, in DER.
+pub fn sign_der(person: &Person, material: &Material, entity: &[u8]) -> Vec<u8> {
+    let settings = SignerSettings::new(&person.credential).expect("a signer").signing_time(material.now);
+    let mut writer = SignedDataWriter::new(settings, Vec::new(), oids::ID_DATA, Vec::new());
+    writer.write_all(entity).expect("memory");
+    writer.finish().expect("a message")
+}
+
+pub fn sign_mail(person: &Person, material: &Material, mail: &[u8], form: SignatureForm) -> Vec<u8> {
+    Signer::new(&person.credential).expect("a signer").at(material.now).form(form).sign(mail).expect("a message")
+}
+
+/// The signature alone, without a chain.
+pub fn verify_der(message: &[u8]) {
+    let mut reader = SignedDataReader::open(message).expect("a SignedData");
+    let mut content = Vec::new();
+    reader.read_to_end(&mut content).expect("content");
+    let signed = reader.finish(None).expect("a SignedData");
+    assert!(signed.verify(&[]).iter().all(|report| report.integrity == cms::Integrity::Intact));
+    std::hint::black_box(content);
+}
+
+pub fn verify_mail(policy: &Policy, message: &[u8]) {
+    let verification = Verifier::new(policy).verify(message).expect("a message");
+    let mut content = verification.accept(&Sender::VisibleFrom).expect("accepted");
+    io::copy(&mut content.reader().expect("content"), &mut io::sink()).expect("content");
+}
+
+pub fn encryptor(people: &[Person], gcm: bool) -> Encryptor {
+    let mut all = people.iter();
+    let mut encryptor = Encryptor::to(all.next().expect("somebody").certificate()).expect("a recipient");
+    for person in all {
+        encryptor = encryptor.and(person.certificate()).expect("a recipient");
+    }
+    encryptor.cipher(if gcm { ContentCipher::Aes256Gcm } else { ContentCipher::Aes256Cbc })
+}
+
+/// Decrypts a mail or DER, and reads it to its end.
+pub fn decrypt(credentials: &[Credential], limits: &Limits, message: &[u8]) {
+    let decrypted = Decryptor::new(credentials, limits).decrypt(message).expect("a message");
+    match decrypted {
+        Ok(mut content) => io::copy(&mut content.reader().expect("content"), &mut io::sink()),
+        Err((_, content)) => io::copy(&mut content.into_unprotected().reader().expect("content"), &mut io::sink()),
+    }
+    .expect("content");
+}
