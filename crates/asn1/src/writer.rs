@@ -12,6 +12,11 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty one with room for so many octets.
+    pub fn with_capacity(octets: usize) -> Self {
+        Self { out: Vec::with_capacity(octets) }
+    }
+
     /// What has been written.
     pub fn into_vec(self) -> Vec<u8> {
         self.out
@@ -24,12 +29,30 @@ impl Writer {
 
     /// An element whose content `inside` writes.
     pub fn constructed(&mut self, tag: Tag, inside: impl FnOnce(&mut Self)) {
-        let start = self.out.len();
+        // Room for a short length is left; what is longer moves up once its length is known.
+        write_tag(&mut self.out, tag.as_constructed());
+        let place = self.out.len();
+        self.out.push(0);
         inside(self);
-        let length = self.out.len() - start;
-        let mut header = Vec::with_capacity(8);
-        write_header(&mut header, tag.as_constructed(), length as u64);
-        self.out.splice(start..start, header);
+        let length = (self.out.len() - place - 1) as u64;
+        let octets = length.to_be_bytes();
+        let [.., short] = octets;
+        if length < 0x80 {
+            if let Some(octet) = self.out.get_mut(place) {
+                *octet = short;
+            }
+            return;
+        }
+        let significant = octets.get(octets.iter().position(|&octet| octet != 0).unwrap_or(7)..).unwrap_or_default();
+        if let Some(octet) = self.out.get_mut(place) {
+            *octet = 0x80 | significant.len().to_le_bytes()[0];
+        }
+        let end = self.out.len();
+        self.out.extend_from_slice(significant);
+        self.out.copy_within(place + 1..end, place + 1 + significant.len());
+        if let Some(room) = self.out.get_mut(place + 1..place + 1 + significant.len()) {
+            room.copy_from_slice(significant);
+        }
     }
 
     /// A SEQUENCE.

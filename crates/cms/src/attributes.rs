@@ -62,7 +62,7 @@ impl Attribute {
             w.sequence(|w| {
                 w.sequence(|w| {
                     w.sequence(|w| {
-                        w.octet_string(DigestAlgorithm::Sha256.digest(certificate.der()).octets());
+                        w.octet_string(certificate.sha256().as_bytes());
                         w.sequence(|w| {
                             w.sequence(|w| w.context(4, |w| w.raw(certificate.issuer().as_der())));
                             w.integer_content(certificate.serial().content());

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use asn1::{Oid, StreamWriter, Tag, Time, Writer};
+use asn1::{Oid, StreamWriter, Tag, Time, Writer, write_header};
 use crypto::{DigestAlgorithm, DigestValue, SignatureAlgorithm};
 use pki::{Certificate, Credential};
 
@@ -84,8 +84,12 @@ impl SignerSettings {
         ];
         attributes.extend(self.signing_time.map(Attribute::signing_time));
         attributes.extend(self.attributes.iter().cloned());
-        let to_sign = encode_set(&attributes, Tag::SET);
-        let signature = self.credential.key().sign(&self.algorithm, &to_sign)?;
+        let mut signed = encode_set(&attributes, Tag::SET);
+        let signature = self.credential.key().sign(&self.algorithm, &signed)?;
+        // The same octets under the IMPLICIT tag.
+        if let Some(tag) = signed.first_mut() {
+            *tag = 0xA0;
+        }
         let identifier = Some(certificate).filter(|_| self.by_key).and_then(CertificateIdentifier::by_key);
         let identifier = identifier.unwrap_or_else(|| CertificateIdentifier::of(certificate));
         let mut writer = Writer::new();
@@ -93,7 +97,7 @@ impl SignerSettings {
             w.unsigned(if identifier.is_by_key() { 3 } else { 1 });
             identifier.encode(w);
             digest_identifier.encode(w);
-            w.raw(&encode_set(&attributes, Tag::context_constructed(0)));
+            w.raw(&signed);
             signature_identifier.encode(w);
             w.octet_string(&signature);
         });
@@ -163,26 +167,43 @@ impl Frame {
         Ok(())
     }
 
-    fn whole(&self, content: Option<&[u8]>, digests: &[DigestValue]) -> Result<Vec<u8>, Error> {
-        let mut end = Writer::new();
+    /// What stands before and behind `content`, which is so many octets long and has these digests, in DER.
+    fn around(&self, content: Option<usize>, digests: &[DigestValue]) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let mut end = Writer::with_capacity(4096);
         self.end(digests, &mut end)?;
-        let mut writer = Writer::new();
-        writer.sequence(|w| {
-            w.oid(&oids::ID_SIGNED_DATA);
-            w.context(0, |w| {
-                w.sequence(|w| {
-                    self.beginning(w);
-                    w.sequence(|w| {
-                        w.oid(&self.content_type);
-                        if let Some(content) = content {
-                            w.context(0, |w| w.octet_string(content));
-                        }
-                    });
-                    w.raw(end.as_slice());
-                });
-            });
+        let mut beginning = Writer::with_capacity(64);
+        self.beginning(&mut beginning);
+        let mut content_type = Writer::with_capacity(32);
+        content_type.oid(&self.content_type);
+        let mut outer_type = Writer::with_capacity(32);
+        outer_type.oid(&oids::ID_SIGNED_DATA);
+        // The headers from the inside to the outside, so that each length is known and the content is not moved.
+        let mut headers: Vec<Vec<u8>> = Vec::with_capacity(6);
+        let (mut inner, mut header) = (0, |tag: Tag, length: usize| {
+            let mut octets = Vec::with_capacity(8);
+            write_header(&mut octets, tag, length as u64);
+            let whole = octets.len() + length;
+            headers.push(octets);
+            whole
         });
-        Ok(writer.into_vec())
+        if let Some(content) = content {
+            inner = header(Tag::OCTET_STRING, content);
+            inner = header(Tag::context_constructed(0), inner);
+        }
+        inner = header(Tag::SEQUENCE, content_type.as_slice().len() + inner);
+        inner = header(Tag::SEQUENCE, beginning.as_slice().len() + inner + end.as_slice().len());
+        inner = header(Tag::context_constructed(0), inner);
+        header(Tag::SEQUENCE, outer_type.as_slice().len() + inner);
+        let mut before = Vec::with_capacity(192);
+        let mut headers = headers.into_iter().rev();
+        before.extend(headers.next().into_iter().flatten());
+        before.extend_from_slice(outer_type.as_slice());
+        before.extend(headers.by_ref().take(2).flatten());
+        before.extend_from_slice(beginning.as_slice());
+        before.extend(headers.next().into_iter().flatten());
+        before.extend_from_slice(content_type.as_slice());
+        before.extend(headers.flatten());
+        Ok((before, end.into_vec()))
     }
 }
 
@@ -207,7 +228,9 @@ impl DetachedSigner {
 
     /// The signature: a ContentInfo in DER.
     pub fn finish(self) -> Result<Vec<u8>, Error> {
-        self.frame.whole(None, &self.digests.into_values())
+        let (mut before, end) = self.frame.around(None, &self.digests.into_values())?;
+        before.extend_from_slice(&end);
+        Ok(before)
     }
 }
 
@@ -277,7 +300,10 @@ impl<W: Write> SignedDataWriter<W> {
         let digests = self.digests.into_values();
         match self.out {
             Output::Held(mut out, content) => {
-                out.write_all(&self.frame.whole(Some(&content), &digests)?)?;
+                let (before, end) = self.frame.around(Some(content.len()), &digests)?;
+                out.write_all(&before)?;
+                out.write_all(&content)?;
+                out.write_all(&end)?;
                 Ok(out)
             }
             Output::Streaming(mut stream) => {

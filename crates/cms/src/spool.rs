@@ -2,8 +2,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use crypto::{ContentCipher, Opener, Sealer};
-use zeroize::Zeroizing;
+use crypto::LocalKey;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// How much is held in memory, and where the rest goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,24 +27,27 @@ impl SpoolLimits {
 /// that never leaves this process (CASES T-35).
 pub struct Spool {
     limits: SpoolLimits,
+    /// The beginning, up to the limit.
     memory: Zeroizing<Vec<u8>>,
+    /// What does not fit there, in whole blocks.
     file: Option<Sealed>,
+    /// What does not fill a block yet.
+    block: Zeroizing<Vec<u8>>,
     length: u64,
 }
 
 struct Sealed {
     file: File,
-    key: Zeroizing<[u8; 32]>,
-    blocks: u64,
+    key: LocalKey,
 }
 
 const BLOCK: usize = 64 * 1024;
-const SEALED_BLOCK: usize = BLOCK + Sealer::TAG_LENGTH;
+const SEALED_BLOCK: usize = BLOCK + LocalKey::TAG_LENGTH;
 
 impl Spool {
     /// An empty one.
     pub fn new(limits: SpoolLimits) -> Self {
-        Self { limits, memory: Zeroizing::new(Vec::new()), file: None, length: 0 }
+        Self { limits, memory: Zeroizing::default(), file: None, block: Zeroizing::default(), length: 0 }
     }
 
     /// Octets written.
@@ -59,7 +62,7 @@ impl Spool {
 
     /// The content, when all of it is in memory.
     pub fn in_memory(&self) -> Option<&[u8]> {
-        self.file.is_none().then_some(&self.memory)
+        (self.file.is_none() && self.block.is_empty()).then_some(&self.memory)
     }
 
     /// Reads it from the start; as often as wanted, one after the other.
@@ -67,50 +70,59 @@ impl Spool {
         if let Some(sealed) = &mut self.file {
             sealed.file.seek(SeekFrom::Start(0))?;
         }
-        Ok(SpoolReader { spool: self, next_block: 0, buffer: Zeroizing::new(Vec::new()), position: 0, tail: false })
+        Ok(SpoolReader { spool: self, place: Place::Memory, buffer: Zeroizing::default(), position: 0, end: 0 })
     }
 
-    // Whole blocks go to the file; what does not fill one stays in memory until more comes.
-    fn flush_blocks(&mut self) -> io::Result<()> {
+    fn remember(&mut self, content: &[u8]) {
+        let needed = self.memory.len() + content.len();
+        if needed > self.memory.capacity() {
+            // By hand, so that what is moved leaves nothing behind.
+            let capacity = needed.next_power_of_two().max(4 * 1024).min(self.limits.memory.max(needed));
+            let mut larger = Vec::with_capacity(capacity);
+            larger.extend_from_slice(&self.memory);
+            self.memory.zeroize();
+            *self.memory = larger;
+        }
+        self.memory.extend_from_slice(content);
+    }
+
+    fn put_down_block(&mut self) -> io::Result<()> {
         if self.file.is_none() {
             let file = tempfile::tempfile_in(&self.limits.folder)?;
-            let key = Zeroizing::new(crypto::random_array().map_err(io::Error::other)?);
-            self.file = Some(Sealed { file, key, blocks: 0 });
+            self.file = Some(Sealed { file, key: LocalKey::generate().map_err(io::Error::other)? });
         }
         let Some(sealed) = &mut self.file else { return Ok(()) };
-        let whole = self.memory.len() - self.memory.len() % BLOCK;
-        for block in self.memory.get(..whole).unwrap_or_default().chunks(BLOCK) {
-            let mut out = Vec::with_capacity(SEALED_BLOCK + 16);
-            let mut sealer = Sealer::new(ContentCipher::Aes256Gcm, &*sealed.key, &nonce(sealed.blocks), b"")
-                .map_err(io::Error::other)?;
-            sealer.update(block, &mut out).map_err(io::Error::other)?;
-            let tag = sealer.finish(&mut out).map_err(io::Error::other)?;
-            out.extend_from_slice(tag.as_ref().map_or(&[], |tag| tag));
-            sealed.file.write_all(&out)?;
-            sealed.blocks += 1;
-        }
-        self.memory.drain(..whole);
+        sealed.key.seal(&mut self.block).map_err(io::Error::other)?;
+        sealed.file.write_all(&self.block)?;
+        self.block.clear();
         Ok(())
     }
 }
 
-fn nonce(block: u64) -> [u8; 12] {
-    let mut nonce = [0; 12];
-    let (_, counter) = nonce.split_at_mut(4);
-    counter.copy_from_slice(&block.to_be_bytes());
-    nonce
-}
-
 impl Write for Spool {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        self.length += content.len() as u64;
+        self.length = self.length.saturating_add(content.len() as u64);
         if self.length > self.limits.total {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the content is larger than the limit"));
         }
-        self.memory.extend_from_slice(content);
-        let limit = if self.file.is_some() { BLOCK * 4 } else { self.limits.memory };
-        if self.memory.len() > limit {
-            self.flush_blocks()?;
+        // The order is kept: once something is behind the memory, everything is.
+        let room = if self.block.is_empty() && self.file.is_none() {
+            self.limits.memory.saturating_sub(self.memory.len())
+        } else {
+            0
+        };
+        let (now, mut later) = content.split_at(content.len().min(room));
+        self.remember(now);
+        while !later.is_empty() {
+            if self.block.capacity() < SEALED_BLOCK {
+                self.block.reserve_exact(SEALED_BLOCK);
+            }
+            let (now, rest) = later.split_at(later.len().min(BLOCK - self.block.len()));
+            self.block.extend_from_slice(now);
+            later = rest;
+            if self.block.len() == BLOCK {
+                self.put_down_block()?;
+            }
         }
         Ok(content.len())
     }
@@ -130,33 +142,57 @@ impl std::fmt::Debug for Spool {
 #[derive(Debug)]
 pub struct SpoolReader<'s> {
     spool: &'s mut Spool,
-    next_block: u64,
+    place: Place,
     buffer: Zeroizing<Vec<u8>>,
     position: usize,
-    tail: bool,
+    /// Octets of the buffer that are content.
+    end: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Memory,
+    /// In the buffer; this block comes next.
+    File(u64),
+    LastBlock,
+}
+
+impl SpoolReader<'_> {
+    fn advance(&mut self) -> io::Result<()> {
+        self.position = 0;
+        let next = match self.place {
+            Place::Memory => 0,
+            Place::File(next) => next,
+            Place::LastBlock => return Ok(()),
+        };
+        let Some(sealed) = self.spool.file.as_mut().filter(|sealed| next < sealed.key.blocks()) else {
+            self.place = Place::LastBlock;
+            self.end = self.spool.block.len();
+            return Ok(());
+        };
+        self.place = Place::File(next + 1);
+        self.buffer.resize(SEALED_BLOCK, 0);
+        sealed.file.read_exact(&mut self.buffer)?;
+        self.end = sealed.key.open(next, &mut self.buffer).map_err(io::Error::other)?.len();
+        Ok(())
+    }
+
+    fn available(&self) -> &[u8] {
+        match self.place {
+            Place::Memory => self.spool.memory.get(self.position..),
+            Place::File(_) => self.buffer.get(self.position..self.end),
+            Place::LastBlock => self.spool.block.get(self.position..),
+        }
+        .unwrap_or_default()
+    }
 }
 
 impl io::BufRead for SpoolReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if !self.tail && self.position == self.buffer.len() {
-            self.buffer.clear();
-            self.position = 0;
-            match &mut self.spool.file {
-                Some(sealed) if self.next_block < sealed.blocks => {
-                    let mut block = vec![0; SEALED_BLOCK];
-                    sealed.file.read_exact(&mut block)?;
-                    let (ciphertext, tag) = block.split_at(BLOCK);
-                    let mut opener = Opener::new(ContentCipher::Aes256Gcm, &*sealed.key, &nonce(self.next_block), b"")
-                        .map_err(io::Error::other)?;
-                    opener.update(ciphertext, &mut self.buffer).map_err(io::Error::other)?;
-                    opener.finish(tag, &mut self.buffer).map_err(io::Error::other)?;
-                    self.next_block += 1;
-                }
-                _ => self.tail = true,
-            }
+        while self.available().is_empty() && !matches!(self.place, Place::LastBlock) {
+            self.advance()?;
         }
-        let source: &[u8] = if self.tail { &self.spool.memory } else { &self.buffer };
-        Ok(source.get(self.position..).unwrap_or_default())
+        Ok(self.available())
     }
 
     fn consume(&mut self, count: usize) {

@@ -1,6 +1,7 @@
 mod ccm;
 mod chacha20_poly1305;
 mod gcm;
+mod local_key;
 mod parameters;
 mod poly1305;
 mod rc2_cbc;
@@ -12,6 +13,7 @@ use aws_lc_rs::cipher as aws;
 
 use crate::{Error, oids};
 
+pub use local_key::LocalKey;
 pub use parameters::ContentParameters;
 pub use streaming::{Opener, Sealer};
 

@@ -27,7 +27,7 @@ mod software_key;
 mod token;
 
 pub use algorithm_identifier::AlgorithmIdentifier;
-pub use cipher::{ContentCipher, ContentParameters, Opener, Sealer};
+pub use cipher::{ContentCipher, ContentParameters, LocalKey, Opener, Sealer};
 pub use digest::{DigestAlgorithm, DigestValue, Hasher};
 pub use error::Error;
 pub use kdf::{cek_hkdf_sha256, hkdf, hmac, pbkdf2, verify_hmac, x963_kdf};

@@ -1,12 +1,15 @@
 use std::io::BufRead;
 
-use crate::{ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, encode_words, parse_mailbox_list};
+use crate::{
+    ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, encode_words, parse_mailbox_list,
+};
 
 /// A header section: its fields in order, byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
     fields: Vec<Field>,
     bare_line_feeds: bool,
+    octets_read: usize,
 }
 
 /// One field: `Name: value`, folded lines included.
@@ -94,6 +97,7 @@ impl Header {
                 header.fields.push(Field::from_raw(std::mem::take(&mut raw)));
             }
             if line.is_empty() || line.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+                header.octets_read = bytes;
                 return Ok(header);
             }
             raw.extend_from_slice(&line);
@@ -109,7 +113,7 @@ impl Header {
 
     /// From fields.
     pub fn from_fields(fields: Vec<Field>) -> Self {
-        Self { fields, bare_line_feeds: false }
+        Self { fields, ..Self::default() }
     }
 
     /// All fields, in order.
@@ -135,6 +139,11 @@ impl Header {
     /// Whether lines end with a bare LF somewhere.
     pub fn has_bare_line_feeds(&self) -> bool {
         self.bare_line_feeds
+    }
+
+    /// Octets that [`Self::read`] took, the empty line included.
+    pub fn octets_read(&self) -> usize {
+        self.octets_read
     }
 
     /// Puts a field at the top, where trace fields go.
@@ -165,7 +174,9 @@ impl Header {
 
     /// The bytes of all fields, without the empty line.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.fields.iter().flat_map(|field| field.raw.iter().copied()).collect()
+        let mut bytes = Vec::with_capacity(self.fields.iter().map(|field| field.raw.len()).sum::<usize>() + 2);
+        self.fields.iter().for_each(|field| bytes.extend_from_slice(&field.raw));
+        bytes
     }
 
     /// The content type; `text/plain` when there is none, and `None` when there are two (CASES T-54).

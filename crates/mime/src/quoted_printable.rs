@@ -145,7 +145,7 @@ impl<R: BufRead> BufRead for QuotedPrintableReader<R> {
 
 impl<R: BufRead> Read for QuotedPrintableReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let now = (&*self.fill_buf()?).read(buffer)?;
+        let now = self.fill_buf()?.read(buffer)?;
         self.consume(now);
         Ok(now)
     }
@@ -158,9 +158,8 @@ mod tests {
 
     #[test]
     fn there_and_back_in_any_pieces() {
-        let text = "From here äöü = x \r\n.\r\n\r\nlong ".to_owned()
-            + &"ab.".repeat(100)
-            + " \t \r\nlone \r cr\n bare \nend ";
+        let text =
+            "From here äöü = x \r\n.\r\n\r\nlong ".to_owned() + &"ab.".repeat(100) + " \t \r\nlone \r cr\n bare \nend ";
         let whole = encode_quoted_printable(text.as_bytes());
         assert!(is_seven_bit(&whole) && whole.split(|&b| b == b'\n').all(|line| line.len() <= 77));
         let expected = text.replace("\r\n", "\n").replace('\n', "\r\n");

@@ -136,18 +136,13 @@ impl BufRead for Scanned<'_> {
 
 impl Read for Scanned<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let now = (&*self.fill_buf()?).read(buffer)?;
+        let now = self.fill_buf()?.read(buffer)?;
         self.consume(now);
         Ok(now)
     }
 }
 
-fn examine(
-    source: &mut Scanned<'_>,
-    limits: &Limits,
-    depth: usize,
-    parts_left: &mut usize,
-) -> Result<SevenBit, Error> {
+fn examine(source: &mut Scanned<'_>, limits: &Limits, depth: usize, parts_left: &mut usize) -> Result<SevenBit, Error> {
     let header = Header::read(source, limits)?;
     let mut parts = None;
     if let Some(boundary) = divided_at(&header) {
@@ -175,9 +170,9 @@ fn examine(
 
 // What others signed or encrypted, and what is read in two ways.
 fn is_untouchable(header: &Header) -> bool {
-    header.content_type().is_none_or(|content_type| {
-        matches!(content_type.essence.as_str(), "multipart/signed" | "multipart/encrypted")
-    })
+    header
+        .content_type()
+        .is_none_or(|content_type| matches!(content_type.essence.as_str(), "multipart/signed" | "multipart/encrypted"))
 }
 
 fn divided_at(header: &Header) -> Option<String> {

@@ -1,13 +1,13 @@
-use std::io::Write as _;
+use std::io::Write;
 
 use cms::{EncryptedDataWriter, Recipient, oids};
 use crypto::{ContentCipher, KeyTransportAlgorithm};
+use mime::Base64Writer;
 use pki::Certificate;
 
-use crate::header_confidentiality::{Divided, divide};
-use crate::sign::{pkcs7_mime_fields, write_base64};
-use crate::split::{Split, join, split};
-use crate::{Capabilities, Error, HeaderConfidentiality, Limits, Profile};
+use crate::sign::pkcs7_mime_fields;
+use crate::split::{Headers, Split};
+use crate::{Capabilities, Error, HeaderConfidentiality, Profile, Source};
 
 /// Encrypts mails. It always has a recipient: "to nobody" cannot be written.
 #[derive(Debug, Clone)]
@@ -101,16 +101,26 @@ impl Encryptor {
     /// # Errors
     /// When the mail cannot be read, or a recipient's key cannot be used.
     pub fn encrypt(&self, mail: &[u8]) -> Result<Vec<u8>, Error> {
-        let limits = Limits { mime: self.limits, ..Limits::in_folder("") };
-        let Split { mut outer, mut entity } = split(mail, &limits)?;
-        if let Some(policy) = self.headers {
-            Divided { outer, entity } = divide(&outer, &entity, Some(policy), &self.limits)?;
-        }
+        let mut out = Vec::with_capacity(mail.len() + mail.len() / 2 + 4 * 1024);
+        self.encrypt_to(&mut &*mail, &mut out)?;
+        Ok(out)
+    }
+
+    /// The same for a mail of any size, in flat memory: it is read twice and written once. What stands in `out` after an
+    /// error is no message. It is written in small pieces, too: a file is given as a buffered one.
+    ///
+    /// # Errors
+    /// When reading or writing fails, or a recipient's key cannot be used.
+    pub fn encrypt_to(&self, mail: &mut dyn Source, out: &mut dyn Write) -> Result<(), Error> {
+        let headers = self.headers.map_or(Headers::Outside, Headers::Confidential);
         // RFC 8551 §3.1.1: text is canonicalised before it is encrypted; other content is left as it is.
-        let entity = mime::seven_bit(&entity, &self.limits)?;
-        let der = self.encrypt_content(&entity)?;
+        let split = Split::read(mail, headers, &self.limits)?;
         let kind = if self.chosen_cipher().is_authenticated() { "authEnveloped-data" } else { "enveloped-data" };
-        join(&outer, pkcs7_mime_fields(kind), |out| write_base64(out, &der))
+        split.write_outer(pkcs7_mime_fields(kind), out)?;
+        let mut writer = self.content_writer(Base64Writer::new(out))?;
+        split.write_entity(mail, &mut writer)?;
+        writer.finish()?.finish()?;
+        Ok(())
     }
 
     /// Encrypts bytes as they are: a ContentInfo.
@@ -118,6 +128,12 @@ impl Encryptor {
     /// # Errors
     /// When a recipient's key cannot be used.
     pub fn encrypt_content(&self, content: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut writer = self.content_writer(Vec::with_capacity(content.len() + 4 * 1024))?;
+        writer.write_all(content)?;
+        Ok(writer.finish()?)
+    }
+
+    fn content_writer<W: Write>(&self, out: W) -> Result<EncryptedDataWriter<W>, Error> {
         let transport = self.transport.clone().unwrap_or_else(|| self.profile.transport());
         let recipient = |(certificate, _): &(Certificate, Option<Capabilities>)| -> Result<Recipient, Error> {
             Ok(Recipient::new(certificate)?.transport(transport.clone()))
@@ -128,8 +144,6 @@ impl Encryptor {
         let derived =
             all.map(|(_, known)| known.as_ref()).all(|known| known.is_some_and(Capabilities::can_derive_content_keys));
         let start = if derived { EncryptedDataWriter::with_derived_key } else { EncryptedDataWriter::new };
-        let mut writer = start(&recipient(&self.first)?, &others, self.chosen_cipher(), oids::ID_DATA, Vec::new())?;
-        writer.write_all(content)?;
-        Ok(writer.finish()?)
+        Ok(start(&recipient(&self.first)?, &others, self.chosen_cipher(), oids::ID_DATA, out)?)
     }
 }

@@ -3,8 +3,6 @@
 use asn1::{Time, TimeParts};
 use mime::{Field, Header, Mailbox, parse_mailbox_list};
 
-use crate::Error;
-
 /// What of the header fields of an encrypted mail stays readable outside: a Header Confidentiality Policy
 /// (RFC 9788 §3.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -64,19 +62,13 @@ impl HeaderConfidentiality {
 pub(crate) struct Divided {
     /// What stands outside.
     pub(crate) outer: Header,
-    /// The entity with the protected fields.
-    pub(crate) entity: Vec<u8>,
+    /// The entity's header with the protected fields.
+    pub(crate) inner: Header,
 }
 
 /// Copies the fields into the entity (RFC 9788 §2.1). With a policy the entity will be encrypted: `hp="cipher"`, and
 /// `HP-Outer` says what is seen outside (§2.2); without, it says `hp="clear"`.
-pub(crate) fn divide(
-    outer: &Header,
-    entity: &[u8],
-    policy: Option<HeaderConfidentiality>,
-    limits: &mime::Limits,
-) -> Result<Divided, Error> {
-    let (mut header, body) = Header::parse(entity, limits)?;
+pub(crate) fn divide(outer: &Header, mut header: Header, policy: Option<HeaderConfidentiality>) -> Divided {
     let value = header.value("Content-Type").unwrap_or_else(|| "text/plain; charset=us-ascii".into());
     let mark = if policy.is_some() { "cipher" } else { "clear" };
     header.replace(Field::new("Content-Type", &format!("{value}; hp=\"{mark}\"")));
@@ -96,10 +88,8 @@ pub(crate) fn divide(
         }
     }
     let fields = inside.into_iter().chain(confirmed).chain(header.fields().iter().cloned());
-    let mut out = Header::from_fields(fields.collect()).to_bytes();
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(body);
-    Ok(Divided { outer: Header::from_fields(outside), entity: out })
+    let inner = Header::from_fields(fields.collect());
+    Divided { outer: Header::from_fields(outside), inner }
 }
 
 // Trace and transport fields describe the way, not the message; Bcc must not reach the other recipients.

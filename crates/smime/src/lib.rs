@@ -42,6 +42,7 @@ mod protected_header;
 mod recognise;
 mod report;
 mod sign;
+mod source;
 mod split;
 mod verify;
 
@@ -57,4 +58,5 @@ pub use protected_header::{FieldProtection, HeaderDifference, HeaderScheme, Prot
 pub use recognise::{Form, recognise};
 pub use report::{Check, EncryptedReport, LayerReport, SignedReport, SignerVerdict};
 pub use sign::{SignatureForm, Signer};
+pub use source::Source;
 pub use verify::{Rejected, Sender, Verification, VerifiedContent, Verifier};

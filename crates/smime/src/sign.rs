@@ -1,14 +1,14 @@
-use std::io::Write as _;
+use std::io::{BufRead, Write};
 
 use asn1::{Tag, Time};
 use cms::{Attribute, DetachedSigner, SignedDataWriter, SignerSettings, oids};
 use crypto::{DigestAlgorithm, PssParameters, PublicKeyKind, SignatureAlgorithm};
-use mime::{Base64Writer, Header};
+use mime::Base64Writer;
 use pki::Credential;
 
-use crate::header_confidentiality::{Divided, divide};
-use crate::split::{Split, join, split};
-use crate::{Capabilities, Error, HeaderConfidentiality, Limits, Profile};
+use crate::source::{Both, pass};
+use crate::split::{Headers, Split};
+use crate::{Capabilities, Error, HeaderConfidentiality, Profile, Source};
 
 /// How signature and content go together in a mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,17 +18,6 @@ pub enum SignatureForm {
     Clear,
     /// `application/pkcs7-mime`: the content is inside (RFC 8551 §3.5.2).
     Opaque,
-}
-
-/// Where the header fields go.
-#[derive(Debug, Clone, Copy)]
-enum Headers {
-    /// They stay outside, unprotected.
-    Outside,
-    /// Outside and under the signature.
-    Signed,
-    /// Under the signature, and outside what the policy leaves there.
-    Confidential(HeaderConfidentiality),
 }
 
 /// Signs mails.
@@ -129,20 +118,21 @@ impl Signer {
     /// # Errors
     /// When the mail cannot be read or the key cannot sign.
     pub fn sign(self, mail: &[u8]) -> Result<Vec<u8>, Error> {
-        let limits = Limits { mime: self.limits, ..Limits::in_folder("") };
-        let Split { mut outer, mut entity } = split(mail, &limits)?;
-        let policy = match self.headers {
-            Headers::Outside => None,
-            Headers::Signed => Some(None),
-            Headers::Confidential(policy) => Some(Some(policy)),
-        };
-        if let Some(policy) = policy {
-            Divided { outer, entity } = divide(&outer, &entity, policy, &self.limits)?;
-        }
-        let entity = mime::seven_bit(&entity, &self.limits)?;
+        let mut out = Vec::with_capacity(mail.len() + mail.len() / 2 + 8 * 1024);
+        self.sign_to(&mut &*mail, &mut out)?;
+        Ok(out)
+    }
+
+    /// The same for a mail of any size, in flat memory: it is read twice and written once. What stands in `out` after an
+    /// error is no message. It is written in small pieces, too: a file is given as a buffered one.
+    ///
+    /// # Errors
+    /// When reading or writing fails, or the key cannot sign.
+    pub fn sign_to(self, mail: &mut dyn Source, out: &mut dyn Write) -> Result<(), Error> {
+        let split = Split::read(mail, self.headers, &self.limits)?;
         match self.form {
-            SignatureForm::Clear => self.sign_clear(&outer, &entity),
-            SignatureForm::Opaque => self.sign_opaque(&outer, &entity),
+            SignatureForm::Clear => self.sign_clear(&split, mail, out),
+            SignatureForm::Opaque => self.sign_opaque(&split, mail, out),
         }
     }
 
@@ -151,43 +141,53 @@ impl Signer {
     /// # Errors
     /// When the key cannot sign.
     pub fn sign_detached(self, content: &[u8]) -> Result<Vec<u8>, Error> {
+        self.sign_detached_from(&mut &*content)
+    }
+
+    /// The same over content of any size, which is read once.
+    ///
+    /// # Errors
+    /// When reading fails, or the key cannot sign.
+    pub fn sign_detached_from(self, content: &mut dyn BufRead) -> Result<Vec<u8>, Error> {
         let mut signer = DetachedSigner::new(self.first, self.others);
-        signer.update(content);
+        pass(content, &mut signer)?;
         Ok(signer.finish()?)
     }
 
-    fn sign_clear(self, outer: &Header, entity: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign_clear(self, split: &Split, mail: &mut dyn Source, out: &mut dyn Write) -> Result<(), Error> {
         let mut algorithms: Vec<&str> =
             std::iter::once(&self.first).chain(&self.others).map(|signer| signer.digest().micalg()).collect();
         algorithms.dedup();
         let micalg = algorithms.join(",");
-        let signature = self.sign_detached(entity)?;
-        let boundary = boundary(entity)?;
+        let boundary = boundary()?;
         let fields = format!(
             "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg={micalg}; boundary=\"{boundary}\"\r\n"
         );
-        join(outer, &fields, |out| {
-            out.extend_from_slice(b"This is a message signed with S/MIME.\r\n\r\n");
-            out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-            out.extend_from_slice(entity);
-            out.extend_from_slice(
-                format!(
-                    "\r\n--{boundary}\r\nContent-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n\
-                     Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n"
-                )
-                .as_bytes(),
-            );
-            write_base64(out, &signature)?;
-            out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-            Ok(())
-        })
+        split.write_outer(&fields, out)?;
+        out.write_all(format!("This is a message signed with S/MIME.\r\n\r\n--{boundary}\r\n").as_bytes())?;
+        let mut signer = DetachedSigner::new(self.first, self.others);
+        split.write_entity(mail, &mut Both(&mut signer, &mut *out))?;
+        let signature = signer.finish()?;
+        out.write_all(
+            format!(
+                "\r\n--{boundary}\r\nContent-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n\
+                 Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n"
+            )
+            .as_bytes(),
+        )?;
+        let mut writer = Base64Writer::new(&mut *out);
+        writer.write_all(&signature)?;
+        writer.finish()?;
+        Ok(out.write_all(format!("\r\n--{boundary}--\r\n").as_bytes())?)
     }
 
-    fn sign_opaque(self, outer: &Header, entity: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut writer = SignedDataWriter::new(self.first, self.others, oids::ID_DATA, Vec::new());
-        writer.write_all(entity)?;
-        let der = writer.finish()?;
-        join(outer, pkcs7_mime_fields("signed-data"), |out| write_base64(out, &der))
+    fn sign_opaque(self, split: &Split, mail: &mut dyn Source, out: &mut dyn Write) -> Result<(), Error> {
+        split.write_outer(pkcs7_mime_fields("signed-data"), out)?;
+        let armour = Base64Writer::new(out);
+        let mut writer = SignedDataWriter::new(self.first, self.others, oids::ID_DATA, armour);
+        split.write_entity(mail, &mut writer)?;
+        writer.finish()?.finish()?;
+        Ok(())
     }
 }
 
@@ -207,13 +207,6 @@ pub(crate) fn pkcs7_mime_fields(smime_type: &str) -> &'static str {
         "authEnveloped-data" => fields!("authEnveloped-data"),
         _ => fields!("enveloped-data"),
     }
-}
-
-pub(crate) fn write_base64(out: &mut Vec<u8>, der: &[u8]) -> Result<(), Error> {
-    let mut writer = Base64Writer::new(std::mem::take(out));
-    writer.write_all(der)?;
-    *out = writer.finish()?;
-    Ok(())
 }
 
 fn settings(credential: &Credential) -> Result<SignerSettings, Error> {
@@ -236,13 +229,10 @@ fn settings(credential: &Credential) -> Result<SignerSettings, Error> {
     Ok(settings)
 }
 
-// Random, so that no content can contain it by intent.
-fn boundary(entity: &[u8]) -> Result<String, Error> {
-    loop {
-        let random: [u8; 16] = crypto::random_array()?;
-        let boundary = random.iter().fold(String::from("=_smime_"), |text, octet| text + &format!("{octet:02x}"));
-        if !entity.windows(boundary.len()).any(|window| window == boundary.as_bytes()) {
-            return Ok(boundary);
-        }
-    }
+// Random, so that no content can contain it: it is made after the content.
+fn boundary() -> Result<String, Error> {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let random: [u8; 16] = crypto::random_array()?;
+    let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or('0');
+    Ok("=_smime_".chars().chain(random.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)])).collect())
 }

@@ -1,0 +1,82 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom, Write};
+
+use cms::Spool;
+
+/// A mail, or a file that is none, that can be read from its start more than once: so it passes in flat memory.
+///
+/// What comes from a pipe is put into a [`Spool`] first.
+pub trait Source {
+    /// Reads from the start.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>>;
+}
+
+impl Source for &[u8] {
+    fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl Source for File {
+    fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
+        self.seek(SeekFrom::Start(0))?;
+        Ok(Box::new(BufReader::with_capacity(STEP, &*self)))
+    }
+}
+
+impl Source for Spool {
+    fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
+        Ok(Box::new(self.reader()?))
+    }
+}
+
+/// What is handed on at once: it fits the nearer cache.
+const STEP: usize = 64 * 1024;
+
+/// Hands over everything, a cache-sized step at a time.
+pub(crate) fn pass(source: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
+    loop {
+        let available = match source.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            available => available?,
+        };
+        let step = available.len().min(STEP);
+        if step == 0 {
+            return Ok(());
+        }
+        out.write_all(available.get(..step).unwrap_or_default())?;
+        source.consume(step);
+    }
+}
+
+/// Passes over so many octets.
+pub(crate) fn skip(source: &mut dyn BufRead, mut octets: usize) -> io::Result<()> {
+    while octets > 0 {
+        let step = source.fill_buf()?.len().min(octets);
+        if step == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        source.consume(step);
+        octets -= step;
+    }
+    Ok(())
+}
+
+/// Writes to two sinks.
+pub(crate) struct Both<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A: Write, B: Write> Write for Both<A, B> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write_all(octets)?;
+        self.1.write_all(octets)?;
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        self.1.flush()
+    }
+}
