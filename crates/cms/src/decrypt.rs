@@ -2,23 +2,24 @@ use std::io::{BufRead, Write as _};
 
 use asn1::{Encoding, Oid, Reader, StreamReader, Tag};
 use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, Opener};
-use pki::Credential;
+use pki::{Certificate, Credential};
 use zeroize::Zeroizing;
 
 use crate::shared_secret::PasswordBudget;
-use crate::{Error, RecipientInfo, SharedKey, Spool, SpoolLimits, content_info, limits, oids};
+use crate::{Error, RecipientInfo, SharedKey, Spool, SpoolLimits, certificate_set, content_info, limits, oids};
 
 /// Reads an EnvelopedData or AuthEnvelopedData up to its content; [`Self::decrypt`] does the rest.
 #[derive(Debug)]
 pub struct EncryptedDataReader<R> {
     reader: StreamReader<R>,
     authenticated: bool,
+    /// Certificates of senders whose own key agrees.
+    originators: Vec<Certificate>,
     recipients: Vec<RecipientInfo>,
     content_type: Oid,
-    cipher: ContentCipher,
-    nonce: Vec<u8>,
-    /// What the parameters say of the tag's length; 0 without one.
-    tag_length: usize,
+    algorithm: AlgorithmIdentifier,
+    /// `None` when they cannot be used: the message then fails as any other does, and not before.
+    parameters: Option<ContentParameters>,
     /// The cipher's own identifier in DER, where the content key is derived for it (RFC 9709 §2).
     derived_from: Option<Vec<u8>>,
 }
@@ -32,6 +33,8 @@ pub struct DecryptionKeys<'a> {
     pub passwords: &'a [&'a str],
     /// Keys that both have.
     pub shared_keys: &'a [SharedKey],
+    /// Certificates of senders whose own key agrees, where the message does not bring them.
+    pub originators: &'a [Certificate],
 }
 
 /// A message that was decrypted.
@@ -87,8 +90,9 @@ impl<R: BufRead> EncryptedDataReader<R> {
         let version = reader.expect(Tag::INTEGER, "version")?;
         reader.skip(&version, "version")?;
         let mut next = reader.header("EnvelopedData")?;
+        let mut originators = Vec::new();
         if let Some(originator) = next.filter(|header| header.tag == Tag::context_constructed(0)) {
-            reader.skip(&originator, "originatorInfo")?;
+            originators = parse_originators(&reader.element(&originator, "originatorInfo")?)?;
             next = reader.header("EnvelopedData")?;
         }
         let Some(set) = next.filter(|header| header.tag == Tag::SET) else {
@@ -102,17 +106,11 @@ impl<R: BufRead> EncryptedDataReader<R> {
         let header = reader.expect(Tag::SEQUENCE, "contentEncryptionAlgorithm")?;
         let raw = reader.element(&header, "contentEncryptionAlgorithm")?;
         let algorithm = AlgorithmIdentifier::parse(&mut Reader::new(&raw, Encoding::Ber))?;
-        let (algorithm, derived_from) = underived(algorithm)?;
-        let ContentParameters { cipher, nonce, tag_length } =
-            ContentParameters::from_identifier(&algorithm).map_err(|error| match error {
-                crypto::Error::Unknown { oid } => Error::UnknownCipher { oid },
-                _ => Error::DecryptionFailed,
-            })?;
+        let (algorithm, derived_from) = underived(algorithm);
+        let parameters = ContentParameters::from_identifier(&algorithm).ok();
         // CASES T-23: a cipher that does not belong to the content type is a failure like any other.
-        if cipher.is_authenticated() != authenticated {
-            return Err(Error::DecryptionFailed);
-        }
-        Ok(Self { reader, authenticated, recipients, content_type, cipher, nonce, tag_length, derived_from })
+        let parameters = parameters.filter(|parameters| parameters.cipher.is_authenticated() == authenticated);
+        Ok(Self { reader, authenticated, originators, recipients, content_type, algorithm, parameters, derived_from })
     }
 
     /// Whom the message is encrypted to.
@@ -120,9 +118,23 @@ impl<R: BufRead> EncryptedDataReader<R> {
         &self.recipients
     }
 
-    /// The content cipher.
-    pub fn cipher(&self) -> ContentCipher {
-        self.cipher
+    /// The content cipher; `None` when it is not known, or is not used as its standard says.
+    pub fn cipher(&self) -> Option<ContentCipher> {
+        self.parameters.as_ref().map(|parameters| parameters.cipher)
+    }
+
+    /// The content cipher's name, or its object identifier.
+    pub fn cipher_name(&self) -> String {
+        match (self.cipher(), ContentCipher::from_oid(self.algorithm.oid)) {
+            (Some(cipher), _) => cipher.name().into(),
+            (None, Some(cipher)) => format!("{} with unusable parameters", cipher.name()),
+            (None, None) => self.algorithm.oid.to_string(),
+        }
+    }
+
+    /// Whether it is an AuthEnvelopedData.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
     }
 
     /// The type of the content inside.
@@ -144,16 +156,20 @@ impl<R: BufRead> EncryptedDataReader<R> {
     /// # Errors
     /// As [`Self::decrypt`].
     pub fn decrypt_with(self, keys: DecryptionKeys<'_>, spool: SpoolLimits) -> Result<Decrypted, Error> {
-        let (opened_by, mut content_key) = match self.content_key(keys.credentials) {
+        let key_length = self.parameters.as_ref().map(|parameters| parameters.cipher.key_length());
+        let (opened_by, mut content_key) = match self.content_key(&keys, key_length) {
             Ok((index, key)) => (Some(index), key),
             Err(error @ Error::Crypto(_)) => return Err(error),
-            Err(error) => (None, self.content_key_from_secrets(&keys, error)?),
+            Err(error) => (None, self.content_key_from_secrets(&keys, key_length, error)?),
         };
         if let Some(algorithm) = &self.derived_from {
             content_key = crypto::cek_hkdf_sha256(&content_key, algorithm).map_err(|_| Error::DecryptionFailed)?;
         }
-        let (content_type, cipher, authenticated) = (self.content_type, self.cipher, self.authenticated);
-        let spool = self.open_content(&content_key, spool)?;
+        let (content_type, authenticated) = (self.content_type, self.authenticated);
+        let cipher = self.cipher().ok_or(Error::DecryptionFailed)?;
+        // CASES N-22: whatever is wrong with the message from here on, it is one failure.
+        let spool = self.open_content(&content_key, spool);
+        let spool = spool.map_err(|error| if error.is_local() { error } else { Error::DecryptionFailed })?;
         let content = if authenticated {
             Content::Authenticated(spool)
         } else {
@@ -162,17 +178,25 @@ impl<R: BufRead> EncryptedDataReader<R> {
         Ok(Decrypted { content_type, cipher, content, opened_by })
     }
 
-    fn content_key(&self, credentials: &[Credential]) -> Result<(usize, Zeroizing<Vec<u8>>), Error> {
+    fn content_key(
+        &self,
+        keys: &DecryptionKeys<'_>,
+        key_length: Option<usize>,
+    ) -> Result<(usize, Zeroizing<Vec<u8>>), Error> {
         let (mut failure, mut unavailable) = (Error::NoMatchingRecipient, None);
-        for (index, credential) in credentials.iter().enumerate() {
+        let originators: Vec<Certificate> = self.originators.iter().chain(keys.originators).cloned().collect();
+        for (index, credential) in keys.credentials.iter().enumerate() {
             for recipient in &self.recipients {
-                match recipient.content_key(credential.certificate(), credential.key(), self.cipher.key_length()) {
-                    None => {}
-                    Some(Ok(key)) if key.len() == self.cipher.key_length() => return Ok((index, key)),
+                if !recipient.is_for(credential.certificate()) {
+                    continue;
+                }
+                let Some(key_length) = key_length else { return Err(Error::DecryptionFailed) };
+                match recipient.content_key(credential.certificate(), credential.key(), key_length, &originators) {
+                    Ok(key) if key.len() == key_length => return Ok((index, key)),
                     // CASES T-129: another key may be at hand; that this one is not, is the answer only after that.
-                    Some(Err(error @ crypto::Error::Unavailable { .. })) => unavailable = Some(error),
+                    Err(error @ crypto::Error::Unavailable { .. }) => unavailable = Some(error),
                     // CASES T-46: a RecipientInfo that cannot be used is passed over; another one may do.
-                    Some(_) => failure = Error::DecryptionFailed,
+                    _ => failure = Error::DecryptionFailed,
                 }
             }
         }
@@ -182,6 +206,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
     fn content_key_from_secrets(
         &self,
         keys: &DecryptionKeys<'_>,
+        key_length: Option<usize>,
         mut failure: Error,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut budget = PasswordBudget::default();
@@ -191,7 +216,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
                 keys.passwords.iter().filter_map(|password| recipient.content_key_by_password(password, &mut budget));
             for attempt in by_key.chain(by_password) {
                 match attempt {
-                    Ok(key) if key.len() == self.cipher.key_length() => return Ok(key),
+                    Ok(key) if Some(key.len()) == key_length => return Ok(key),
                     _ => failure = Error::DecryptionFailed,
                 }
             }
@@ -200,7 +225,8 @@ impl<R: BufRead> EncryptedDataReader<R> {
     }
 
     fn open_content(self, content_key: &[u8], limits: SpoolLimits) -> Result<Spool, Error> {
-        let Self { mut reader, authenticated, cipher, nonce, tag_length, .. } = self;
+        let Self { mut reader, authenticated, parameters, .. } = self;
+        let ContentParameters { cipher, nonce, tag_length } = parameters.ok_or(Error::DecryptionFailed)?;
         let uniform = |_: crypto::Error| Error::DecryptionFailed;
         let mut opener = Opener::new(cipher, content_key, &nonce, b"").map_err(uniform)?;
         let mut spool = Spool::new(limits);
@@ -241,7 +267,12 @@ impl<R: BufRead> EncryptedDataReader<R> {
                 return Err(Error::DecryptionFailed);
             }
         }
-        while let Some(header) = reader.header("EnvelopedData")? {
+        // unprotectedAttrs [1] and unauthAttrs [2] influence nothing (CASES S-46).
+        if let Some(header) = reader.header("EnvelopedData")? {
+            let tag = Tag::context_constructed(if authenticated { 2 } else { 1 });
+            if header.tag != tag {
+                return Err(Error::DecryptionFailed);
+            }
             reader.skip(&header, "unprotectedAttrs")?;
         }
         reader.finish("EnvelopedData")?;
@@ -253,13 +284,25 @@ impl<R: BufRead> EncryptedDataReader<R> {
 
 // RFC 9709 §2: contentEncryptionAlgorithm id-alg-cek-hkdf-sha256 holds the cipher's own identifier. CASES T-23: whoever
 // puts another cipher in its place gets another key.
-fn underived(algorithm: AlgorithmIdentifier) -> Result<(AlgorithmIdentifier, Option<Vec<u8>>), Error> {
+fn underived(algorithm: AlgorithmIdentifier) -> (AlgorithmIdentifier, Option<Vec<u8>>) {
     if algorithm.oid != crypto::oids::CEK_HKDF_SHA256 {
-        return Ok((algorithm, None));
+        return (algorithm, None);
     }
-    let inner = algorithm.parameters.ok_or(Error::DecryptionFailed)?;
-    let identifier = AlgorithmIdentifier::parse(&mut Reader::new(&inner, Encoding::Ber))?;
-    Ok((identifier, Some(inner)))
+    let inner = algorithm.parameters.clone().unwrap_or_default();
+    match AlgorithmIdentifier::parse(&mut Reader::new(&inner, Encoding::Ber)) {
+        Ok(identifier) => (identifier, Some(inner)),
+        Err(_) => (algorithm, None),
+    }
+}
+
+// OriginatorInfo ::= SEQUENCE { certs [0] IMPLICIT CertificateSet OPTIONAL, crls [1] OPTIONAL } (RFC 5652 §6.1)
+fn parse_originators(raw: &[u8]) -> Result<Vec<Certificate>, Error> {
+    let mut outer = Reader::new(raw, Encoding::Ber);
+    let mut inside = outer.element()?.reader("originatorInfo")?;
+    match inside.optional(Tag::context_constructed(0))? {
+        Some(certificates) => Ok(certificate_set::parse(certificates.raw())?.0),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn parse_recipients(raw: &[u8]) -> Result<Vec<RecipientInfo>, Error> {

@@ -39,11 +39,6 @@ pub enum Error {
         /// How many are read.
         limit: usize,
     },
-    /// A content cipher that is not known.
-    UnknownCipher {
-        /// Its identifier.
-        oid: Oid,
-    },
 }
 
 impl fmt::Display for Error {
@@ -58,7 +53,18 @@ impl fmt::Display for Error {
             Self::OtherContentType { found } => write!(f, "the content type is {found}"),
             Self::TooCompressed { limit } => write!(f, "the content grows to more than {limit} times its size"),
             Self::TooMany { what, limit } => write!(f, "there are more than {limit} {what}"),
-            Self::UnknownCipher { oid } => write!(f, "the cipher {oid} is not known"),
+        }
+    }
+}
+
+impl Error {
+    /// Whether it says something about this machine and nothing about the message: a key or a file that cannot be
+    /// reached, or content beyond the limit of what is held.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Crypto(crypto::Error::Unavailable { .. }) => true,
+            Self::Io(error) => !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof),
+            _ => false,
         }
     }
 }

@@ -72,6 +72,13 @@ impl KemRecipientInfo {
             algorithms::HKDF_WITH_SHA512 => DigestAlgorithm::Sha512,
             oid => return Err(crypto::Error::Unknown { oid }),
         };
+        // RFC 9936 §2.1: the algorithm is the key's own, without parameters.
+        let PublicKeyKind::MlKem(level) = key.public_key().kind() else {
+            return Err(crypto::Error::NotForThisKey { operation: "decapsulate" });
+        };
+        if self.kem != AlgorithmIdentifier::new(level.oid()) {
+            return Err(crypto::Error::MalformedParameters { algorithm: "KEMRecipientInfo" });
+        }
         let secret = key.decapsulate(&self.ciphertext)?;
         let kek = key_encryption_key(digest, &secret, &self.wrap, wrap.key_length(), self.ukm.as_deref())?;
         wrap.unwrap(&kek, &self.encrypted_key)

@@ -29,8 +29,8 @@ pub(crate) struct KeyAgreeRecipientInfo {
 enum Originator {
     /// The key's bits; the curve is the recipient's.
     Key(Vec<u8>),
-    /// A certificate that is elsewhere: static keys are recognised, not used.
-    Certificate,
+    /// The key of a certificate: by issuer and serial number, or by its key identifier.
+    Certificate(CertificateIdentifier),
 }
 
 /// A key derivation by its key agreement scheme: X9.63 (RFC 5753 §7.1.4) or HKDF (RFC 8418 §2).
@@ -42,12 +42,23 @@ enum Derivation {
 
 impl Derivation {
     fn from_scheme(scheme: &AlgorithmIdentifier) -> Result<Self, crypto::Error> {
+        // RFC 5753 §7.1.4. The curves here have the cofactor 1, with which both schemes are the same.
         Ok(match scheme.oid {
-            algorithms::DH_SINGLE_PASS_STD_DH_SHA1KDF => Self::X963(DigestAlgorithm::Sha1),
-            algorithms::DH_SINGLE_PASS_STD_DH_SHA224KDF => Self::X963(DigestAlgorithm::Sha224),
-            algorithms::DH_SINGLE_PASS_STD_DH_SHA256KDF => Self::X963(DigestAlgorithm::Sha256),
-            algorithms::DH_SINGLE_PASS_STD_DH_SHA384KDF => Self::X963(DigestAlgorithm::Sha384),
-            algorithms::DH_SINGLE_PASS_STD_DH_SHA512KDF => Self::X963(DigestAlgorithm::Sha512),
+            algorithms::DH_SINGLE_PASS_STD_DH_SHA1KDF | algorithms::DH_SINGLE_PASS_COFACTOR_DH_SHA1KDF => {
+                Self::X963(DigestAlgorithm::Sha1)
+            }
+            algorithms::DH_SINGLE_PASS_STD_DH_SHA224KDF | algorithms::DH_SINGLE_PASS_COFACTOR_DH_SHA224KDF => {
+                Self::X963(DigestAlgorithm::Sha224)
+            }
+            algorithms::DH_SINGLE_PASS_STD_DH_SHA256KDF | algorithms::DH_SINGLE_PASS_COFACTOR_DH_SHA256KDF => {
+                Self::X963(DigestAlgorithm::Sha256)
+            }
+            algorithms::DH_SINGLE_PASS_STD_DH_SHA384KDF | algorithms::DH_SINGLE_PASS_COFACTOR_DH_SHA384KDF => {
+                Self::X963(DigestAlgorithm::Sha384)
+            }
+            algorithms::DH_SINGLE_PASS_STD_DH_SHA512KDF | algorithms::DH_SINGLE_PASS_COFACTOR_DH_SHA512KDF => {
+                Self::X963(DigestAlgorithm::Sha512)
+            }
             algorithms::DH_SINGLE_PASS_STD_DH_HKDF_SHA256 => Self::Hkdf(DigestAlgorithm::Sha256),
             algorithms::DH_SINGLE_PASS_STD_DH_HKDF_SHA384 => Self::Hkdf(DigestAlgorithm::Sha384),
             algorithms::DH_SINGLE_PASS_STD_DH_HKDF_SHA512 => Self::Hkdf(DigestAlgorithm::Sha512),
@@ -94,8 +105,9 @@ impl KeyAgreeRecipientInfo {
             AlgorithmIdentifier::parse(&mut key)?;
             Originator::Key(key.bit_string()?.octets.to_vec())
         } else {
-            Originator::Certificate
+            Originator::Certificate(CertificateIdentifier::parse(&mut outer)?)
         };
+        outer.finish()?;
         let ukm = match inside.context(1, "ukm")? {
             Some(mut ukm) => Some(ukm.octet_string()?.into_owned()),
             None => None,
@@ -139,9 +151,18 @@ impl KeyAgreeRecipientInfo {
         &self,
         certificate: &Certificate,
         key: &dyn PrivateKey,
+        originators: &[Certificate],
     ) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
-        let Originator::Key(bits) = &self.originator else {
-            return Err(crypto::Error::Unsupported { algorithm: "key agreement with a static originator".into() });
+        let bits = match &self.originator {
+            Originator::Key(bits) => bits.as_slice(),
+            Originator::Certificate(named) => {
+                let found = originators.iter().find(|certificate| named.names(certificate));
+                let static_key = found.ok_or(crypto::Error::BadValue)?.public_key().map_err(Clone::clone)?;
+                if static_key.kind() != key.public_key().kind() {
+                    return Err(crypto::Error::BadValue);
+                }
+                static_key.bits()
+            }
         };
         let peer = match key.public_key().kind() {
             PublicKeyKind::Ec(curve) => PublicKey::from_ec_point(curve, bits)?,

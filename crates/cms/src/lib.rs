@@ -12,6 +12,7 @@
 //! pass and flat memory.
 
 mod attributes;
+mod certificate_set;
 mod compressed_data;
 mod content_info;
 mod decrypt;
@@ -21,6 +22,7 @@ mod identifier;
 mod kem;
 mod key_agree;
 pub mod oids;
+mod receipt;
 mod recipient_info;
 mod shared_secret;
 mod sign;
@@ -35,6 +37,7 @@ pub use decrypt::{Content, Decrypted, DecryptionKeys, EncryptedDataReader, Unaut
 pub use encrypt::{EncryptedDataWriter, Recipient};
 pub use error::Error;
 pub use identifier::CertificateIdentifier;
+pub use receipt::{Receipt, ReceiptRequest};
 pub use recipient_info::{RecipientInfo, RecipientKind};
 pub use shared_secret::SharedKey;
 pub use sign::{DetachedSigner, SignedDataWriter, SignerSettings, certificates_only};
@@ -55,6 +58,8 @@ pub mod limits {
     pub const SIGNERS: usize = 100;
     /// CRLs and other revocation information in one message.
     pub const REVOCATION_INFOS: usize = 100;
+    /// Signature checks in one message: signers times the certificates that they could mean.
+    pub const SIGNATURE_CHECKS: usize = 200;
     /// Octets of the parts of a message that are held in memory whole.
     pub const STRUCTURES: u64 = 16 << 20;
 }

@@ -129,7 +129,12 @@ impl RecipientInfo {
         &self.algorithm
     }
 
-    /// Takes the content key out with the key of `certificate`; `None` when another is named.
+    /// Whether it names `certificate`.
+    pub fn is_for(&self, certificate: &Certificate) -> bool {
+        self.recipients.iter().any(|recipient| recipient.names(certificate))
+    }
+
+    /// Takes the content key out with the key of `certificate`, which it names.
     ///
     /// CASES T-24: for PKCS #1 v1.5 there is no failure here. What does not decrypt is replaced by a random key of
     /// `key_length` octets, and the content fails like any other.
@@ -138,18 +143,18 @@ impl RecipientInfo {
         certificate: &Certificate,
         key: &dyn PrivateKey,
         key_length: usize,
-    ) -> Option<Result<Zeroizing<Vec<u8>>, crypto::Error>> {
-        if !self.recipients.iter().any(|recipient| recipient.names(certificate)) {
-            return None;
-        }
-        Some(match &self.inner {
+        originators: &[Certificate],
+    ) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
+        match &self.inner {
             Inner::KeyTrans { algorithm, encrypted_key } => {
                 key_trans_content_key(algorithm, encrypted_key, key, key_length)
             }
-            Inner::KeyAgree(info) => info.content_key(certificate, key),
+            Inner::KeyAgree(info) => info.content_key(certificate, key, originators),
             Inner::Kem(info) => info.content_key(key),
-            Inner::Kek(_) | Inner::Password(_) | Inner::Unread => return None,
-        })
+            Inner::Kek(_) | Inner::Password(_) | Inner::Unread => {
+                Err(crypto::Error::NotForThisKey { operation: "open this kind of recipient" })
+            }
+        }
     }
 
     /// The same with a key that both have; `None` when another is named.
@@ -180,14 +185,9 @@ fn key_trans_content_key(
     key_length: usize,
 ) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
     let algorithm = KeyTransportAlgorithm::from_identifier(algorithm)?;
-    // The random key is made before it is known whether it is needed, so that both ways take the same time.
-    let mut random = Zeroizing::new(vec![0; key_length]);
-    crypto::random(&mut random)?;
-    match (key.decrypt(&algorithm, encrypted_key), &algorithm) {
-        (Ok(content_key), _) if content_key.len() == key_length => Ok(content_key),
-        (Err(error @ crypto::Error::Unavailable { .. }), _) => Err(error),
-        (_, KeyTransportAlgorithm::RsaPkcs1) => Ok(random),
-        (Ok(_), _) => Err(crypto::Error::BadValue),
-        (Err(error), _) => Err(error),
+    if algorithm == KeyTransportAlgorithm::RsaPkcs1 {
+        return key.decrypt_or_random(&algorithm, encrypted_key, key_length);
     }
+    let content_key = key.decrypt(&algorithm, encrypted_key)?;
+    if content_key.len() == key_length { Ok(content_key) } else { Err(crypto::Error::BadValue) }
 }

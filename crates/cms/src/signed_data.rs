@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 
 use asn1::{Encoding, Oid, Reader, StreamReader, Tag};
@@ -5,7 +6,7 @@ use crypto::{AlgorithmIdentifier, DigestAlgorithm, DigestValue, Hasher};
 use pki::Certificate;
 
 use crate::signer_info::ContentFacts;
-use crate::{Error, SignerInfo, SignerReport, content_info, limits, oids};
+use crate::{Error, SignerInfo, SignerReport, certificate_set, content_info, limits, oids};
 
 /// Computes the digests that signers may want while content goes by.
 #[derive(Debug, Clone)]
@@ -44,6 +45,7 @@ impl ContentDigests {
         ContentFacts {
             looks_like_attributes: looks_like_attributes(&self.beginning, self.length),
             digests: self.hashers.into_iter().map(Hasher::finish).collect(),
+            whole: None,
         }
     }
 
@@ -178,7 +180,8 @@ impl<R: BufRead> SignedDataReader<R> {
         };
         let mut next = reader.header("SignedData")?;
         if let Some(header) = next.filter(|header| header.tag == Tag::context_constructed(0)) {
-            signed.read_certificates(&reader.element(&header, "certificates")?)?;
+            let raw = reader.element(&header, "certificates")?;
+            (signed.certificates, signed.other_certificates) = certificate_set::parse(&raw)?;
             next = reader.header("SignedData")?;
         }
         if let Some(header) = next.filter(|header| header.tag == Tag::context_constructed(1)) {
@@ -308,7 +311,8 @@ impl SignedData {
     /// Replaces the digests, when a signer used one that was not announced and the content can be read again.
     #[must_use]
     pub fn with_digests(self, digests: ContentDigests) -> Self {
-        Self { content: digests.finish(), ..self }
+        let whole = self.content.whole;
+        Self { content: ContentFacts { whole, ..digests.finish() }, ..self }
     }
 
     /// The digests that the signers used and that were not computed while the content went by.
@@ -318,30 +322,31 @@ impl SignedData {
             .collect()
     }
 
-    /// Checks each signature by itself, with the certificates that came along and `more`.
-    pub fn verify(&self, more: &[Certificate]) -> Vec<SignerReport> {
-        let mut candidates = self.certificates.clone();
-        candidates.extend(more.iter().filter(|certificate| !self.certificates.contains(certificate)).cloned());
-        self.signers.iter().map(|signer| signer.verify(self.content_type, &self.content, &candidates)).collect()
+    /// Whether a signer signed the content and no digest of it, so that [`Self::with_whole_content`] is needed.
+    pub fn needs_whole_content(&self) -> bool {
+        self.signers.iter().any(SignerInfo::needs_content)
     }
 
-    // CertificateSet ::= SET OF CertificateChoices (RFC 5652 §10.2.2, §10.2.3)
-    fn read_certificates(&mut self, raw: &[u8]) -> Result<(), Error> {
-        let mut outer = Reader::new(raw, Encoding::Ber);
-        let mut set = outer.element()?.reader("certificates")?;
-        let mut count = 0;
-        while !set.is_empty() {
-            count += 1;
-            if count > limits::CERTIFICATES {
-                return Err(Error::TooMany { what: "certificates", limit: limits::CERTIFICATES });
-            }
-            let choice = set.element()?;
-            match Certificate::from_der(choice.raw()) {
-                Ok(certificate) if choice.tag() == Tag::SEQUENCE => self.certificates.push(certificate),
-                _ => self.other_certificates += 1,
-            }
-        }
-        Ok(())
+    /// With the content itself, for signers that signed no digest (RFC 8419 §2.1, RFC 9882 §3.1).
+    #[must_use]
+    pub fn with_whole_content(mut self, content: Vec<u8>) -> Self {
+        self.content.whole = Some(content);
+        self
+    }
+
+    /// Checks each signature by itself, with the certificates that came along and `more`.
+    pub fn verify(&self, more: &[Certificate]) -> Vec<SignerReport> {
+        let candidates = self.candidates(more);
+        let budget = Cell::new(limits::SIGNATURE_CHECKS);
+        let verify = |signer: &SignerInfo| signer.verify(Some(self.content_type), &self.content, &candidates, &budget);
+        self.signers.iter().map(verify).collect()
+    }
+
+    /// The certificates that came along, and `more`.
+    pub fn candidates(&self, more: &[Certificate]) -> Vec<Certificate> {
+        let mut candidates = self.certificates.clone();
+        candidates.extend(more.iter().filter(|certificate| !self.certificates.contains(certificate)).cloned());
+        candidates
     }
 
     fn read_crls(&mut self, raw: &[u8]) -> Result<(), Error> {

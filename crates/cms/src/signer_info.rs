@@ -1,10 +1,11 @@
+use std::cell::Cell;
 use std::fmt;
 
 use asn1::{Oid, Reader, Tag, Time};
 use crypto::{AlgorithmIdentifier, DigestAlgorithm, DigestValue, SignatureAlgorithm, constant_time_eq};
 use pki::Certificate;
 
-use crate::{Attributes, CertificateIdentifier, Error, oids};
+use crate::{Attributes, CertificateIdentifier, Error, limits, oids};
 
 /// ```text
 /// SignerInfo ::= SEQUENCE {
@@ -84,6 +85,8 @@ pub enum IntegrityFailure {
     },
     /// The signature is not right for the certificate's key.
     SignatureWrong,
+    /// The message asks for more signature checks than one message may (CASES N-24).
+    TooMuchWork,
     /// The algorithm or the key is too weak, unknown, or not supported.
     Unacceptable {
         /// What it is.
@@ -111,6 +114,7 @@ impl fmt::Display for IntegrityFailure {
             Self::NoCertificate => f.write_str("the signer's certificate is missing"),
             Self::NoDigest { digest } => write!(f, "the digest {digest} was not announced"),
             Self::SignatureWrong => f.write_str("the signature does not belong to the signer's key"),
+            Self::TooMuchWork => f.write_str("the message asks for too many signature checks"),
             Self::Unacceptable { because } => f.write_str(because),
             Self::WrongContentType => f.write_str("the signed content type is another one"),
             Self::WrongCertificate => f.write_str("the signature names another certificate"),
@@ -167,9 +171,61 @@ impl SignerInfo {
         &self.unsigned_attributes
     }
 
-    /// Checks the signature over content of which `digests` were computed, against each of `candidates` that the
-    /// identifier names.
-    pub(crate) fn verify(&self, content_type: Oid, content: &ContentFacts, candidates: &[Certificate]) -> SignerReport {
+    /// The signature value.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// Whether the content itself is needed to check the signature: there are no signed attributes, and the algorithm
+    /// signs no digest (RFC 8419 §2.1, RFC 9882 §3.1).
+    pub(crate) fn needs_content(&self) -> bool {
+        self.signed_attributes.is_none()
+            && self.signature_algorithm().is_ok_and(|algorithm| algorithm.digest().is_none())
+    }
+
+    /// Those who signed this signature: extra information only, which never influences trust (RFC 5652 §11.4).
+    ///
+    /// # Errors
+    /// When the attribute is not one, or there are too many of them.
+    pub fn countersigners(&self) -> Result<Vec<SignerInfo>, Error> {
+        let mut found = Vec::new();
+        let attributes = self.unsigned_attributes.iter().filter(|unsigned| unsigned.oid == oids::ID_COUNTERSIGNATURE);
+        for value in attributes.flat_map(|attribute| &attribute.values) {
+            if found.len() >= limits::SIGNERS {
+                return Err(Error::TooMany { what: "countersigners", limit: limits::SIGNERS });
+            }
+            found.push(Self::parse(&mut Reader::new(value, asn1::Encoding::Ber))?);
+        }
+        Ok(found)
+    }
+
+    /// Checks the signatures over this signature, each against those of `candidates` that it names.
+    ///
+    /// # Errors
+    /// As [`Self::countersigners`].
+    pub fn verify_countersigners(&self, candidates: &[Certificate]) -> Result<Vec<SignerReport>, Error> {
+        let budget = Cell::new(limits::SIGNATURE_CHECKS);
+        let verify = |countersigner: SignerInfo| {
+            let digests = countersigner.digest_algorithm().ok().filter(|digest| !digest.is_weak());
+            let content = ContentFacts {
+                digests: digests.iter().map(|digest| digest.digest(&self.signature)).collect(),
+                looks_like_attributes: false,
+                whole: Some(self.signature.clone()),
+            };
+            countersigner.verify(None, &content, candidates, &budget)
+        };
+        Ok(self.countersigners()?.into_iter().map(verify).collect())
+    }
+
+    /// Checks the signature over content of which the digests were computed, against each of `candidates` that the
+    /// identifier names. Without a content type it is a countersignature.
+    pub(crate) fn verify(
+        &self,
+        content_type: Option<Oid>,
+        content: &ContentFacts,
+        candidates: &[Certificate],
+        budget: &Cell<usize>,
+    ) -> SignerReport {
         let algorithm = self.signature_algorithm();
         let mut report = SignerReport {
             certificate: None,
@@ -179,7 +235,7 @@ impl SignerInfo {
             signing_time: self.signed_attributes.as_ref().and_then(Attributes::signing_time),
             identifier: self.identifier.clone(),
         };
-        match self.check(content_type, content, candidates) {
+        match self.check(content_type, content, candidates, budget) {
             Ok(certificate) => report.certificate = Some(certificate),
             Err((failure, certificate)) => {
                 report.integrity = Integrity::Broken(failure);
@@ -191,41 +247,50 @@ impl SignerInfo {
 
     fn check(
         &self,
-        content_type: Oid,
+        content_type: Option<Oid>,
         content: &ContentFacts,
         candidates: &[Certificate],
+        budget: &Cell<usize>,
     ) -> Result<Certificate, (IntegrityFailure, Option<Certificate>)> {
         let named: Vec<&Certificate> = candidates.iter().filter(|candidate| self.identifier.names(candidate)).collect();
         let Some(first) = named.first().copied() else { return Err((IntegrityFailure::NoCertificate, None)) };
         let fail = |failure| (failure, Some(first.clone()));
         let unacceptable = |error: crypto::Error| fail(IntegrityFailure::Unacceptable { because: error.to_string() });
         let algorithm = self.signature_algorithm().map_err(unacceptable)?;
-        let digest_algorithm = self.digest_algorithm().map_err(unacceptable)?;
-        if digest_algorithm.is_weak() {
-            return Err(unacceptable(crypto::Error::Weak { algorithm: digest_algorithm.name() }));
-        }
-        if let Some(digest) = algorithm.digest()
-            && digest != digest_algorithm
-        {
-            return Err(fail(IntegrityFailure::AlgorithmsExchanged));
-        }
-        let attributes = self.signed_attributes.as_ref();
-        // RFC 9882 §3.3 leaves the digest algorithm out of account where there are no signed attributes.
-        let digest = content.digests.iter().find(|digest| digest.algorithm() == digest_algorithm);
-        let digest = digest.ok_or_else(|| fail(IntegrityFailure::NoDigest { digest: digest_algorithm.to_string() }))?;
         self.check_places().map_err(fail)?;
-        if let Some(attributes) = attributes {
-            check_attributes(attributes, content_type, digest, &self.digest_algorithm, &self.signature_algorithm)
-                .map_err(fail)?;
+        let attributes = self.signed_attributes.as_ref();
+        // RFC 9882 §3.3: without signed attributes, an algorithm that signs no digest leaves the digest out of account.
+        let signed = if attributes.is_none() && algorithm.digest().is_none() {
+            self.check_bare(content_type, content).map_err(fail)?;
+            let whole = content.whole.as_deref().ok_or_else(|| {
+                unacceptable(crypto::Error::Unsupported {
+                    algorithm: format!("{} without signed attributes over so much content", algorithm.name()),
+                })
+            })?;
+            Signed::Message(whole.to_vec())
         } else {
-            // RFC 5652 §5.3: signedAttrs must be there when the content is not id-data.
-            if content_type != oids::ID_DATA {
-                return Err(fail(IntegrityFailure::AttributeCount { attribute: "content-type" }));
+            let digest_algorithm = self.digest_algorithm().map_err(unacceptable)?;
+            if digest_algorithm.is_weak() {
+                return Err(unacceptable(crypto::Error::Weak { algorithm: digest_algorithm.name() }));
             }
-            if content.looks_like_attributes {
-                return Err(fail(IntegrityFailure::LooksLikeAttributes));
+            if algorithm.digest().is_some_and(|digest| digest != digest_algorithm) {
+                return Err(fail(IntegrityFailure::AlgorithmsExchanged));
             }
-        }
+            let digest = content.digests.iter().find(|digest| digest.algorithm() == digest_algorithm);
+            let digest =
+                digest.ok_or_else(|| fail(IntegrityFailure::NoDigest { digest: digest_algorithm.to_string() }))?;
+            match attributes {
+                Some(attributes) => {
+                    let algorithms = (&self.digest_algorithm, &self.signature_algorithm);
+                    check_attributes(attributes, content_type, digest, algorithms).map_err(fail)?;
+                    Signed::Message(attributes.bytes_to_verify())
+                }
+                None => {
+                    self.check_bare(content_type, content).map_err(fail)?;
+                    Signed::Digest(digest)
+                }
+            }
+        };
         // RFC 5035 §5.4: the attribute decides which certificate is the signer's.
         let reference = attributes.map_or(Ok(None), Attributes::signing_certificate);
         let reference =
@@ -241,14 +306,11 @@ impl SignerInfo {
         let mut failure = IntegrityFailure::SignatureWrong;
         let mut verified: Vec<&Certificate> = Vec::new();
         for candidate in meant {
-            let result = candidate.public_key().map_err(Clone::clone).and_then(|key| match attributes {
-                Some(attributes) => key.verify(&algorithm, &attributes.bytes_to_verify(), &self.signature),
-                None if algorithm.digest().is_some() => key.verify_digest(&algorithm, digest, &self.signature),
-                // Deviation (RFC 8419 §2.1): Ed25519 and ML-DSA without signed attributes need the content whole, which
-                // a one-pass reader does not have; nobody sends it.
-                None => Err(crypto::Error::Unsupported {
-                    algorithm: format!("{} without signed attributes", algorithm.name()),
-                }),
+            let Some(left) = budget.get().checked_sub(1) else { return Err(fail(IntegrityFailure::TooMuchWork)) };
+            budget.set(left);
+            let result = candidate.public_key().map_err(Clone::clone).and_then(|key| match &signed {
+                Signed::Message(message) => key.verify(&algorithm, message, &self.signature),
+                Signed::Digest(digest) => key.verify_digest(&algorithm, digest, &self.signature),
             });
             match result {
                 Ok(()) => verified.push(candidate),
@@ -264,6 +326,24 @@ impl SignerInfo {
             _ => Err(fail(IntegrityFailure::Ambiguous)),
         }
     }
+
+    // RFC 5652 §5.3: signedAttrs must be there when the content is not id-data. CASES S-42, T-06: and content that reads
+    // as signed attributes is not what was meant.
+    fn check_bare(&self, content_type: Option<Oid>, content: &ContentFacts) -> Result<(), IntegrityFailure> {
+        if content_type.is_some_and(|content_type| content_type != oids::ID_DATA) {
+            return Err(IntegrityFailure::AttributeCount { attribute: "content-type" });
+        }
+        if content.looks_like_attributes {
+            return Err(IntegrityFailure::LooksLikeAttributes);
+        }
+        Ok(())
+    }
+}
+
+/// What the signature is over.
+enum Signed<'c> {
+    Message(Vec<u8>),
+    Digest(&'c DigestValue),
 }
 
 impl SignerInfo {
@@ -290,18 +370,20 @@ impl SignerInfo {
     }
 }
 
-// CASES S-41, T-05: exactly one content-type and one message-digest, and both right.
+// CASES S-41, T-05: exactly one content-type and one message-digest, and both right. RFC 5652 §11.4: no content-type in a
+// countersignature.
 fn check_attributes(
     attributes: &Attributes,
-    content_type: Oid,
+    content_type: Option<Oid>,
     digest: &DigestValue,
-    digest_algorithm: &AlgorithmIdentifier,
-    signature_algorithm: &AlgorithmIdentifier,
+    (digest_algorithm, signature_algorithm): (&AlgorithmIdentifier, &AlgorithmIdentifier),
 ) -> Result<(), IntegrityFailure> {
     let count = |attribute| IntegrityFailure::AttributeCount { attribute };
-    let Ok(Some(value)) = attributes.single(oids::ID_CONTENT_TYPE) else { return Err(count("content-type")) };
-    if crate::identifier::oid_in(value) != Some(content_type) {
-        return Err(IntegrityFailure::WrongContentType);
+    match (content_type, attributes.single(oids::ID_CONTENT_TYPE)) {
+        (Some(content_type), Ok(Some(value))) if crate::identifier::oid_in(value) == Some(content_type) => {}
+        (Some(_), Ok(Some(_))) => return Err(IntegrityFailure::WrongContentType),
+        (None, Ok(None)) => {}
+        _ => return Err(count("content-type")),
     }
     let Ok(Some(value)) = attributes.single(oids::ID_MESSAGE_DIGEST) else { return Err(count("message-digest")) };
     let signed = Reader::new(value, asn1::Encoding::Ber).octet_string().map_err(|_| count("message-digest"))?;
@@ -334,4 +416,6 @@ fn check_attributes(
 pub(crate) struct ContentFacts {
     pub(crate) digests: Vec<DigestValue>,
     pub(crate) looks_like_attributes: bool,
+    /// The content itself, where a signature is over it and not over a digest.
+    pub(crate) whole: Option<Vec<u8>>,
 }

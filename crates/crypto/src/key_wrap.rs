@@ -1,3 +1,5 @@
+mod triple_des;
+
 use aes_kw::cipher::KeyInit as _;
 use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap as _};
 use zeroize::Zeroizing;
@@ -11,6 +13,8 @@ pub enum KeyWrapAlgorithm {
     Aes128,
     Aes192,
     Aes256,
+    /// Read only (RFC 3217 §3).
+    TripleDes,
 }
 
 impl KeyWrapAlgorithm {
@@ -23,16 +27,18 @@ impl KeyWrapAlgorithm {
             oids::AES128_WRAP => Ok(Self::Aes128),
             oids::AES192_WRAP => Ok(Self::Aes192),
             oids::AES256_WRAP => Ok(Self::Aes256),
+            oids::CMS_3DES_WRAP => Ok(Self::TripleDes),
             oid => Err(Error::Unknown { oid }),
         }
     }
 
-    /// The identifier, parameters absent.
+    /// The identifier, parameters absent; NULL with triple DES (RFC 3370 §4.3.1).
     pub fn identifier(self) -> AlgorithmIdentifier {
         AlgorithmIdentifier::new(match self {
             Self::Aes128 => oids::AES128_WRAP,
             Self::Aes192 => oids::AES192_WRAP,
             Self::Aes256 => oids::AES256_WRAP,
+            Self::TripleDes => return AlgorithmIdentifier::with_null(oids::CMS_3DES_WRAP),
         })
     }
 
@@ -50,7 +56,7 @@ impl KeyWrapAlgorithm {
     pub fn key_length(self) -> usize {
         match self {
             Self::Aes128 => 16,
-            Self::Aes192 => 24,
+            Self::Aes192 | Self::TripleDes => 24,
             Self::Aes256 => 32,
         }
     }
@@ -62,6 +68,7 @@ impl KeyWrapAlgorithm {
             Self::Aes128 => AesKek::new(&AES_128, key_encryption_key)?.wrap(key, &mut out)?.len(),
             Self::Aes256 => AesKek::new(&AES_256, key_encryption_key)?.wrap(key, &mut out)?.len(),
             Self::Aes192 => aes192(key_encryption_key)?.wrap_key(key, &mut out).map_err(|_| Error::BadValue)?.len(),
+            Self::TripleDes => return Err(Error::Weak { algorithm: "triple DES" }),
         };
         out.truncate(length);
         Ok(out)
@@ -79,6 +86,7 @@ impl KeyWrapAlgorithm {
             Self::Aes192 => {
                 aes192(key_encryption_key)?.unwrap_key(wrapped, &mut out).map_err(|_| Error::BadValue)?.len()
             }
+            Self::TripleDes => return triple_des::unwrap(key_encryption_key, wrapped),
         };
         out.truncate(length);
         Ok(out)

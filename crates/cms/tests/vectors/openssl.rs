@@ -45,8 +45,11 @@ fn vectors_of_openssl() {
             }
             _ => {
                 let shared = [cms::SharedKey::new(b"\xC0\xFE\xE0", &(0..16).collect::<Vec<u8>>()).unwrap()];
-                let keys =
-                    cms::DecryptionKeys { credentials: &[], passwords: &["secret", "password"], shared_keys: &shared };
+                let keys = cms::DecryptionKeys {
+                    passwords: &["secret", "password"],
+                    shared_keys: &shared,
+                    ..cms::DecryptionKeys::default()
+                };
                 fails(
                     cms::EncryptedDataReader::open(&message(&bytes)[..])
                         .and_then(|reader| reader.decrypt_with(keys, crate::spool_limits())),

@@ -139,7 +139,8 @@ impl MlDsaLevel {
 }
 
 impl MlKemLevel {
-    pub(crate) fn oid(self) -> Oid {
+    /// Its object identifier.
+    pub fn oid(self) -> Oid {
         match self {
             Self::MlKem512 => oids::ML_KEM_512,
             Self::MlKem768 => oids::ML_KEM_768,

@@ -1,5 +1,7 @@
 //! Forged messages, whose expected answer is "no". Each is made from a good one by one change.
 
+mod forms;
+
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
