@@ -32,6 +32,17 @@ impl fmt::Display for Error {
     }
 }
 
+impl Error {
+    /// Whether it says something about this machine and nothing about the message: see [`cms::Error::is_local`].
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Cms(error) => error.is_local(),
+            Self::Io(error) => !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof),
+            _ => false,
+        }
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -75,11 +75,8 @@ fn inspect_cms(der: &[u8], limits: &Limits, depth: usize) -> Result<Node, Error>
         Some(kind @ (ContentType::EnvelopedData | ContentType::AuthEnvelopedData)) => {
             let reader = EncryptedDataReader::open(der)?;
             let kind = if kind == ContentType::EnvelopedData { "EnvelopedData" } else { "AuthEnvelopedData" };
-            let mut node = Node {
-                kind: kind.into(),
-                facts: vec![("cipher", reader.cipher().name().into())],
-                children: Vec::new(),
-            };
+            let mut node =
+                Node { kind: kind.into(), facts: vec![("cipher", reader.cipher_name())], children: Vec::new() };
             for info in reader.recipients() {
                 for recipient in info.recipients() {
                     node.facts.push(("recipient", format!("{} by {}", recipient.describe(), info.algorithm())));

@@ -35,6 +35,29 @@ pub(crate) struct Opened {
     pub(crate) unavailable: Option<crypto::Error>,
 }
 
+impl Opened {
+    fn has_failed_decryption(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, Layer::Encrypted { failed: true, .. }))
+    }
+
+    // CASES N-22, T-21: what comes out of a cipher without a tag and cannot be read is no other failure than what does
+    // not come out at all; otherwise whoever changes a message on its way learns which of the two it was. What a tag
+    // protected is as it was sent, and content that nobody signed.
+    fn fail_behind_encryption(&mut self, error: Error) -> Result<(), Error> {
+        let encrypted =
+            |layer: &Layer| matches!(layer, Layer::Encrypted { report, .. } if report.opened && !report.authenticated);
+        if let Some(at) = self.layers.iter().position(encrypted) {
+            self.layers.truncate(at + 1);
+            if let Some(Layer::Encrypted { report, failed }) = self.layers.last_mut() {
+                report.opened = false;
+                *failed = true;
+            }
+            return Ok(());
+        }
+        if self.layers.iter().any(|layer| matches!(layer, Layer::Encrypted { .. })) { Ok(()) } else { Err(error) }
+    }
+}
+
 /// What taking off one layer led to.
 enum Step {
     /// The entity has no layer of ours.
@@ -90,21 +113,29 @@ impl LayerOpener<'_> {
         };
         let Step::Inside(mut inside) = step else { return Ok(opened) };
         while opened.layers.len() < self.most {
-            let next = {
-                let mut reader = inside.reader()?;
-                if recognise(reader.fill_buf()?) != Form::Mail {
+            match self.take_off_inner(&mut inside, &mut opened) {
+                Ok(Step::Inside(next)) => inside = next,
+                Ok(Step::NoLayer | Step::Stopped) => break,
+                Err(error) if error.is_local() => return Err(error),
+                Err(error) => {
+                    opened.fail_behind_encryption(error)?;
                     break;
                 }
-                let header = Header::read(&mut reader, &self.limits.mime)?;
-                self.take_off(&header, &mut reader, &mut opened)?
-            };
-            match next {
-                Step::Inside(next) => inside = next,
-                Step::NoLayer | Step::Stopped => break,
             }
         }
-        opened.content = inside;
+        if !opened.has_failed_decryption() {
+            opened.content = inside;
+        }
         Ok(opened)
+    }
+
+    fn take_off_inner(&self, inside: &mut Spool, opened: &mut Opened) -> Result<Step, Error> {
+        let mut reader = inside.reader()?;
+        if recognise(reader.fill_buf()?) != Form::Mail {
+            return Ok(Step::NoLayer);
+        }
+        let header = Header::read(&mut reader, &self.limits.mime)?;
+        self.take_off(&header, &mut reader, opened)
     }
 
     // CASES T-20: only the root of what is looked at is a layer; parts of a multipart never are.
@@ -236,17 +267,12 @@ impl LayerOpener<'_> {
     fn take_off_encrypted(&self, source: &mut dyn BufRead, opened: &mut Opened) -> Result<Step, Error> {
         let reader = match EncryptedDataReader::open(source) {
             Ok(reader) => reader,
-            Err(cms::Error::DecryptionFailed) => {
-                let report = EncryptedReport {
-                    recipients: Vec::new(),
-                    cipher: String::new(),
-                    authenticated: false,
-                    opened: false,
-                };
-                opened.layers.push(Layer::Encrypted { report, failed: true });
+            Err(error) if error.is_local() => return Err(error.into()),
+            // CASES N-22: nobody is told at which octet.
+            Err(_) => {
+                opened.layers.push(Layer::Encrypted { report: EncryptedReport::default(), failed: true });
                 return Ok(Step::Stopped);
             }
-            Err(error) => return Err(error.into()),
         };
         let recipients = reader.recipients().iter().flat_map(|info| {
             let named: Vec<String> = match info.recipients() {
@@ -257,11 +283,10 @@ impl LayerOpener<'_> {
             };
             named
         });
-        let cipher = reader.cipher();
         let mut report = EncryptedReport {
             recipients: recipients.collect(),
-            cipher: cipher.name().into(),
-            authenticated: cipher.is_authenticated(),
+            cipher: reader.cipher_name(),
+            authenticated: reader.is_authenticated(),
             opened: false,
         };
         if self.credentials.is_empty() {
@@ -284,6 +309,7 @@ impl LayerOpener<'_> {
                 opened.unavailable = Some(error);
                 (Step::Stopped, false)
             }
+            Err(error) if error.is_local() => return Err(error.into()),
             // CASES T-24, N-22: whatever went wrong, it is one failure.
             Err(_) => (Step::Stopped, true),
         };
@@ -292,8 +318,16 @@ impl LayerOpener<'_> {
     }
 }
 
-// CASES S-43, T-04: a digest that nobody announced is computed now, from what was spooled.
+// CASES S-43, T-04: a digest that nobody announced is computed now, from what was spooled. A signature over the content
+// itself gets the content, as long as it fits in memory.
 fn complete_digests(data: SignedData, spool: &mut Spool) -> Result<SignedData, Error> {
+    const MOST_WHOLE: u64 = 16 << 20;
+    let mut data = data;
+    if data.needs_whole_content() && spool.len() <= MOST_WHOLE {
+        let mut content = Vec::new();
+        spool.reader()?.read_to_end(&mut content)?;
+        data = data.with_whole_content(content);
+    }
     let missing = data.missing_digests();
     if missing.is_empty() || spool.is_empty() {
         return Ok(data);

@@ -25,7 +25,7 @@ pub struct SignedReport {
 }
 
 /// An encrypted layer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EncryptedReport {
     /// Whom it is encrypted to, as the message names them, and how.
     pub recipients: Vec<String>,

@@ -1,0 +1,5 @@
+//! Attacks on whole mails.
+
+mod corpus;
+mod forgeries;
+mod one_failure;
