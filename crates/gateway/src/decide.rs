@@ -31,8 +31,6 @@ pub struct Known {
     pub certificates: Vec<(Certificate, Option<Vec<u8>>)>,
     /// Certificates that are known and cannot be used, and why.
     pub unusable: Vec<String>,
-    /// Whether they can log in to the webmailer.
-    pub reads_webmailer: bool,
 }
 
 /// What happens to a message for one recipient, and why.
@@ -60,10 +58,7 @@ pub enum Action {
     /// It goes on byte for byte.
     Untouched,
     /// It is put into the webmailer.
-    Webmailer {
-        /// Words to take out of the subject.
-        words: Vec<String>,
-    },
+    Webmailer,
 }
 
 /// How a message is protected.
@@ -94,7 +89,7 @@ impl Action {
             Self::Hold(_) => "hold",
             Self::Refuse(_) => "refuse",
             Self::Untouched => "untouched",
-            Self::Webmailer { .. } => "webmailer",
+            Self::Webmailer => "webmailer",
         }
     }
 }
@@ -263,20 +258,11 @@ fn choose_encryption(
         (Choice::Always, true) => {
             reasons.push("there is no certificate, and the rule demands encryption".into());
             match wanted.otherwise {
-                Otherwise::Webmailer if !known.webmailer => {
+                Otherwise::Webmailer if known.webmailer => Action::Webmailer,
+                Otherwise::Webmailer => {
                     reasons.push("there is no webmailer".into());
                     hold(to)
                 }
-                // What nobody could ever read is not taken: the sender hears of it and can invite the recipient.
-                Otherwise::Webmailer if !about.reads_webmailer => {
-                    reasons.push("the recipient cannot log in to the webmailer yet".into());
-                    not_invited(to)
-                }
-                Otherwise::Webmailer if facts.sender().is_none() => {
-                    reasons.push("nobody can tell who it is from".into());
-                    Action::Refuse(Reply::new(550, "5.7.1", "the webmailer does not take mail without a sender"))
-                }
-                Otherwise::Webmailer => Action::Webmailer { words: wanted.words.clone() },
                 Otherwise::Hold => hold(to),
                 Otherwise::Refuse => Action::Refuse(Reply::new(
                     550,
@@ -299,17 +285,6 @@ fn hold(to: &EmailAddress) -> Action {
         "4.7.5",
         format!(
             "mail to {to} must be encrypted, and there is no certificate for this address yet; it is kept and tried again"
-        ),
-    ))
-}
-
-fn not_invited(to: &EmailAddress) -> Action {
-    Action::Hold(Reply::new(
-        451,
-        "4.7.5",
-        format!(
-            "mail to {to} must be encrypted; there is neither a certificate for this address nor a log-in to the \
-             webmailer: invite them there, or have them send in a certificate; the mail is kept and tried again"
         ),
     ))
 }

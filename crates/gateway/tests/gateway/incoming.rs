@@ -58,6 +58,24 @@ async fn a_tampered_answer_is_refused_where_the_policy_says_so() {
 }
 
 #[tokio::test]
+async fn n_22_where_nothing_protects_against_change_a_refusal_is_no_answer_to_whoever_changed_it() {
+    let rig = Rig::start(|settings| settings.incoming.tampered = Tampered::Refuse).await;
+    let text = String::from_utf8(signed(&rig, "pay 100 to Bob")).unwrap().replace("pay 100", "pay 999");
+    let cbc = |mail: &[u8]| {
+        let encryptor = Encryptor::to(rig.alice.certificate()).unwrap().cipher(crypto::ContentCipher::Aes256Cbc);
+        encryptor.encrypt(mail).unwrap()
+    };
+    // Decrypts, and the signature inside is broken.
+    let tampered = rig.send(rig.outside, BOB, &[ALICE], &cbc(text.as_bytes())).await;
+    // Does not decrypt: the last block's padding is not right.
+    let mut cut = cbc(text.as_bytes());
+    let at = cut[..cut.len() - 16].iter().rposition(u8::is_ascii_alphanumeric).unwrap();
+    cut[at] = if cut[at] == b'A' { b'B' } else { b'A' };
+    let undecryptable = rig.send(rig.outside, BOB, &[ALICE], &cut).await;
+    assert_eq!(tampered[0].to_string(), undecryptable[0].to_string());
+}
+
+#[tokio::test]
 async fn t_08_a_genuine_signature_of_another_is_not_the_senders() {
     let rig = Rig::start(|_| ()).await;
     let text = String::from_utf8(signed(&rig, "text")).unwrap();
