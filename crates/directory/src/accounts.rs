@@ -10,7 +10,7 @@ use asn1::Time;
 use crypto::DigestAlgorithm;
 
 use crate::audit::digest_of;
-use crate::database::{Row, values};
+use crate::database::{Row, Tx, values};
 use crate::id::random_id;
 use crate::people::about;
 use crate::{Actor, Address, Directory, Error, Person, PersonId, hex, statements as sql};
@@ -167,6 +167,26 @@ pub fn network_key(address: IpAddr) -> String {
     }
 }
 
+/// Counts a try for each of `keys` within a transaction; gives what is stored of them.
+pub(crate) async fn count_attempt(tx: &mut Tx, limit: Limit, keys: &[&str], now: Time) -> Result<Vec<String>, Error> {
+    let (what, most, seconds) = limit.terms();
+    let keys: Vec<String> = keys.iter().map(|key| digest_of(&["attempt", what, key])).collect();
+    // Two at once see each other's count.
+    tx.execute(sql::LOCK_ATTEMPTS, values![now]).await?;
+    for key in &keys {
+        let values = values![what, key.as_str(), now.plus_seconds(-seconds)];
+        let Some(mut row) = tx.fetch_one(sql::COUNT_ATTEMPTS, values).await? else { continue };
+        let (count, first) = (row.int()?, row.optional_time()?);
+        if count >= most {
+            return Err(Error::LimitReached { what, until: first.unwrap_or(now).plus_seconds(seconds) });
+        }
+    }
+    for key in &keys {
+        tx.execute(sql::ADD_ATTEMPT, values![random_id()?, what, key.as_str(), now]).await?;
+    }
+    Ok(keys)
+}
+
 impl Directory {
     /// Gives somebody a password, as its hash; ends their sessions and the links that would set another one.
     pub async fn set_password(&self, id: PersonId, hash: &str, must_change: bool, by: &Actor) -> Result<(), Error> {
@@ -211,23 +231,8 @@ impl Directory {
     /// # Errors
     /// [`Error::LimitReached`] when one of the keys has been tried too often; then nothing is counted.
     pub async fn attempt(&self, limit: Limit, keys: &[&str]) -> Result<Attempt, Error> {
-        let (what, most, seconds) = limit.terms();
-        let now = self.now();
-        let keys: Vec<String> = keys.iter().map(|key| digest_of(&["attempt", what, key])).collect();
         let mut tx = self.database().begin().await?;
-        // Two at once see each other's count.
-        tx.execute(sql::LOCK_ATTEMPTS, values![now]).await?;
-        for key in &keys {
-            let values = values![what, key.as_str(), now.plus_seconds(-seconds)];
-            let Some(mut row) = tx.fetch_one(sql::COUNT_ATTEMPTS, values).await? else { continue };
-            let (count, first) = (row.int()?, row.optional_time()?);
-            if count >= most {
-                return Err(Error::LimitReached { what, until: first.unwrap_or(now).plus_seconds(seconds) });
-            }
-        }
-        for key in &keys {
-            tx.execute(sql::ADD_ATTEMPT, values![random_id()?, what, key.as_str(), now]).await?;
-        }
+        let keys = count_attempt(&mut tx, limit, keys, self.now()).await?;
         tx.commit().await?;
         Ok(Attempt { limit, keys })
     }

@@ -1,9 +1,9 @@
 use asn1::Time;
 
-use crate::database::{Row, values};
+use crate::database::{Row, Tx, values};
 use crate::requests::stored_address;
 use crate::sealing::{open, seal};
-use crate::{Address, BodyId, Directory, Error, MessageId, statements as sql};
+use crate::{Address, BodyId, Directory, Error, MessageId, OutboxId, Outgoing, outbox, statements as sql};
 
 /// Where a message in the webmailer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +67,31 @@ pub struct Message {
 impl Directory {
     /// Puts a message into the webmailer.
     pub async fn add_message(&self, new: &NewMessage) -> Result<MessageId, Error> {
+        let mut tx = self.database().begin().await?;
+        let id = self.insert_message(&mut tx, new).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Puts a message into the webmailer together with the mail that says so, in one transaction. The mail's key names
+    /// the message: the same again is `None`, and its body is not needed.
+    pub async fn add_message_once(
+        &self,
+        new: &NewMessage,
+        notification: &Outgoing,
+    ) -> Result<Option<MessageId>, Error> {
+        let notification_id = OutboxId::random()?;
+        let mut tx = self.database().begin().await?;
+        let kept = outbox::add(&mut tx, &self.settings().store_key, notification_id, notification, self.now()).await?;
+        if kept != notification_id {
+            return Ok(None);
+        }
+        let id = self.insert_message(&mut tx, new).await?;
+        tx.commit().await?;
+        Ok(Some(id))
+    }
+
+    async fn insert_message(&self, tx: &mut Tx, new: &NewMessage) -> Result<MessageId, Error> {
         let id = MessageId::random()?;
         let subject = seal(&self.settings().store_key.0, &context(id), new.subject.as_bytes())?;
         let row = values![
@@ -79,7 +104,7 @@ impl Directory {
             i64::try_from(new.bytes).unwrap_or(i64::MAX),
             self.now()
         ];
-        self.database().execute(sql::ADD_MESSAGE, row).await?;
+        tx.execute(sql::ADD_MESSAGE, row).await?;
         Ok(id)
     }
 

@@ -8,10 +8,11 @@ use std::collections::HashSet;
 
 use asn1::Time;
 
+use crate::accounts::count_attempt;
 use crate::audit::digest_of;
 use crate::database::{Row, Tx, values};
 use crate::sealing::{open, seal};
-use crate::{Address, Directory, Error, OutboxId, StoreKey, hex, statements as sql};
+use crate::{Address, Directory, Error, Limit, OutboxId, StoreKey, hex, statements as sql};
 
 /// What kind of mail it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,6 +122,26 @@ impl Directory {
                 _ => Err(error),
             },
         }
+    }
+
+    /// Puts an answer to a mail into the outbox, unless its recipient, or one of `keys`, had as many as they get
+    /// (CASES T-74); then there is none. Counted and kept in one transaction, so that what broke off can be done again:
+    /// the same key again gives the answer that is there, and counts nothing.
+    pub async fn enqueue_answer(&self, outgoing: Outgoing, keys: &[&str]) -> Result<Option<OutboxId>, Error> {
+        let (id, now) = (OutboxId::random()?, self.now());
+        let mut tx = self.database().begin().await?;
+        let known = tx.fetch_one(sql::OUTBOX_BY_KEY, values![outgoing.key.clone()]).await?;
+        if let Some(mut row) = known {
+            return Ok(Some(OutboxId(row.int()?)));
+        }
+        let keys: Vec<&str> = keys.iter().copied().chain([outgoing.recipient.key()]).collect();
+        match count_attempt(&mut tx, Limit::Reply, &keys, now).await {
+            Err(Error::LimitReached { .. }) => return Ok(None),
+            counted => drop(counted?),
+        }
+        let kept = add(&mut tx, &self.settings().store_key, id, &outgoing, now).await?;
+        tx.commit().await?;
+        Ok(Some(kept))
     }
 
     /// Takes mails that are due, each for `seconds`.
@@ -266,6 +287,11 @@ fn clean(text: &str) -> String {
 pub struct JournalKey(String);
 
 impl JournalKey {
+    /// From a digest that somebody else made of envelope and content.
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
+        Self(digest_of(&["journal digest", &hex(digest)]))
+    }
+
     /// From the envelope and the content's SHA-256. The order of recipients does not matter.
     pub fn of(sender: Option<&Address>, recipients: &[Address], content_sha256: &[u8; 32]) -> Self {
         let mut keys: Vec<&str> = recipients.iter().map(Address::key).collect();

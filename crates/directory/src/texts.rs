@@ -6,7 +6,7 @@ use mime::MessageBuilder;
 use pki::Certificate;
 
 use crate::harvest::{Finding, FoundFile};
-use crate::{Address, Error, Language, OutboxId, Refusal, Request, Settings};
+use crate::{Address, Error, Language, OutboxId, Refusal, Request, Settings, State};
 
 /// A mail before it has a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +51,15 @@ pub(crate) fn confirmation(settings: &Settings, language: Language, request: &Re
     }
 }
 
-/// What was found in a mail to the intake address, and what is missing.
-pub fn intake_reply(settings: &Settings, language: Language, found: &[FoundFile], requests: &[Request]) -> Mail {
+/// To `to`: what was found in their mail to the intake address, and what is missing. What becomes of certificates of
+/// other mailboxes is told to nobody but their owners (CASES T-76).
+pub fn intake_reply(
+    settings: &Settings,
+    language: Language,
+    to: &Address,
+    found: &[FoundFile],
+    requests: &[Request],
+) -> Mail {
     let organisation = &settings.organisation;
     let german = language == Language::German;
     let mut body = String::from(if german { "Guten Tag,\n\n" } else { "Hello,\n\n" });
@@ -69,9 +76,9 @@ pub fn intake_reply(settings: &Settings, language: Language, found: &[FoundFile]
         }
     }
     for request in requests {
-        body.push_str(&format!("\n{}\n", outcome(language, request)));
+        body.push_str(&format!("\n{}\n", outcome(language, to, request)));
     }
-    if requests.is_empty() {
+    if requests.iter().all(|request| request.state() == State::Refused) {
         body.push_str(if german {
             "\nBitte senden Sie eine signierte Nachricht oder Ihr Zertifikat als Datei (.cer, .crt, .der, .pem, .p7b), \
              niemals den privaten Schlüssel.\n"
@@ -89,9 +96,8 @@ fn finding(language: Language, finding: &Finding) -> String {
     let german = language == Language::German;
     let text = match finding {
         Finding::Certificates(certificates) => {
-            let subjects: Vec<String> = certificates.iter().map(name_of).collect();
-            let word = if german { "Zertifikat" } else { "certificate" };
-            return format!("{word} {}", subjects.join("; "));
+            let each: Vec<String> = certificates.iter().map(|certificate| describe(language, certificate)).collect();
+            return each.join("; ");
         }
         Finding::Empty if german => "die Datei ist leer",
         Finding::Empty => "the file is empty",
@@ -113,11 +119,33 @@ fn finding(language: Language, finding: &Finding) -> String {
     text.to_owned()
 }
 
-fn outcome(language: Language, request: &Request) -> String {
-    use crate::State;
+fn describe(language: Language, certificate: &Certificate) -> String {
+    let (name, addresses) = (plain(&certificate.subject().to_string()), certificate.email_addresses());
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    match (language, certificate.is_ca(), addresses.is_empty()) {
+        (Language::German, true, _) => format!("Zertifikat der Zertifizierungsstelle {name}"),
+        (Language::English, true, _) => format!("certificate of the certification authority {name}"),
+        (Language::German, false, true) => {
+            format!("Zertifikat {name}, ohne E-Mail-Adresse: damit kann keine Nachricht verschlüsselt werden")
+        }
+        (Language::English, false, true) => {
+            format!("certificate {name}, without an email address: no message can be encrypted with it")
+        }
+        (Language::German, false, false) => format!("Zertifikat für {}", addresses.join(", ")),
+        (Language::English, false, false) => format!("certificate for {}", addresses.join(", ")),
+    }
+}
+
+fn outcome(language: Language, to: &Address, request: &Request) -> String {
     let (address, state) = (request.address(), request.state());
     match (language, state, request.refusal()) {
         (_, State::Refused, Some(refusal)) => format!("{address}: {}", refusal.text(language)),
+        (Language::German, _, _) if address != to => {
+            format!("{address}: Das Zertifikat ist eingegangen. Alles Weitere erfährt, wem das Postfach gehört.")
+        }
+        (Language::English, _, _) if address != to => {
+            format!("{address}: the certificate is here. Whoever owns the mailbox hears about everything else.")
+        }
         (Language::German, State::Received, _) => {
             format!("{address}: Die Zertifizierungsstelle ist uns nicht bekannt. Wir prüfen sie und melden uns.")
         }
@@ -232,11 +260,6 @@ fn named(name: &str, address: &Address) -> String {
     } else {
         format!("{} <{address}>", mime::encode_words(name))
     }
-}
-
-fn name_of(certificate: &Certificate) -> String {
-    let addresses: Vec<String> = certificate.email_addresses().iter().map(ToString::to_string).collect();
-    if addresses.is_empty() { plain(&certificate.subject().to_string()) } else { addresses.join(", ") }
 }
 
 // What strangers wrote stands in one line and stays short.

@@ -1,9 +1,13 @@
 use std::collections::HashSet;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use asn1::Time;
-use pki::{Certificate, Credential, EmailAddress, TrustAnchors};
+use pki::{Certificate, Credential, EmailAddress, Revocation, TrustAnchors};
+
+use crate::facts::Facts;
+use crate::smtp::Reply;
 
 /// What the gateway asks and tells about people, keys and deliveries: the directory and the key ring, as it sees them.
 ///
@@ -21,6 +25,18 @@ pub trait Book: Send + Sync + 'static {
 
     /// Active certificates to encrypt to, each with the capabilities that its holder's program has, in DER.
     fn certificates(&self, address: &EmailAddress) -> impl Future<Output = Result<Certificates, Unavailable>> + Send;
+
+    /// Why certificates of this address that are known are not among them, in words.
+    fn unusable(&self, address: &EmailAddress) -> impl Future<Output = Result<Vec<String>, Unavailable>> + Send {
+        let _ = address;
+        async { Ok(Vec::new()) }
+    }
+
+    /// The groups that somebody inside is in.
+    fn groups(&self, address: &EmailAddress) -> impl Future<Output = Result<Vec<String>, Unavailable>> + Send {
+        let _ = address;
+        async { Ok(Vec::new()) }
+    }
 
     /// What an employee signs with.
     fn signing(&self, address: &EmailAddress) -> impl Future<Output = Result<Option<Credential>, Unavailable>> + Send;
@@ -42,10 +58,89 @@ pub trait Book: Send + Sync + 'static {
     fn learn(
         &self,
         address: &EmailAddress,
-        certificate: &Certificate,
-        capabilities: Option<&[u8]>,
-        signed: Option<Time>,
+        candidate: &Candidate,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Somebody inside wrote to somebody outside, and the next hop has it.
+    fn wrote(&self, employee: &EmailAddress, partner: &EmailAddress) -> impl Future<Output = ()> + Send {
+        let _ = (employee, partner);
+        async {}
+    }
+
+    /// How much has to be known about revocation for a signature to be accepted.
+    fn revocation(&self) -> Revocation {
+        Revocation::IfAvailable
+    }
+
+    /// Whether there is a webmailer to put messages into.
+    fn has_webmailer(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody outside can log in to the webmailer.
+    fn reads_webmailer(&self, address: &EmailAddress) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        let _ = address;
+        async { Ok(false) }
+    }
+
+    /// Puts a message into the webmailer and says so to its recipient. When this returns, it is committed; the same
+    /// message again is the same one.
+    fn keep(&self, message: WebmailerMessage) -> impl Future<Output = Result<(), Unavailable>> + Send {
+        let _ = message;
+        async { Err(Unavailable { because: "there is no webmailer".into() }) }
+    }
+
+    /// Whether certificates are sent in to this address.
+    fn is_intake(&self, address: &EmailAddress) -> bool {
+        let _ = address;
+        false
+    }
+
+    /// Takes a mail to the intake address in. When this returns, its effects are committed; the same mail again has
+    /// no others.
+    fn take_in(&self, mail: IntakeMail) -> impl Future<Output = Result<(), Reply>> + Send {
+        let _ = mail;
+        async { Err(Reply::new(451, "4.3.0", "certificates are not taken in now")) }
+    }
+}
+
+/// A message for the webmailer.
+#[derive(Debug, Clone)]
+pub struct WebmailerMessage {
+    /// Names the message, so that a retry is one.
+    pub key: MessageKey,
+    /// Who wrote it.
+    pub from: EmailAddress,
+    /// Whose webmailer.
+    pub to: EmailAddress,
+    /// Its subject, decoded.
+    pub subject: String,
+    /// The whole message.
+    pub content: Vec<u8>,
+}
+
+/// A mail to the intake address.
+#[derive(Debug, Clone)]
+pub struct IntakeMail {
+    /// Names the mail, so that a retry is one.
+    pub key: MessageKey,
+    /// What was found of it.
+    pub facts: Facts,
+    /// The whole mail.
+    pub content: Vec<u8>,
+}
+
+/// The signer of a message whose signature was accepted.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The signer's certificate.
+    pub certificate: Certificate,
+    /// The certificates of authorities that came along.
+    pub chain: Vec<Certificate>,
+    /// What the signer's program can do, in DER, by the signer's word.
+    pub capabilities: Option<Vec<u8>>,
+    /// When the signer claims to have signed.
+    pub signed: Option<Time>,
 }
 
 /// Certificates with their holders' capabilities in DER.
@@ -54,6 +149,12 @@ pub type Certificates = Vec<(Certificate, Option<Vec<u8>>)>;
 /// Names an envelope with its content: the same again is a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageKey(pub [u8; 32]);
+
+impl fmt::Display for MessageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
 
 /// The directory or the keys cannot be asked now.
 #[derive(Debug, Clone, PartialEq, Eq)]

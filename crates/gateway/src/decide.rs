@@ -31,6 +31,8 @@ pub struct Known {
     pub certificates: Vec<(Certificate, Option<Vec<u8>>)>,
     /// Certificates that are known and cannot be used, and why.
     pub unusable: Vec<String>,
+    /// Whether they can log in to the webmailer.
+    pub reads_webmailer: bool,
 }
 
 /// What happens to a message for one recipient, and why.
@@ -58,7 +60,10 @@ pub enum Action {
     /// It goes on byte for byte.
     Untouched,
     /// It is put into the webmailer.
-    Webmailer,
+    Webmailer {
+        /// Words to take out of the subject.
+        words: Vec<String>,
+    },
 }
 
 /// How a message is protected.
@@ -89,7 +94,7 @@ impl Action {
             Self::Hold(_) => "hold",
             Self::Refuse(_) => "refuse",
             Self::Untouched => "untouched",
-            Self::Webmailer => "webmailer",
+            Self::Webmailer { .. } => "webmailer",
         }
     }
 }
@@ -258,11 +263,20 @@ fn choose_encryption(
         (Choice::Always, true) => {
             reasons.push("there is no certificate, and the rule demands encryption".into());
             match wanted.otherwise {
-                Otherwise::Webmailer if known.webmailer => Action::Webmailer,
-                Otherwise::Webmailer => {
+                Otherwise::Webmailer if !known.webmailer => {
                     reasons.push("there is no webmailer".into());
                     hold(to)
                 }
+                // What nobody could ever read is not taken: the sender hears of it and can invite the recipient.
+                Otherwise::Webmailer if !about.reads_webmailer => {
+                    reasons.push("the recipient cannot log in to the webmailer yet".into());
+                    not_invited(to)
+                }
+                Otherwise::Webmailer if facts.sender().is_none() => {
+                    reasons.push("nobody can tell who it is from".into());
+                    Action::Refuse(Reply::new(550, "5.7.1", "the webmailer does not take mail without a sender"))
+                }
+                Otherwise::Webmailer => Action::Webmailer { words: wanted.words.clone() },
                 Otherwise::Hold => hold(to),
                 Otherwise::Refuse => Action::Refuse(Reply::new(
                     550,
@@ -285,6 +299,17 @@ fn hold(to: &EmailAddress) -> Action {
         "4.7.5",
         format!(
             "mail to {to} must be encrypted, and there is no certificate for this address yet; it is kept and tried again"
+        ),
+    ))
+}
+
+fn not_invited(to: &EmailAddress) -> Action {
+    Action::Hold(Reply::new(
+        451,
+        "4.7.5",
+        format!(
+            "mail to {to} must be encrypted; there is neither a certificate for this address nor a log-in to the \
+             webmailer: invite them there, or have them send in a certificate; the mail is kept and tried again"
         ),
     ))
 }

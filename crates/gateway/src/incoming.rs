@@ -8,6 +8,7 @@ use mime::{Field, Header};
 use pki::{Certificate, Credential};
 use smime::{Check, Decryptor, LayerReport, Policy, Sender, Verifier};
 
+use crate::book::Candidate;
 use crate::settings::{Incoming, Tampered, Undecryptable};
 use crate::smtp::Reply;
 use crate::trace;
@@ -18,15 +19,7 @@ use crate::verdict::{SmimeResult, Verdict};
 pub(crate) struct Opened {
     pub(crate) content: Vec<u8>,
     pub(crate) verdict: Verdict,
-    pub(crate) signers: Vec<Learned>,
-}
-
-/// A signer of accepted content.
-#[derive(Debug)]
-pub(crate) struct Learned {
-    pub(crate) certificate: Certificate,
-    pub(crate) capabilities: Option<Vec<u8>>,
-    pub(crate) signed: Option<asn1::Time>,
+    pub(crate) signers: Vec<Candidate>,
 }
 
 /// What the message becomes: header and body, and the verdict.
@@ -34,7 +27,7 @@ struct Outcome {
     header: Header,
     body: Vec<u8>,
     verdict: Verdict,
-    signers: Vec<Learned>,
+    signers: Vec<Candidate>,
 }
 
 /// Opens a message for one recipient, or says why it is not taken.
@@ -99,8 +92,9 @@ fn judge(
             let signers = accepted
                 .signers()
                 .filter_map(|signer| {
-                    Some(Learned {
+                    Some(Candidate {
                         certificate: signer.certificate.clone().filter(|_| signer.address == Check::Pass)?,
+                        chain: authorities(accepted.layers()),
                         capabilities: signer.capabilities().map(|capabilities| capabilities.der().to_vec()),
                         signed: signer.signing_time,
                     })
@@ -127,6 +121,15 @@ fn judge(
             without_outer_layer(raw, header, body, keys, policy, settings, verdict)
         }
     }
+}
+
+/// What came along and may help to build a path. It proves nothing by itself.
+fn authorities(layers: &[LayerReport]) -> Vec<Certificate> {
+    let all = layers.iter().flat_map(|layer| match layer {
+        LayerReport::Signed(report) => report.certificates.as_slice(),
+        _ => &[],
+    });
+    all.filter(|certificate| certificate.is_ca()).take(8).cloned().collect()
 }
 
 /// Takes the encryption off and leaves what is inside as it is, its signature included.

@@ -43,6 +43,19 @@ pub(crate) fn protect(
     Ok(message)
 }
 
+/// A message as it is put into the webmailer, and its subject.
+pub(crate) fn for_webmailer(mail: &[u8], words: &[String]) -> Result<(String, Vec<u8>), Reply> {
+    let (mut header, body) = Header::parse(mail, &mime::Limits::default())
+        .map_err(|error| Reply::new(550, "5.6.0", format!("the message's header cannot be read: {error}")))?;
+    header.retain(|field| !field.is("Bcc") && !field.is("Resent-Bcc"));
+    take_out_words(&mut header, words);
+    let subject = header.get("Subject").map(Field::text).unwrap_or_default();
+    let mut message = header.to_bytes();
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(body);
+    Ok((subject, message))
+}
+
 /// Words that triggered a rule are for us, not for the recipient.
 fn take_out_words(header: &mut Header, words: &[String]) {
     let Some(text) = header.get("Subject").map(Field::text) else { return };

@@ -36,6 +36,26 @@ pub struct Settings {
     pub worker: String,
     /// Seconds between two looks at the outbox.
     pub outbox_seconds: u64,
+    /// Seconds between two looks at deadlines and at what has run out.
+    pub schedule_seconds: u64,
+    /// How mail to the intake address is answered.
+    pub intake: IntakeSettings,
+}
+
+/// How mail to the intake address is answered.
+#[derive(Debug, Clone)]
+pub struct IntakeSettings {
+    /// The name under which the mail server before us writes `Authentication-Results`. When it is set, only mail that
+    /// passed SPF, DKIM or DMARC there, or is signed, is answered: others may be forged (CASES T-74).
+    pub authentication_results: Option<String>,
+    /// Answers in an hour to senders who proved nothing.
+    pub answers_per_hour: u32,
+}
+
+impl Default for IntakeSettings {
+    fn default() -> Self {
+        Self { authentication_results: None, answers_per_hour: 60 }
+    }
 }
 
 /// A way in.
@@ -137,6 +157,8 @@ impl Settings {
             message_folder: None,
             worker: format!("{hostname}/{}", std::process::id()),
             outbox_seconds: 2,
+            schedule_seconds: 60,
+            intake: IntakeSettings::default(),
         }
     }
 

@@ -17,5 +17,6 @@ pub use client::{Client, ClientSettings, Hop, TlsPolicy};
 pub use envelope::{Envelope, Recipient};
 pub use reply::{Class, Reply};
 pub use server::{Caps, Listening, Server};
+pub(crate) use session::down;
 pub use session::{Peer, Protocol, Service, SessionLimits, Timeouts};
 pub use tls::{ServerTls, client_config};

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
+mod house;
+mod house_mail;
 mod incoming;
+mod intake;
 mod next_hop;
 mod outgoing;
 mod support;

@@ -9,7 +9,7 @@ use cms::{Spool, SpoolLimits};
 use crypto::KeyKind;
 use gateway::maildir::Maildirs;
 use gateway::smtp::{Caps, Client, ClientSettings, Envelope, Hop, Listening, Protocol, Reply, Server, client_config};
-use gateway::{Book, Certificates, Gateway, MessageKey, Settings, Side, Unavailable};
+use gateway::{Book, Candidate, Certificates, Gateway, MessageKey, Settings, Side, Unavailable};
 use pki::{Certificate, Credential, EmailAddress, TrustAnchors};
 use testkit::{Person, TestPki};
 use tokio::sync::watch;
@@ -92,14 +92,8 @@ impl Book for Memory {
         Ok(())
     }
 
-    async fn learn(
-        &self,
-        address: &EmailAddress,
-        certificate: &Certificate,
-        _: Option<&[u8]>,
-        _: Option<Time>,
-    ) -> Result<(), Unavailable> {
-        self.there()?.learnt.lock().unwrap().push((address.canonical(), certificate.clone()));
+    async fn learn(&self, address: &EmailAddress, candidate: &Candidate) -> Result<(), Unavailable> {
+        self.there()?.learnt.lock().unwrap().push((address.canonical(), candidate.certificate.clone()));
         Ok(())
     }
 }
@@ -145,19 +139,7 @@ impl Rig {
     }
 
     pub(crate) async fn send(&self, to_listener: SocketAddr, from: &str, to: &[&str], mail: &[u8]) -> Vec<Reply> {
-        let tls = client_config(None).unwrap();
-        let wait = Duration::from_secs(20);
-        let settings = ClientSettings {
-            hostname: "client.example".into(),
-            connect: wait,
-            answer: wait,
-            delivered: wait,
-            idle: wait,
-            spare: 0,
-            tls_opportunistic: Arc::clone(&tls),
-            tls_required: tls,
-        };
-        let client = Client::new(Hop::plain(Protocol::Smtp, to_listener), settings);
+        let client = client_of(to_listener);
         let mut spool = Spool::new(SpoolLimits::in_folder(self.folder.path()));
         std::io::Write::write_all(&mut spool, mail).unwrap();
         client.send(&Envelope::new(address(from), to.iter().map(|to| address(to))), &mut spool).await
@@ -165,19 +147,40 @@ impl Rig {
 
     /// The messages of a mailbox, without the two fields of the final delivery.
     pub(crate) fn mail(&self, of: &str) -> Vec<Vec<u8>> {
-        let files = self.boxes.messages(&address(of)).unwrap();
-        let text = files.iter().map(|file| std::fs::read(file).unwrap());
-        text.map(|mail| {
-            let start = mail.windows(2).enumerate().filter(|(_, w)| w == b"\r\n").nth(1).unwrap().0 + 2;
-            mail[start..].to_vec()
-        })
-        .collect()
+        mail_in(&self.boxes, of)
     }
 
     pub(crate) fn policy(&self) -> smime::Policy {
         let anchors = TestPki::shared().anchors();
         smime::Policy::new(anchors, testkit::now(), smime::Limits::in_folder(self.folder.path()))
     }
+}
+
+pub(crate) fn client_of(listener: SocketAddr) -> Client {
+    let tls = client_config(None).unwrap();
+    let wait = Duration::from_secs(60);
+    let settings = ClientSettings {
+        hostname: "client.example".into(),
+        connect: wait,
+        answer: wait,
+        delivered: wait,
+        idle: wait,
+        spare: 0,
+        tls_opportunistic: Arc::clone(&tls),
+        tls_required: tls,
+    };
+    Client::new(Hop::plain(Protocol::Smtp, listener), settings)
+}
+
+/// The messages of a mailbox, without the two fields of the final delivery.
+pub(crate) fn mail_in(boxes: &Maildirs, of: &str) -> Vec<Vec<u8>> {
+    let files = boxes.messages(&address(of)).unwrap();
+    let text = files.iter().map(|file| std::fs::read(file).unwrap());
+    text.map(|mail| {
+        let start = mail.windows(2).enumerate().filter(|(_, w)| w == b"\r\n").nth(1).unwrap().0 + 2;
+        mail[start..].to_vec()
+    })
+    .collect()
 }
 
 pub(crate) fn mail(from: &str, to: &str, subject: &str, text: &str) -> Vec<u8> {

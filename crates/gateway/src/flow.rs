@@ -1,0 +1,187 @@
+//! What a listener does with a message: read it, have it planned, transformed, and given to the next hop.
+
+mod inward;
+mod outward;
+
+use std::io::{Read as _, Write as _};
+
+use cms::{Spool, SpoolLimits};
+use crypto::DigestAlgorithm;
+use mime::Header;
+
+use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
+use crate::facts::Facts;
+use crate::smtp::{Client, Envelope, Peer, Recipient, Reply, Service};
+use crate::{Settings, Side, trace};
+
+/// What all listeners and workers have in common.
+#[derive(Debug)]
+pub(crate) struct Shared<B> {
+    pub(crate) settings: Settings,
+    pub(crate) book: B,
+    pub(crate) inside: Client,
+    pub(crate) outside: Client,
+}
+
+/// One side's service.
+#[derive(Debug)]
+pub(crate) struct Way<B> {
+    pub(crate) side: Side,
+    pub(crate) shared: std::sync::Arc<Shared<B>>,
+}
+
+impl<B: Book> Service for Way<B> {
+    async fn recipient(&self, _: &Peer, _: &Envelope, to: &Recipient) -> Result<(), Reply> {
+        // CASES T-83: nothing comes in that some server behind us would route out again.
+        if to.to.routes() {
+            return Err(Reply::new(550, "5.7.1", "addresses inside addresses are not taken"));
+        }
+        match self.side {
+            Side::Outside if !self.shared.book.is_inside(to.to.mailbox()) => {
+                Err(Reply::new(550, "5.7.1", "mail for this domain is not taken here"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn message(&self, peer: &Peer, envelope: &Envelope, content: Spool) -> Vec<Reply> {
+        let result = self.shared.take(self.side, peer, envelope, content).await;
+        result.unwrap_or_else(|reply| vec![reply; envelope.recipients.len()])
+    }
+}
+
+impl From<Unavailable> for Reply {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(because = %error.because, "the directory cannot be asked");
+        Self::new(451, "4.3.0", "the directory cannot be asked now; the mail is kept and tried again")
+    }
+}
+
+impl<B: Book> Shared<B> {
+    async fn take(&self, side: Side, peer: &Peer, envelope: &Envelope, content: Spool) -> Result<Vec<Reply>, Reply> {
+        let (mail, facts) = self.read(peer, envelope, content)?;
+        let mut replies = vec![unhandled(); envelope.recipients.len()];
+        let everybody = envelope.recipients.iter().cloned().enumerate();
+        let (intake, others): (Vec<_>, Vec<_>) =
+            everybody.partition(|(_, recipient)| self.book.is_intake(recipient.to.mailbox()));
+        if !intake.is_empty() {
+            let key = message_key(envelope, &mail);
+            let taken = self.book.take_in(IntakeMail { key, facts: facts.clone(), content: mail.clone() }).await;
+            let reply = taken.map_or_else(|reply| reply, |()| Reply::ok("taken in"));
+            intake.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
+        }
+        if others.is_empty() {
+            return Ok(replies);
+        }
+        let (indexes, others): (Vec<usize>, Vec<Recipient>) = others.into_iter().unzip();
+        let envelope = envelope.with_recipients(others);
+        let answers = match side {
+            Side::Inside => self.outward(peer, &envelope, mail, facts).await,
+            Side::Outside => self.inward(peer, &envelope, mail, facts).await,
+        };
+        // What fails for these does not undo what was answered for the intake address.
+        let answers = answers.unwrap_or_else(|reply| vec![reply; indexes.len()]);
+        indexes.into_iter().zip(answers).for_each(|(index, answer)| set(&mut replies, index, answer));
+        Ok(replies)
+    }
+
+    /// Sends one copy to those of a group whose way is this hop's.
+    async fn send(&self, copy: Copy<'_>, replies: &mut [Reply]) -> Result<(), Reply> {
+        let Copy { client, peer, envelope, message, to, key } = copy;
+        if to.is_empty() {
+            return Ok(());
+        }
+        let mut with_trace = trace::received(peer, &self.settings.hostname, self.book.now()).raw().to_vec();
+        with_trace.extend_from_slice(message);
+        let mut spool = self.spool(&with_trace)?;
+        let part = envelope.with_recipients(to.iter().map(|(_, recipient)| recipient.clone()).collect());
+        let answers = client.send(&part, &mut spool).await;
+        for ((index, recipient), answer) in to.iter().zip(answers) {
+            if answer.is_positive() && envelope.recipients.len() > 1 {
+                // The hop has it: a journal that cannot be written costs a second copy, never the mail.
+                if let Err(error) = self.book.record_delivery(key, recipient.to.mailbox()).await {
+                    tracing::error!(because = %error.because, "a delivery was not recorded");
+                }
+            }
+            set(replies, *index, answer);
+        }
+        Ok(())
+    }
+
+    fn read(&self, peer: &Peer, envelope: &Envelope, mut content: Spool) -> Result<(Vec<u8>, Facts), Reply> {
+        let mut mail = Vec::new();
+        content.reader().and_then(|mut reader| reader.read_to_end(&mut mail)).map_err(|_| broke_off())?;
+        let (header, body) = Header::parse(&mail, &mime::Limits::default())
+            .map_err(|error| Reply::new(550, "5.6.0", format!("the message's header cannot be read: {error}")))?;
+        let beginning = body.get(..body.len().min(4_096)).unwrap_or_default();
+        let facts = Facts::of(envelope, peer, &header, beginning, &content);
+        Ok((mail, facts))
+    }
+
+    /// Who has the message already. A message with one recipient is whole or not at all: nothing is remembered of it.
+    async fn delivered(
+        &self,
+        envelope: &Envelope,
+        key: &MessageKey,
+    ) -> Result<std::collections::HashSet<String>, Unavailable> {
+        if envelope.recipients.len() > 1 { self.book.delivered(key).await } else { Ok(Default::default()) }
+    }
+
+    fn spool_limits(&self) -> SpoolLimits {
+        SpoolLimits { memory: self.settings.limits.memory_bytes, ..SpoolLimits::in_folder(&self.settings.spool_folder) }
+    }
+
+    pub(crate) fn spool(&self, mail: &[u8]) -> Result<Spool, Reply> {
+        let mut spool = Spool::new(self.spool_limits());
+        spool.write_all(mail).map_err(|_| Reply::new(452, "4.3.1", "the message cannot be stored now"))?;
+        Ok(spool)
+    }
+}
+
+/// One copy of a message on its way to one hop.
+struct Copy<'a> {
+    client: &'a Client,
+    peer: &'a Peer,
+    envelope: &'a Envelope,
+    message: &'a [u8],
+    to: &'a [&'a (usize, Recipient)],
+    key: &'a MessageKey,
+}
+
+fn set(replies: &mut [Reply], index: usize, reply: Reply) {
+    if let Some(place) = replies.get_mut(index) {
+        *place = reply;
+    }
+}
+
+fn unhandled() -> Reply {
+    Reply::new(451, "4.3.0", "the message was not handled")
+}
+
+fn delivered_before() -> Reply {
+    Reply::new(250, "2.1.5", "delivered before")
+}
+
+pub(crate) fn broke_off() -> Reply {
+    Reply::new(451, "4.3.0", "the work on the message broke off")
+}
+
+/// The same envelope with the same content is a retry. Each part is preceded by its length, so that no two different
+/// envelopes are one text.
+fn message_key(envelope: &Envelope, mail: &[u8]) -> MessageKey {
+    let mut hasher = crypto::Hasher::new(DigestAlgorithm::Sha256);
+    let mut add = |part: &[u8]| {
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(part);
+    };
+    add(envelope.from.as_str().as_bytes());
+    for recipient in &envelope.recipients {
+        add(recipient.to.mailbox().canonical().as_bytes());
+    }
+    add(b"");
+    add(mail);
+    let digest = hasher.finish();
+    let mut key = [0; 32];
+    key.copy_from_slice(digest.octets().get(..32).unwrap_or(&[0; 32]));
+    MessageKey(key)
+}

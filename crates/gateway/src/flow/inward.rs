@@ -1,0 +1,76 @@
+//! From the world: opened with the recipient's keys, judged, marked, delivered.
+
+use super::{Copy, Shared, broke_off, delivered_before, message_key, set, unhandled};
+use crate::book::Book;
+use crate::facts::{Facts, Protection};
+use crate::incoming::{self, Opened};
+use crate::smtp::{Envelope, Peer, Recipient, Reply};
+
+impl<B: Book> Shared<B> {
+    pub(super) async fn inward(
+        &self,
+        peer: &Peer,
+        envelope: &Envelope,
+        mail: Vec<u8>,
+        facts: Facts,
+    ) -> Result<Vec<Reply>, Reply> {
+        if facts.hops > crate::decide::MOST_HOPS {
+            return Err(Reply::new(554, "5.4.6", "the message goes round in circles"));
+        }
+        let key = message_key(envelope, &mail);
+        let done = self.delivered(envelope, &key).await?;
+        let mut policy = smime::Policy::new(
+            self.book.anchors().await?,
+            self.book.now(),
+            smime::Limits::in_folder(&self.settings.spool_folder),
+        );
+        policy.limits.spool = self.spool_limits();
+        policy.revocation = self.book.revocation();
+        let mut replies = vec![unhandled(); envelope.recipients.len()];
+        // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28).
+        let alone = facts.protection != Protection::Signed && facts.protection != Protection::None;
+        let everybody: Vec<(usize, Recipient)> = envelope.recipients.iter().cloned().enumerate().collect();
+        let sets: Vec<Vec<(usize, Recipient)>> =
+            if alone { everybody.into_iter().map(|one| vec![one]).collect() } else { vec![everybody] };
+        for members in sets {
+            let (had, left): (Vec<_>, Vec<_>) =
+                members.into_iter().partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
+            had.iter().for_each(|(index, _)| set(&mut replies, *index, delivered_before()));
+            let keys = match left.as_slice() {
+                [] => continue,
+                [(_, recipient)] if facts.protection != Protection::None => {
+                    self.book.decryption(recipient.to.mailbox()).await?
+                }
+                _ => Vec::new(),
+            };
+            let (policy, settings) = (policy.clone(), self.settings.incoming.clone());
+            let (mut spool, hostname) = (self.spool(&mail)?, self.settings.hostname.clone());
+            let opened =
+                tokio::task::spawn_blocking(move || incoming::open(&mut spool, &keys, &policy, &settings, &hostname))
+                    .await
+                    .unwrap_or_else(|_| Err(broke_off()));
+            let left: Vec<&(usize, Recipient)> = left.iter().collect();
+            match opened {
+                Ok(opened) => {
+                    tracing::info!(smime = opened.verdict.result.as_str(), "judged");
+                    self.learn(&facts, &opened).await;
+                    let message = opened.content.as_slice();
+                    let copy = Copy { client: &self.inside, peer, envelope, message, to: &left, key: &key };
+                    self.send(copy, &mut replies).await?;
+                }
+                Err(reply) => left.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone())),
+            }
+        }
+        Ok(replies)
+    }
+
+    /// What cannot be learnt now comes with the next mail: it does not hold this one.
+    async fn learn(&self, facts: &Facts, opened: &Opened) {
+        let Some(from) = facts.visible_from.as_ref().filter(|_| self.settings.incoming.learn) else { return };
+        for signer in &opened.signers {
+            if let Err(error) = self.book.learn(from, signer).await {
+                tracing::warn!(because = %error.because, "a certificate was not learnt");
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! From the people inside: planned per recipient, protected, sent.
+
+use std::collections::BTreeMap;
+
+use pki::EmailAddress;
+
+use super::{Copy, Shared, broke_off, delivered_before, message_key, set, unhandled};
+use crate::book::{Book, MessageKey, WebmailerMessage};
+use crate::decide::{Action, Group, Known, Snapshot, decide, groups};
+use crate::facts::Facts;
+use crate::outgoing;
+use crate::smtp::{Envelope, Peer, Recipient, Reply};
+
+impl<B: Book> Shared<B> {
+    pub(super) async fn outward(
+        &self,
+        peer: &Peer,
+        envelope: &Envelope,
+        mail: Vec<u8>,
+        mut facts: Facts,
+    ) -> Result<Vec<Reply>, Reply> {
+        let key = message_key(envelope, &mail);
+        let identity = match &peer.user {
+            Some(user) => EmailAddress::parse(user).ok(),
+            None => envelope.from.mailbox().cloned(),
+        };
+        let identity = identity.filter(|identity| self.book.is_inside(identity));
+        let mut credential = None;
+        if let Some(identity) = &identity {
+            credential = self.book.signing(identity).await?;
+            facts.groups = self.book.groups(identity).await?;
+        }
+        let known = Snapshot {
+            signing: credential.as_ref().map(|credential| credential.certificate().clone()),
+            identity,
+            recipients: self.known(&envelope.recipients).await?,
+            webmailer: self.book.has_webmailer(),
+        };
+        let plans = decide(&facts, &envelope.recipients, &known, &self.settings.policy);
+        for plan in &plans {
+            tracing::info!(to = %plan.recipient.to, action = plan.action.name(), rule = %plan.rule, "planned");
+        }
+        let done = self.delivered(envelope, &key).await?;
+        let mut replies = vec![unhandled(); envelope.recipients.len()];
+        let now = self.book.now();
+        for group in groups(plans) {
+            let made = match &group.action {
+                Action::Hold(reply) | Action::Refuse(reply) => Err(reply.clone()),
+                Action::Webmailer { words } => {
+                    for (index, recipient) in &group.members {
+                        let reply = self.keep(&facts, &mail, recipient, words, &key).await.unwrap_or_else(|no| no);
+                        set(&mut replies, *index, reply);
+                    }
+                    continue;
+                }
+                Action::Untouched => Ok(mail.clone()),
+                Action::Deliver(treatment) => {
+                    let (mail, treatment, credential) = (mail.clone(), treatment.clone(), credential.clone());
+                    tokio::task::spawn_blocking(move || outgoing::protect(&mail, &treatment, credential.as_ref(), now))
+                        .await
+                        .unwrap_or_else(|_| Err(broke_off()))
+                }
+            };
+            let message = match made {
+                Ok(message) => message,
+                Err(reply) => {
+                    group.members.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
+                    continue;
+                }
+            };
+            self.send_group(peer, envelope, &group, &message, &key, &done, &mut replies).await?;
+        }
+        for (recipient, reply) in envelope.recipients.iter().zip(&replies) {
+            let to = recipient.to.mailbox();
+            if let Some(employee) = known.identity.as_ref().filter(|_| reply.is_positive() && !self.book.is_inside(to))
+            {
+                self.book.wrote(employee, to).await;
+            }
+        }
+        Ok(replies)
+    }
+
+    async fn known(&self, recipients: &[Recipient]) -> Result<BTreeMap<String, Known>, Reply> {
+        let mut known = BTreeMap::new();
+        for recipient in recipients {
+            let to = recipient.to.mailbox();
+            let mut about = Known { inside: self.book.is_inside(to), ..Known::default() };
+            if !about.inside {
+                about.certificates = self.book.certificates(to).await?;
+                // Asked only where it can matter.
+                if about.certificates.is_empty() {
+                    about.unusable = self.book.unusable(to).await?;
+                    about.reads_webmailer = self.book.has_webmailer() && self.book.reads_webmailer(to).await?;
+                }
+            }
+            known.insert(to.canonical(), about);
+        }
+        Ok(known)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one copy and what it is about; a struct would say the same again")]
+    async fn send_group(
+        &self,
+        peer: &Peer,
+        envelope: &Envelope,
+        group: &Group,
+        message: &[u8],
+        key: &MessageKey,
+        done: &std::collections::HashSet<String>,
+        replies: &mut [Reply],
+    ) -> Result<(), Reply> {
+        for (client, inside) in [(&self.inside, true), (&self.outside, false)] {
+            let members = group.members.iter().filter(|(_, r)| self.book.is_inside(r.to.mailbox()) == inside);
+            let (had, left): (Vec<_>, Vec<_>) =
+                members.partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
+            had.iter().for_each(|(index, _)| set(replies, *index, delivered_before()));
+            self.send(Copy { client, peer, envelope, message, to: &left, key }, replies).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message into the webmailer: 250 once it is committed.
+    async fn keep(
+        &self,
+        facts: &Facts,
+        mail: &[u8],
+        recipient: &Recipient,
+        words: &[String],
+        key: &MessageKey,
+    ) -> Result<Reply, Reply> {
+        let no_sender = || Reply::new(550, "5.7.1", "the webmailer does not take mail without a sender");
+        let from = facts.sender().cloned().filter(|from| self.book.is_inside(from)).ok_or_else(no_sender)?;
+        let (subject, content) = outgoing::for_webmailer(mail, words)?;
+        let to = recipient.to.mailbox().clone();
+        self.book.keep(WebmailerMessage { key: *key, from, to, subject, content }).await?;
+        Ok(Reply::ok("kept in the webmailer"))
+    }
+}

@@ -1,0 +1,158 @@
+//! What runs beside the listeners: the outbox is delivered, and the clock of requests goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asn1::Time;
+use directory::{Leased, OutgoingKind};
+use pki::Credential;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::book::{Book as _, Unavailable};
+use crate::directory_book::DirectoryBook;
+use crate::flow::Shared;
+use crate::smtp::{Class, Envelope, Reply, ReversePath, down};
+
+/// Delivers what is in the outbox until `shutdown` says true; then ends what it has begun (CASES R-16).
+pub(crate) async fn deliver_outbox(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
+    let pause = Duration::from_secs(shared.settings.outbox_seconds.max(1));
+    loop {
+        let leased = shared.book.directory().lease_outbox(&shared.settings.worker, AT_ONCE, LEASE_SECONDS).await;
+        let full = match leased {
+            Ok(leased) => {
+                let full = leased.len() >= usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+                let mut running = JoinSet::new();
+                leased.into_iter().for_each(|mail| _ = running.spawn(deliver(Arc::clone(&shared), mail)));
+                while running.join_next().await.is_some() {}
+                full
+            }
+            Err(error) => {
+                tracing::error!(%error, "the outbox cannot be asked");
+                false
+            }
+        };
+        if *shutdown.borrow() {
+            return;
+        }
+        if !full {
+            tokio::select! {
+                biased;
+                () = down(&mut shutdown) => return,
+                () = shared.book.wake().notified() => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+}
+
+/// Reminders, escalations, what has run out: every minute, in one of the processes that share the directory.
+pub(crate) async fn keep_schedule(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
+    let pause = Duration::from_secs(shared.settings.schedule_seconds.max(1));
+    loop {
+        match shared.book.directory().run_schedule(&shared.settings.worker).await {
+            Ok(report) if report.reminders + report.escalations + report.expired > 0 => {
+                tracing::info!(?report, "deadlines were looked at");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "deadlines cannot be looked at"),
+        }
+        tokio::select! {
+            biased;
+            () = down(&mut shutdown) => return,
+            () = sleep(pause) => {}
+        }
+    }
+}
+
+async fn deliver(shared: Arc<Shared<DirectoryBook>>, mail: Leased) {
+    let directory = shared.book.directory();
+    let reply = match timeout(ATTEMPT, attempt(&shared, &mail)).await {
+        Ok(reply) => reply,
+        Err(_) => Reply::new(451, "4.4.2", "the next mail server took too long"),
+    };
+    let kind = mail.outgoing.kind.name();
+    let noted = match reply.class() {
+        Class::Positive => {
+            tracing::info!(kind, id = %mail.id, "a mail from the outbox was delivered");
+            delivered(&shared, &mail).await
+        }
+        Class::Transient => {
+            tracing::warn!(kind, id = %mail.id, %reply, "a mail from the outbox is tried again later");
+            directory.postpone(&mail, &reply.to_string()).await.map(drop)
+        }
+        Class::Permanent => {
+            tracing::error!(kind, id = %mail.id, %reply, "a mail from the outbox was given up");
+            directory.give_up(&mail, &reply.to_string()).await
+        }
+    };
+    if let Err(error) = noted {
+        // Its lease runs out, and it is tried once more.
+        tracing::error!(kind, id = %mail.id, %error, "what became of a mail was not noted");
+    }
+}
+
+/// The hop has it: that is said again until the directory has heard, or somebody would get it twice.
+async fn delivered(shared: &Shared<DirectoryBook>, mail: &Leased) -> Result<(), directory::Error> {
+    let mut waits = [1, 2, 4, 8].into_iter();
+    loop {
+        match (shared.book.directory().delivered(mail).await, waits.next()) {
+            (Err(error), Some(seconds)) if error.is_temporary() => sleep(Duration::from_secs(seconds)).await,
+            (done, _) => return done,
+        }
+    }
+}
+
+async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
+    let outgoing = &mail.outgoing;
+    let inside = shared.book.is_inside(outgoing.recipient.email());
+    // What partners write in the webmailer is for people inside, whatever the portal let through.
+    if outgoing.kind == OutgoingKind::Reply && !inside {
+        return Reply::new(550, "5.7.1", "answers from the webmailer go to people inside only");
+    }
+    let content = match sign(shared, mail).await {
+        Ok(content) => content,
+        Err(error) => return error.into(),
+    };
+    let mut spool = match shared.spool(&content) {
+        Ok(spool) => spool,
+        Err(reply) => return reply,
+    };
+    let sender = match &outgoing.sender {
+        Some(sender) => ReversePath::from(sender.email().clone()),
+        None => ReversePath::null(),
+    };
+    let envelope = Envelope::new(sender, [outgoing.recipient.email().clone()]);
+    let client = if inside { &shared.inside } else { &shared.outside };
+    let unanswered = || Reply::new(451, "4.3.0", "the next mail server did not answer for this recipient");
+    client.send(&envelope, &mut spool).await.into_iter().next().unwrap_or_else(unanswered)
+}
+
+/// The house signs what it writes itself, if it has a key. What is encrypted already, and what others wrote, stays.
+async fn sign(shared: &Shared<DirectoryBook>, mail: &Leased) -> Result<Vec<u8>, Unavailable> {
+    let content = mail.outgoing.content.clone();
+    if matches!(mail.outgoing.kind, OutgoingKind::Confirmation | OutgoingKind::Reply) {
+        return Ok(content);
+    }
+    let Some(credential) = shared.book.house_credential().await? else { return Ok(content) };
+    let now = shared.book.now();
+    let signed = tokio::task::spawn_blocking(move || signed(&content, &credential, now)).await;
+    signed.map_err(|error| Unavailable { because: error.to_string() })?
+}
+
+fn signed(content: &[u8], credential: &Credential, now: Time) -> Result<Vec<u8>, Unavailable> {
+    // A key signs for its owner alone (CASES T-84).
+    let from = mime::Header::parse(content, &mime::Limits::default()).ok().and_then(|(h, _)| h.visible_from().ok());
+    let own = from.and_then(|from| pki::EmailAddress::parse(&from.to_string()).ok());
+    if !own.is_some_and(|from| credential.certificate().email_addresses().contains(&from)) {
+        return Ok(content.to_vec());
+    }
+    let signed = smime::Signer::new(credential).and_then(|signer| signer.at(now).sign(content));
+    signed.map_err(|error| Unavailable { because: error.to_string() })
+}
+
+/// Mails delivered at the same time, how long they belong to this worker, and how long one may take: less than that.
+const AT_ONCE: u32 = 16;
+const LEASE_SECONDS: u32 = 300;
+const ATTEMPT: Duration = Duration::from_secs(240);
