@@ -74,6 +74,32 @@ fn a_token_does_what_software_does() {
 }
 
 #[test]
+fn t_23_a_token_that_takes_off_the_padding_itself_tells_no_more() {
+    let test = "t_23_a_token_that_takes_off_the_padding_itself_tells_no_more";
+    let Some(hsm) = SoftHsm::in_own_process_with(test, "slots.mechanisms = -,CKM_RSA_X_509") else { return };
+    let key = hsm.token().generate(KeyKind::Rsa2048, "").unwrap();
+    for transport in [KeyTransportAlgorithm::RsaPkcs1, KeyTransportAlgorithm::oaep(DigestAlgorithm::Sha1)] {
+        let ciphertext = transport.encrypt(key.public_key(), &[7; 32]).unwrap();
+        assert_eq!(&**key.decrypt_or_random(&transport, &ciphertext, 32).unwrap(), &[7; 32]);
+        let mut changed = ciphertext.clone();
+        changed[100] ^= 1;
+        let one = key.decrypt_or_random(&transport, &changed, 32).unwrap();
+        assert_ne!(one, key.decrypt_or_random(&transport, &changed, 32).unwrap());
+        hsm.remove();
+        for ciphertext in [&ciphertext, &changed] {
+            let decrypted = key.decrypt_or_random(&transport, ciphertext, 32);
+            assert!(matches!(decrypted, Err(Error::Unavailable { .. })), "{transport:?}: {decrypted:?}");
+        }
+        hsm.insert();
+    }
+    // SoftHSM knows OAEP with SHA-1 alone.
+    let oaep = KeyTransportAlgorithm::oaep(DigestAlgorithm::Sha256);
+    let ciphertext = oaep.encrypt(key.public_key(), &[7; 32]).unwrap();
+    let decrypted = key.decrypt(&oaep, &ciphertext);
+    assert!(matches!(decrypted, Err(Error::Unsupported { .. })), "{decrypted:?}");
+}
+
+#[test]
 fn a_secret_seals_in_the_token() {
     let Some(hsm) = SoftHsm::in_own_process("a_secret_seals_in_the_token") else { return };
     let token = hsm.token();
@@ -169,4 +195,21 @@ fn what_is_not_there_is_unavailable() {
     assert!(matches!(not_a_module, Err(Error::Unavailable { .. })));
     let reference = TokenReference { token: SoftHsm::LABEL.into(), id: vec![1, 2, 3] };
     assert!(matches!(hsm.token().find_key(&reference.id), Err(Error::Unavailable { .. })));
+}
+
+#[test]
+fn t_129_a_secret_that_is_away_is_not_a_wrong_one() {
+    let Some(hsm) = SoftHsm::in_own_process("t_129_a_secret_that_is_away_is_not_a_wrong_one") else { return };
+    let secret = hsm.token().generate_secret("master").unwrap();
+    let sealed = secret.seal(b"", b"data key").unwrap();
+    let mut changed = sealed.clone();
+    changed[20] ^= 1;
+    hsm.remove();
+    // The session that is still open answers first.
+    for sealed in [&sealed, &changed] {
+        assert!(matches!(secret.open(b"", sealed), Err(Error::Unavailable { .. })));
+    }
+    hsm.insert();
+    assert_eq!(secret.open(b"", &sealed).unwrap().as_slice(), b"data key");
+    assert_eq!(secret.open(b"", &changed), Err(Error::BadValue));
 }

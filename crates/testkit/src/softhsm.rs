@@ -23,6 +23,11 @@ impl SoftHsm {
     /// In the process that a test begins in: makes a token, runs `test` (its path, as `module::name`) again in a process
     /// of its own, and gives `None` once that has passed. In that process: the token.
     pub fn in_own_process(test: &str) -> Option<Self> {
+        Self::in_own_process_with(test, "")
+    }
+
+    /// The same with more lines in SoftHSM's configuration.
+    pub fn in_own_process_with(test: &str, more: &str) -> Option<Self> {
         if let Some(folder) = std::env::var_os(FOLDER) {
             return Some(Self { folder: folder.into() });
         }
@@ -30,7 +35,7 @@ impl SoftHsm {
         let this = Self { folder: folder.path().to_owned() };
         must(std::fs::create_dir(this.tokens()));
         let configuration = format!(
-            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n{more}\n",
             this.tokens().display()
         );
         must(std::fs::write(this.configuration(), configuration));

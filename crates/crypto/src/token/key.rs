@@ -71,14 +71,22 @@ impl TokenKey {
     }
 
     /// Where the token takes off the padding itself.
-    fn decrypt_in_token(&self, mechanism: &Mechanism<'_>, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        self.with(|_, pooled, key| {
-            match pooled.session.decrypt(mechanism, key, ciphertext).map_err(Failure::from) {
-                Ok(plain) => Ok(Zeroizing::new(plain)),
-                // Many say for a wrong padding that something went wrong. Whoever then still answers, meant the padding.
-                Err(Failure::Lost(_)) if pooled.session.get_session_info().is_ok() => Err(Error::BadValue.into()),
-                Err(failure) => Err(failure),
-            }
+    fn decrypt_in_token(
+        &self,
+        algorithm: &KeyTransportAlgorithm,
+        mechanism: &Mechanism<'_>,
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let known = [7; 16];
+        let good = algorithm.encrypt(&self.public, &known)?;
+        self.with(|_, pooled, key| match pooled.session.decrypt(mechanism, key, ciphertext).map_err(Failure::from) {
+            Ok(plain) => Ok(Zeroizing::new(plain)),
+            // Many say for a wrong padding that something went wrong. Whoever then still decrypts, meant the padding.
+            Err(Failure::Lost(because)) => match pooled.session.decrypt(mechanism, key, &good) {
+                Ok(plain) if plain == known => Err(Error::BadValue.into()),
+                _ => Err(Failure::Lost(because)),
+            },
+            Err(failure) => Err(failure),
         })
     }
 }
@@ -129,14 +137,16 @@ impl PrivateKey for TokenKey {
         let bare = self.decrypt_bare(ciphertext)?;
         match (algorithm, bare) {
             (KeyTransportAlgorithm::RsaPkcs1, Some(bare)) => unpad_pkcs1(&bare),
-            (KeyTransportAlgorithm::RsaPkcs1, None) => self.decrypt_in_token(&Mechanism::RsaPkcs, ciphertext),
+            (KeyTransportAlgorithm::RsaPkcs1, None) => {
+                self.decrypt_in_token(algorithm, &Mechanism::RsaPkcs, ciphertext)
+            }
             (KeyTransportAlgorithm::RsaOaep { digest, mgf_digest, label }, Some(bare)) => {
                 unpad_oaep(&bare, *digest, *mgf_digest, label)
             }
             (KeyTransportAlgorithm::RsaOaep { digest, mgf_digest, label }, None) => {
                 let source = PkcsOaepSource::data_specified(label);
                 let parameters = PkcsOaepParams::new(mechanism(*digest)?, mgf(*mgf_digest)?, source);
-                self.decrypt_in_token(&Mechanism::RsaPkcsOaep(parameters), ciphertext)
+                self.decrypt_in_token(algorithm, &Mechanism::RsaPkcsOaep(parameters), ciphertext)
             }
         }
     }
@@ -152,7 +162,7 @@ impl PrivateKey for TokenKey {
         let decrypted = match algorithm {
             KeyTransportAlgorithm::RsaPkcs1 => match self.decrypt_bare(ciphertext) {
                 Ok(Some(bare)) => return Ok(unpad_pkcs1_or(&bare, other)),
-                Ok(None) => self.decrypt_in_token(&Mechanism::RsaPkcs, ciphertext),
+                Ok(None) => self.decrypt_in_token(algorithm, &Mechanism::RsaPkcs, ciphertext),
                 Err(error) => Err(error),
             },
             KeyTransportAlgorithm::RsaOaep { .. } => self.decrypt(algorithm, ciphertext),

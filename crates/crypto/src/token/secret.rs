@@ -56,8 +56,15 @@ impl TokenSecret {
             let parameters = GcmParams::new(&mut nonce, context, Ulong::new(128))?;
             match pooled.session.decrypt(&Mechanism::AesGcm(parameters), key, sealed).map_err(Failure::from) {
                 Ok(plain) => Ok(Zeroizing::new(plain)),
-                // Some say for a wrong tag that something went wrong. Whoever then still answers, meant the tag.
-                Err(Failure::Lost(_)) if pooled.session.get_session_info().is_ok() => Err(Error::BadValue.into()),
+                Err(Failure::Lost(because)) => {
+                    // Some say for a wrong tag that something went wrong. Whoever then still seals, meant the tag.
+                    let mut nonce = random_array::<NONCE>()?;
+                    let parameters = GcmParams::new(&mut nonce, context, Ulong::new(128))?;
+                    match pooled.session.encrypt(&Mechanism::AesGcm(parameters), key, b"still there?") {
+                        Ok(_) => Err(Error::BadValue.into()),
+                        Err(_) => Err(Failure::Lost(because)),
+                    }
+                }
                 Err(failure) => Err(failure),
             }
         })
