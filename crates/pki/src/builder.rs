@@ -17,6 +17,9 @@ pub struct CertificateBuilder {
     key_usage: Option<KeyUsage>,
     purposes: Vec<Oid>,
     crl_url: Option<String>,
+    ocsp_url: Option<String>,
+    issuer_url: Option<String>,
+    name_constraints: Vec<String>,
 }
 
 impl CertificateBuilder {
@@ -31,6 +34,9 @@ impl CertificateBuilder {
             key_usage: None,
             purposes: vec![oids::EMAIL_PROTECTION],
             crl_url: None,
+            ocsp_url: None,
+            issuer_url: None,
+            name_constraints: Vec::new(),
         }
     }
 
@@ -45,6 +51,9 @@ impl CertificateBuilder {
             key_usage: Some(KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN)),
             purposes: Vec::new(),
             crl_url: None,
+            ocsp_url: None,
+            issuer_url: None,
+            name_constraints: Vec::new(),
         }
     }
 
@@ -83,6 +92,24 @@ impl CertificateBuilder {
     #[must_use]
     pub fn crl_url(self, url: impl Into<String>) -> Self {
         Self { crl_url: Some(url.into()), ..self }
+    }
+
+    /// With a place where somebody answers for its status.
+    #[must_use]
+    pub fn ocsp_url(self, url: impl Into<String>) -> Self {
+        Self { ocsp_url: Some(url.into()), ..self }
+    }
+
+    /// With a place where the issuer's certificate is published.
+    #[must_use]
+    pub fn issuer_url(self, url: impl Into<String>) -> Self {
+        Self { issuer_url: Some(url.into()), ..self }
+    }
+
+    /// For a CA: only for mailboxes in these domains, given in A-labels.
+    #[must_use]
+    pub fn only_for_domains(self, domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { name_constraints: domains.into_iter().map(Into::into).collect(), ..self }
     }
 
     fn tbs(
@@ -127,12 +154,42 @@ impl CertificateBuilder {
         }
         let key_usage = self.key_usage.unwrap_or_else(|| usual_key_usage(key));
         write_mail_extensions(key_usage, &self.purposes, &self.addresses, self.subject.is_empty(), writer);
+        if !self.name_constraints.is_empty() {
+            extension(writer, "2.5.29.30", true, |w| w.sequence(|w| self.permitted_subtrees(w)));
+        }
+        if self.ocsp_url.is_some() || self.issuer_url.is_some() {
+            extension(writer, "1.3.6.1.5.5.7.1.1", false, |w| w.sequence(|w| self.authority_access(w)));
+        }
         if let Some(url) = &self.crl_url {
             extension(writer, "2.5.29.31", false, |w| {
                 w.sequence(|w| {
                     w.sequence(|w| w.context(0, |w| w.context(0, |w| w.primitive(Tag::context(6), url.as_bytes()))))
                 });
             });
+        }
+    }
+}
+
+impl CertificateBuilder {
+    // RFC 5280 §4.2.1.10: an rfc822Name that is a host name stands for all mailboxes on that host. RFC 9598 §6: it
+    // constrains SmtpUTF8Mailbox as well.
+    fn permitted_subtrees(&self, writer: &mut Writer) {
+        writer.context(0, |w| {
+            for domain in &self.name_constraints {
+                w.sequence(|w| w.primitive(Tag::context(1), domain.as_bytes()));
+            }
+        });
+    }
+
+    // RFC 5280 §4.2.2.1
+    fn authority_access(&self, writer: &mut Writer) {
+        for (method, url) in [(oids::OCSP, &self.ocsp_url), (oids::CA_ISSUERS, &self.issuer_url)] {
+            if let Some(url) = url {
+                writer.sequence(|w| {
+                    w.oid(&method);
+                    w.primitive(Tag::context(6), url.as_bytes());
+                });
+            }
         }
     }
 }

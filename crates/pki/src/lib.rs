@@ -18,6 +18,7 @@ mod keys;
 pub mod lint;
 mod name;
 mod ocsp;
+mod ocsp_answer;
 mod oids;
 mod path;
 mod pem;
@@ -25,6 +26,7 @@ mod pkcs12;
 mod private_key;
 mod reason;
 mod request;
+mod request_profile;
 mod subject;
 mod trust;
 
@@ -37,6 +39,7 @@ pub use error::{BadAddress, Error};
 pub use extensions::{ExtendedKeyUsage, GeneralName, KeyUsage};
 pub use name::{Attribute, Name};
 pub use ocsp::{OcspRefusal, OcspRequest, OcspResponse};
+pub use ocsp_answer::{OcspCertificateId, OcspQuestion, OcspResponseBuilder};
 pub use path::{
     Budget, Conformance, Explanation, Outcome, Path, PathCache, PathChecker, PathLimits, PathPolicy, Purpose, Rejected,
     Revocation, RevocationSource, RevocationSourceKind, RevocationStatus, Step, Verdict,
@@ -45,5 +48,6 @@ pub use pkcs12::{Integrity, Pkcs12, Pkcs12Builder, StoredCertificate, StoredKey}
 pub use private_key::{Protection, encrypt_private_key, private_key_from_der};
 pub use reason::Reason;
 pub use request::{CertificateRequest, CertificateRequestBuilder};
+pub use request_profile::{SubjectAttribute, SubjectError, Validation};
 pub use subject::Subject;
 pub use trust::TrustAnchors;

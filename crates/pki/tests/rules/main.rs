@@ -3,6 +3,7 @@
 use asn1::Time;
 use pki::{Certificate, PathChecker, PathPolicy, Purpose, Reason, Rejected, Revocation, TrustAnchors};
 
+mod answers;
 mod crl;
 mod hostile;
 mod leaf;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use crypto::{PrivateKey as _, PublicKeyKind, SoftwareKey};
-use pki::{CertificateRequestBuilder, EmailAddress, KeyUsage, Subject};
+use pki::{CertificateRequestBuilder, EmailAddress, KeyUsage, Subject, SubjectAttribute, SubjectError};
 use zeroize::Zeroizing;
 
 use crate::files;
@@ -62,6 +62,17 @@ enum Validation {
     Organization,
 }
 
+impl From<Validation> for pki::Validation {
+    fn from(validation: Validation) -> Self {
+        match validation {
+            Validation::Mailbox => Self::Mailbox,
+            Validation::Individual => Self::Individual,
+            Validation::Sponsor => Self::Sponsor,
+            Validation::Organization => Self::Organization,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Usage {
     /// Signing and, where the key allows it, encrypting
@@ -113,83 +124,40 @@ fn key(arguments: &Request) -> Result<SoftwareKey, Stop> {
         .map_err(|error| files::key_error(&named, &error))
 }
 
-// CA/B S/MIME BR §7.1.4.2.2 and §7.1.4.2.3 to §7.1.4.2.6: which attributes each profile has.
 fn subject(arguments: &Request, first: &EmailAddress) -> Result<Subject, Stop> {
-    let named = [
-        ("--given-name", &arguments.given_name),
-        ("--surname", &arguments.surname),
-        ("--organization", &arguments.organization),
-        ("--organization-identifier", &arguments.organization_identifier),
-        ("--country", &arguments.country),
-    ];
-    let (profile, needed, allowed): (_, &[&str], &[&str]) = match arguments.profile {
-        Validation::Mailbox => ("mailbox", &[], &[]),
-        Validation::Individual => ("individual", &["--given-name", "--surname"], &["--country"]),
-        Validation::Sponsor => {
-            ("sponsor", &["--given-name", "--surname", "--organization", "--organization-identifier"], &["--country"])
-        }
-        Validation::Organization => ("organization", &["--organization", "--organization-identifier"], &["--country"]),
-    };
-    for (option, value) in named {
-        let (is_needed, is_allowed) = (needed.contains(&option), allowed.contains(&option));
-        match value {
-            None if is_needed => return Err(Stop::failed(format_args!("--profile {profile} needs {option}"))),
-            Some(_) if !is_needed && !is_allowed => {
-                return Err(Stop::failed(format_args!("--profile {profile} has no place for {option}"))
-                    .hint("the profiles are mailbox, individual, sponsor and organization; see --help"));
-            }
-            Some(text) if text.trim().is_empty() => {
-                return Err(Stop::failed(format_args!("the value of {option} is empty")));
-            }
-            _ => {}
-        }
-    }
-    if let Some(country) = &arguments.country
-        && !(country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_uppercase()))
-    {
-        return Err(Stop::failed(format_args!("{country} is not a country")).hint("write it like DE"));
-    }
-    if let Some(identifier) = &arguments.organization_identifier
-        && !is_organization_identifier(identifier)
-    {
-        return Err(Stop::failed(format_args!("{identifier} is not an organisation's identifier"))
-            .hint("write it like \"NTRDE-HRB 12345\", VATDE-123456789 or LEIXG-529900T8BM49AURSDO55"));
-    }
-    let common_name = match arguments.profile {
-        Validation::Mailbox => first.to_string(),
-        Validation::Organization => arguments.organization.clone().unwrap_or_default(),
-        Validation::Individual | Validation::Sponsor => {
-            let names = [&arguments.given_name, &arguments.surname].into_iter().flatten();
-            names.map(String::as_str).collect::<Vec<_>>().join(" ")
-        }
-    };
-    // RFC 5280 §A.1: ub-common-name is 64, ub-organization-name as well. A mailbox stands in subjectAltName anyway.
-    let too_long = |text: &str| text.chars().count() > 64;
-    let common_name = match arguments.profile {
-        Validation::Mailbox if too_long(&common_name) => String::new(),
-        _ if too_long(&common_name) => return Err(Stop::failed(format_args!("{common_name} is longer than 64"))),
-        _ => common_name,
-    };
-    Ok(Subject {
-        common_name,
+    let given = Subject {
+        common_name: String::new(),
         organization: arguments.organization.clone(),
         organization_identifier: arguments.organization_identifier.clone(),
         given_name: arguments.given_name.clone(),
         surname: arguments.surname.clone(),
         country: arguments.country.clone(),
+    };
+    let validation: pki::Validation = arguments.profile.into();
+    validation.subject(given, first).map_err(|error| match &error {
+        SubjectError::Missing { attribute, .. } => {
+            Stop::failed(format_args!("--profile {} needs {}", validation.name(), option(*attribute)))
+        }
+        SubjectError::NotAllowed { attribute, .. } => {
+            Stop::failed(format_args!("--profile {} has no place for {}", validation.name(), option(*attribute)))
+                .hint("the profiles are mailbox, individual, sponsor and organization; see --help")
+        }
+        SubjectError::Empty { attribute } => Stop::failed(format_args!("the value of {} is empty", option(*attribute))),
+        SubjectError::Country { .. } => Stop::failed(&error).hint("write it like DE"),
+        SubjectError::Identifier { .. } => Stop::failed(&error)
+            .hint("write it like \"NTRDE-HRB 12345\", VATDE-123456789 or LEIXG-529900T8BM49AURSDO55"),
+        _ => Stop::failed(&error),
     })
 }
 
-// CA/B S/MIME BR §7.1.4.2.2 (d) and Appendix A: three letters of the scheme, two of the country, maybe a state, and
-// the reference.
-fn is_organization_identifier(text: &str) -> bool {
-    let Some((scheme, reference)) = text.split_once('-') else { return false };
-    let (letters, state) = scheme.split_once('+').unwrap_or((scheme, "X"));
-    letters.len() == 5
-        && letters.bytes().all(|letter| letter.is_ascii_uppercase())
-        && (1..=3).contains(&state.len())
-        && state.bytes().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
-        && !reference.trim().is_empty()
+fn option(attribute: SubjectAttribute) -> &'static str {
+    match attribute {
+        SubjectAttribute::Country => "--country",
+        SubjectAttribute::GivenName => "--given-name",
+        SubjectAttribute::Organization => "--organization",
+        SubjectAttribute::OrganizationIdentifier => "--organization-identifier",
+        SubjectAttribute::Surname => "--surname",
+    }
 }
 
 fn usage(usage: Usage, key: &SoftwareKey) -> Result<Option<KeyUsage>, Stop> {
