@@ -28,7 +28,7 @@ macro_rules! values {
 pub(crate) use values;
 
 /// One row, read column by column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Row(std::vec::IntoIter<Value>);
 
 /// The pools.
@@ -171,6 +171,12 @@ impl Tx {
 }
 
 impl Row {
+    /// Passes over columns.
+    pub(crate) fn skip(mut self, columns: usize) -> Self {
+        self.0.by_ref().take(columns).for_each(drop);
+        self
+    }
+
     pub(crate) fn int(&mut self) -> Result<i64, Error> {
         self.optional_int()?.ok_or_else(|| Error::corrupt("a number is missing"))
     }

@@ -70,7 +70,7 @@ pub enum Error {
 impl Error {
     /// Whether it may work later without anybody doing anything about it: answer with a 4xx and keep the message.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Io(_))
+        matches!(self, Self::Unavailable { .. } | Self::Io(_) | Self::Crypto(crypto::Error::Unavailable { .. }))
     }
 
     pub(crate) fn corrupt(what: impl fmt::Display) -> Self {

@@ -57,6 +57,8 @@ ids! {
     OutboxId
     /// A private key with its certificate.
     CredentialId
+    /// A private key that waits for its certificate.
+    KeyRequestId
 }
 
 #[cfg(test)]

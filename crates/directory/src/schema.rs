@@ -31,7 +31,7 @@ pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), 
 /// Version n is the first n of these. What has been released is never changed, only added to.
 ///
 /// The types are PostgreSQL's; SQLite keeps integers, texts and octets in such columns as they come.
-pub(crate) const MIGRATIONS: &[&[&str]] = &[VERSION_1];
+pub(crate) const MIGRATIONS: &[&[&str]] = &[VERSION_1, KEYS_AND_AUTHORITY];
 
 const VERSION_1: &[&str] = &[
     "CREATE TABLE people (
@@ -130,4 +130,21 @@ const VERSION_1: &[&str] = &[
     "INSERT INTO audit_head (id, sequence, hash) VALUES
         (1, 0, '0000000000000000000000000000000000000000000000000000000000000000')",
     "CREATE TABLE leases (name TEXT PRIMARY KEY, worker TEXT NOT NULL, ends BIGINT NOT NULL)",
+];
+
+/// Keys in tokens, keys that wait for their certificate, rotation of the master key.
+const KEYS_AND_AUTHORITY: &[&str] = &[
+    "ALTER TABLE credentials ADD COLUMN key_hash TEXT",
+    "ALTER TABLE credentials ADD COLUMN token_key TEXT",
+    "ALTER TABLE credentials ADD COLUMN not_before BIGINT",
+    "ALTER TABLE credentials ADD COLUMN sequence BIGINT",
+    "CREATE INDEX credentials_by_public_key ON credentials (key_hash)",
+    "CREATE INDEX credentials_ending ON credentials (state, not_after)",
+    "ALTER TABLE master_keys ADD COLUMN sequence BIGINT",
+    "CREATE TABLE master_key_holders (
+        worker TEXT NOT NULL, master TEXT NOT NULL, seen BIGINT NOT NULL, PRIMARY KEY (worker, master))",
+    "CREATE TABLE key_requests (
+        id BIGINT PRIMARY KEY, person BIGINT NOT NULL, address_key TEXT NOT NULL, key_use TEXT NOT NULL,
+        key_hash TEXT NOT NULL UNIQUE, spki BYTEA NOT NULL, request BYTEA, sealed BYTEA NOT NULL, wrapped BYTEA NOT NULL,
+        master TEXT NOT NULL, token_key TEXT, created BIGINT NOT NULL, credential BIGINT)",
 ];

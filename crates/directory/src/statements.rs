@@ -48,7 +48,30 @@ macro_rules! audit {
 
 macro_rules! credential {
     ($rest:literal) => {
-        concat!("SELECT id, fingerprint, certificate, chain, sealed, wrapped, master FROM credentials ", $rest)
+        concat!(
+            "SELECT id, fingerprint, certificate, chain, sealed, wrapped, master, token_key FROM credentials ",
+            $rest
+        )
+    };
+}
+
+macro_rules! credential_info {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, person, address_key, certificate, chain, key_use, state, created, retired, token_key
+             FROM credentials ",
+            $rest
+        )
+    };
+}
+
+macro_rules! key_request {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, person, address_key, key_use, spki, request, created, credential, sealed, wrapped, master,
+                token_key FROM key_requests ",
+            $rest
+        )
     };
 }
 
@@ -167,24 +190,54 @@ statements! {
         FROM unknown_authorities u ORDER BY u.last_seen DESC LIMIT 200";
 
     // Keys of the people inside
-    MASTER_KEYS = "SELECT id, check_value FROM master_keys WHERE retired IS NULL";
-    ADD_MASTER_KEY = "INSERT INTO master_keys (id, check_value, created) VALUES ($1, $2, $3)";
-    RETIRE_MASTER_KEY = "UPDATE master_keys SET retired = $2 WHERE id = $1";
+    MASTER_KEYS = "SELECT id, check_value FROM master_keys WHERE retired IS NULL
+        ORDER BY COALESCE(sequence, 0) DESC";
+    MASTER_KEY = "SELECT retired FROM master_keys WHERE id = $1";
+    ADD_MASTER_KEY = "INSERT INTO master_keys (id, check_value, created, sequence) VALUES ($1, $2, $3, $4)";
+    RETIRE_OTHER_MASTER_KEYS = "UPDATE master_keys SET retired = $2 WHERE id <> $1 AND retired IS NULL";
+    HOLD_MASTER_KEY = "INSERT INTO master_key_holders (worker, master, seen) VALUES ($1, $2, $3)
+        ON CONFLICT (worker, master) DO UPDATE SET seen = excluded.seen";
+    FORGET_HOLDER = "DELETE FROM master_key_holders WHERE worker = $1 OR seen < $2";
+    HOLDER_WITHOUT = "SELECT h.worker FROM master_key_holders h WHERE h.seen > $2 AND NOT EXISTS
+        (SELECT 1 FROM master_key_holders o WHERE o.worker = h.worker AND o.master = $1) ORDER BY h.worker LIMIT 1";
     ADD_CREDENTIAL = "INSERT INTO credentials (id, person, address_key, fingerprint, certificate, chain, key_use, state,
-            issuer_serial, key_identifier, sealed, wrapped, master, created, not_after)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $13, $14)";
-    RETIRE_CREDENTIAL = "UPDATE credentials SET state = 'retired', retired = $2 WHERE id = $1 AND state = 'active'";
-    RETIRE_CREDENTIALS = "UPDATE credentials SET state = 'retired', retired = $3
-        WHERE address_key = $1 AND key_use = $2 AND state = 'active'";
+            issuer_serial, key_identifier, sealed, wrapped, master, created, not_after, key_hash, token_key, not_before,
+            sequence)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+    RETIRE_CREDENTIAL = "UPDATE credentials SET state = $3, retired = $2 WHERE id = $1 AND state = 'active'";
+    OTHERS_WITH_KEY = "SELECT DISTINCT address_key FROM credentials WHERE key_hash = $1 AND address_key <> $2";
+    ACTIVE_CREDENTIAL_USES = "SELECT id, key_use FROM credentials WHERE address_key = $1 AND state = 'active'
+        AND COALESCE(not_before, 0) <= $2 ORDER BY COALESCE(sequence, 0) DESC, id";
     SIGNING_CREDENTIALS = credential!("WHERE address_key = $1 AND state = 'active' AND key_use <> 'encrypt'
-        AND not_after >= $2 ORDER BY key_use DESC, created DESC");
-    DECRYPTION_CREDENTIALS = credential!("WHERE address_key = $1 AND key_use <> 'sign' ORDER BY state, created DESC");
-    ALL_CREDENTIALS = credential!("ORDER BY id");
-    REWRAP_CREDENTIAL = "UPDATE credentials SET wrapped = $2, master = $3 WHERE id = $1";
+        AND not_after >= $2 AND COALESCE(not_before, 0) <= $2
+        AND person IN (SELECT p.id FROM people p WHERE p.active <> 0)
+        ORDER BY COALESCE(sequence, 0) DESC, id LIMIT 1");
+    DECRYPTION_CREDENTIALS = credential!("WHERE address_key = $1 AND key_use <> 'sign'
+        ORDER BY state, COALESCE(sequence, 0) DESC, id");
     CREDENTIAL_OWNER = "SELECT address_key FROM credentials WHERE id = $1";
+    CREDENTIAL = credential_info!("WHERE id = $1");
+    CREDENTIALS_OF_ADDRESS = credential_info!("WHERE address_key = $1 ORDER BY COALESCE(sequence, 0) DESC, id LIMIT $2");
+    CREDENTIALS_ENDING = credential_info!("WHERE state = 'active' AND not_after < $1 ORDER BY not_after, id LIMIT $2");
+    CREDENTIALS_IN_USE = credential_info!("WHERE state = 'active' AND id > $1 ORDER BY id LIMIT $2");
     EMPLOYEE_CERTIFICATES = "SELECT certificate FROM credentials WHERE address_key = $1 AND state = 'active'
-        AND not_after >= $2 ORDER BY created DESC";
+        AND not_after >= $2 AND COALESCE(not_before, 0) <= $2 ORDER BY COALESCE(sequence, 0) DESC, id";
     EMPLOYEE_CHAIN = "SELECT chain FROM credentials WHERE address_key = $1 AND fingerprint = $2";
+    SEALED_CREDENTIALS = "SELECT id, wrapped, master FROM credentials WHERE token_key IS NULL AND master <> $1
+        ORDER BY id LIMIT $2";
+    REWRAP_CREDENTIAL = "UPDATE credentials SET wrapped = $2, master = $3 WHERE id = $1 AND master = $4";
+    ADD_KEY_REQUEST = "INSERT INTO key_requests (id, person, address_key, key_use, key_hash, spki, request, sealed,
+            wrapped, master, token_key, created)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    KEY_REQUEST = key_request!("WHERE id = $1");
+    KEY_REQUESTS = key_request!("WHERE credential IS NULL ORDER BY created, id LIMIT $1");
+    KEY_REQUESTS_FOR_KEY = key_request!("WHERE key_hash = $1 AND credential IS NULL");
+    // The key is the credential's from now on.
+    ANSWER_KEY_REQUEST = "UPDATE key_requests SET credential = $2, sealed = $3, wrapped = $3, token_key = ''
+        WHERE id = $1 AND credential IS NULL";
+    WITHDRAW_KEY_REQUEST = "DELETE FROM key_requests WHERE id = $1 AND credential IS NULL";
+    SEALED_KEY_REQUESTS = "SELECT id, wrapped, master FROM key_requests WHERE token_key IS NULL AND master <> $1
+        ORDER BY id LIMIT $2";
+    REWRAP_KEY_REQUEST = "UPDATE key_requests SET wrapped = $2, master = $3 WHERE id = $1 AND master = $4";
 
     // Mail
     ADD_OUTBOX = "INSERT INTO outbox (id, idempotency_key, kind, sender, recipient, recipient_key, content, not_before,
@@ -255,6 +308,10 @@ statements! {
     TOUCH_READINESS = "INSERT INTO leases (name, worker, ends) VALUES ('readiness', '', $1)
         ON CONFLICT (name) DO UPDATE SET ends = excluded.ends";
 }
+
+/// Where private keys are sealed: what is not sealed with a master key, and how to seal it with that.
+pub(crate) const SEALED_ROWS: [(&str, &str); 2] =
+    [(SEALED_CREDENTIALS, REWRAP_CREDENTIAL), (SEALED_KEY_REQUESTS, REWRAP_KEY_REQUEST)];
 
 /// What goes when a person is erased, in this order.
 pub(crate) const ERASE: [&str; 8] = [

@@ -2,4 +2,6 @@
 
 mod flow;
 mod house;
+mod keys;
 mod store;
+mod tokens;

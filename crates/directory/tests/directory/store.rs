@@ -1,10 +1,8 @@
 //! Outbox, keys, log-in and the record.
 
-use directory::{
-    Actor, Disposition, Error, KeyRing, KeyUse, Limit, MasterKey, Outgoing, OutgoingKind, Purpose, SessionLimits,
-};
+use directory::{Actor, Disposition, Error, Limit, Outgoing, OutgoingKind, Purpose, SessionLimits};
 
-use crate::house::{address, on_both, person};
+use crate::house::{address, on_both};
 
 fn mail(key: &str) -> Outgoing {
     Outgoing {
@@ -37,31 +35,6 @@ async fn r_13_a_mail_is_with_one_worker_at_a_time() {
         let again = other.lease_outbox("two", 10, 60).await.unwrap().remove(0);
         assert_eq!(other.postpone(&again, "never").await.unwrap(), Disposition::GivenUp);
         assert_eq!(house.directory.outbox_counts().await.unwrap().given_up, 1);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn t_125_another_master_key_opens_nothing() {
-    on_both(|house| async move {
-        let master = MasterKey::generate().unwrap();
-        let text = master.to_base64();
-        let ring = KeyRing::open(&house.directory, master).await.unwrap();
-        let wrong = KeyRing::open(&house.directory, MasterKey::generate().unwrap()).await;
-        assert!(matches!(wrong, Err(Error::MasterKeyWrong)));
-        let emma = person("emma@muster.example");
-        let (by, at) = (Actor::System, address("emma@muster.example"));
-        let import = |pkcs8| ring.import(house.employee.id, pkcs8, emma.certificate(), &[], KeyUse::Both, &by);
-        let other = person("emma@muster.example");
-        assert!(import(&other.pkcs8).await.is_err(), "the key of another certificate");
-        import(&emma.pkcs8).await.unwrap();
-        let credential = ring.signing_credential(&at).await.unwrap().unwrap();
-        assert_eq!(credential.certificate(), emma.certificate());
-        let new = MasterKey::generate().unwrap();
-        let ring = ring.rotate(new).await.unwrap();
-        assert_eq!(ring.decryption_credentials(&at).await.unwrap().len(), 1);
-        let old = KeyRing::open(&house.directory, MasterKey::from_base64(&text).unwrap()).await;
-        assert!(matches!(old, Err(Error::MasterKeyWrong)));
     })
     .await;
 }
