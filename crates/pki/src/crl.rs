@@ -112,7 +112,7 @@ pub enum RevocationReason {
 
 impl RevocationReason {
     /// From the number in a CRL entry or OCSP response; unknown ones are unspecified.
-    pub(crate) fn from_number(number: Option<u64>) -> Self {
+    pub fn from_number(number: Option<u64>) -> Self {
         match number {
             Some(1) => Self::KeyCompromise,
             Some(2) => Self::CaCompromise,

@@ -37,6 +37,7 @@ pub use crl::{CertificateList, Number, RevocationReason, Revoked};
 pub use email_address::EmailAddress;
 pub use error::{BadAddress, Error};
 pub use extensions::{ExtendedKeyUsage, GeneralName, KeyUsage};
+pub use lint::Validation;
 pub use name::{Attribute, Name};
 pub use ocsp::{OcspRefusal, OcspRequest, OcspResponse};
 pub use ocsp_answer::{OcspCertificateId, OcspQuestion, OcspResponseBuilder};
@@ -48,6 +49,6 @@ pub use pkcs12::{Integrity, Pkcs12, Pkcs12Builder, StoredCertificate, StoredKey}
 pub use private_key::{Protection, encrypt_private_key, private_key_from_der};
 pub use reason::Reason;
 pub use request::{CertificateRequest, CertificateRequestBuilder};
-pub use request_profile::{SubjectAttribute, SubjectError, Validation};
+pub use request_profile::{SubjectAttribute, SubjectError};
 pub use subject::Subject;
 pub use trust::TrustAnchors;

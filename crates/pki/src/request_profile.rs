@@ -2,20 +2,8 @@
 
 use std::fmt;
 
+use crate::lint::Validation;
 use crate::{EmailAddress, Subject};
-
-/// What the CA verifies: the four types of the S/MIME Baseline Requirements (CA/B S/MIME BR §1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Validation {
-    /// The mailbox alone.
-    Mailbox,
-    /// The person.
-    Individual,
-    /// The organisation, and through it the person.
-    Sponsor,
-    /// The organisation.
-    Organization,
-}
 
 /// What is wrong with the names that were given for a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]

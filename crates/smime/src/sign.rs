@@ -4,7 +4,7 @@ use asn1::{Tag, Time};
 use cms::{Attribute, DetachedSigner, SignedDataWriter, SignerSettings, oids};
 use crypto::{DigestAlgorithm, PssParameters, PublicKeyKind, SignatureAlgorithm};
 use mime::Base64Writer;
-use pki::Credential;
+use pki::{Certificate, Credential};
 
 use crate::source::{Both, pass};
 use crate::split::{Headers, Split};
@@ -214,19 +214,26 @@ fn settings(credential: &Credential) -> Result<SignerSettings, Error> {
     let mut settings = SignerSettings::new(credential)?;
     settings = settings
         .attribute(Attribute { oid: oids::SMIME_CAPABILITIES, values: vec![Capabilities::ours().der().to_vec()] });
-    // RFC 8551 §2.5.3: the certificate to encrypt to, when it is this one.
-    let encrypts = certificate
-        .key_usage()
-        .is_none_or(|usage| usage.intersects(pki::KeyUsage::KEY_ENCIPHERMENT.with(pki::KeyUsage::KEY_AGREEMENT)));
-    if encrypts && cms::Recipient::new(certificate).is_ok() {
+    // RFC 8551 §2.5.3: the certificate to encrypt to, this one or one of the same mailbox that goes along.
+    let of_the_same_mailbox = |other: &&Certificate| {
+        let own = certificate.email_addresses();
+        !other.is_ca() && other.email_addresses().iter().any(|address| own.contains(address))
+    };
+    let others = credential.chain().iter().filter(of_the_same_mailbox);
+    if let Some(preferred) = std::iter::once(certificate).chain(others).find(|certificate| encrypts(certificate)) {
         settings = settings.attribute(Attribute::single(oids::ID_AA_ENCRYP_KEY_PREF, |w| {
             w.constructed(Tag::context_constructed(0), |w| {
-                w.raw(certificate.issuer().as_der());
-                w.integer_content(certificate.serial().content());
+                w.raw(preferred.issuer().as_der());
+                w.integer_content(preferred.serial().content());
             });
         }));
     }
     Ok(settings)
+}
+
+fn encrypts(certificate: &Certificate) -> bool {
+    let usage = pki::KeyUsage::KEY_ENCIPHERMENT.with(pki::KeyUsage::KEY_AGREEMENT);
+    certificate.key_usage().is_none_or(|own| own.intersects(usage)) && cms::Recipient::new(certificate).is_ok()
 }
 
 // Random, so that no content can contain it: it is made after the content.
