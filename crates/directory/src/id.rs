@@ -59,6 +59,10 @@ ids! {
     CredentialId
     /// A private key that waits for its certificate.
     KeyRequestId
+    /// A CA of the house.
+    AuthorityId
+    /// The re-issue of many certificates at once.
+    IncidentId
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::requests::{join_chain, split_chain, stored_certificate};
 use crate::{Actor, Address, CredentialId, Directory, Error, Person, PersonId, hex, statements as sql};
 
 pub use key_request::{KeyOrder, KeyPlace, KeyRequest};
+pub(crate) use key_request::{in_background, key_usage};
 pub use master::Master;
 pub use rotation::Rotation;
 pub(crate) use stored_key::{NewKey, StoredKey};
@@ -255,10 +256,24 @@ impl KeyRing {
     pub async fn signing_credential(&self, address: &Address) -> Result<Option<Credential>, Error> {
         let now = self.0.directory.now();
         let rows = self.0.directory.database().fetch(sql::SIGNING_CREDENTIALS, values![address.key(), now]).await?;
-        match rows.into_iter().next() {
-            Some(row) => self.read(row).await.map(Some),
-            None => Ok(None),
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let signing = self.read(row).await?;
+        if KeyUse::of(signing.certificate()) != Some(KeyUse::Sign) {
+            return Ok(Some(signing));
         }
+        // F5: where another certificate is for encrypting, each signed mail carries it along.
+        let own = self.0.directory.employee_certificates(address).await?;
+        let Some(encrypting) = own.iter().find(|certificate| KeyUse::of(certificate) == Some(KeyUse::Encrypt)) else {
+            return Ok(Some(signing));
+        };
+        let chain = self.0.directory.employee_chain(address, encrypting).await?;
+        let mut certificates = vec![signing.certificate().clone()];
+        for certificate in signing.chain().iter().chain([encrypting]).chain(&chain) {
+            if !certificates.contains(certificate) {
+                certificates.push(certificate.clone());
+            }
+        }
+        Credential::new(signing.shared_key(), certificates).map(Some).map_err(Error::corrupt)
     }
 
     /// Everything that decrypts somebody's mail: what is in use first, then what was.

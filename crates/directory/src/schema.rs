@@ -31,7 +31,7 @@ pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), 
 /// Version n is the first n of these. What has been released is never changed, only added to.
 ///
 /// The types are PostgreSQL's; SQLite keeps integers, texts and octets in such columns as they come.
-pub(crate) const MIGRATIONS: &[&[&str]] = &[VERSION_1, KEYS_AND_AUTHORITY];
+pub(crate) const MIGRATIONS: &[&[&str]] = &[VERSION_1, KEYS, HOUSE_AUTHORITY];
 
 const VERSION_1: &[&str] = &[
     "CREATE TABLE people (
@@ -133,7 +133,7 @@ const VERSION_1: &[&str] = &[
 ];
 
 /// Keys in tokens, keys that wait for their certificate, rotation of the master key.
-const KEYS_AND_AUTHORITY: &[&str] = &[
+const KEYS: &[&str] = &[
     "ALTER TABLE credentials ADD COLUMN key_hash TEXT",
     "ALTER TABLE credentials ADD COLUMN token_key TEXT",
     "ALTER TABLE credentials ADD COLUMN not_before BIGINT",
@@ -147,4 +147,34 @@ const KEYS_AND_AUTHORITY: &[&str] = &[
         id BIGINT PRIMARY KEY, person BIGINT NOT NULL, address_key TEXT NOT NULL, key_use TEXT NOT NULL,
         key_hash TEXT NOT NULL UNIQUE, spki BYTEA NOT NULL, request BYTEA, sealed BYTEA NOT NULL, wrapped BYTEA NOT NULL,
         master TEXT NOT NULL, token_key TEXT, created BIGINT NOT NULL, credential BIGINT)",
+];
+
+/// The organisation's own CA, renewal, incidents.
+const HOUSE_AUTHORITY: &[&str] = &[
+    "CREATE TABLE house_authorities (
+        id BIGINT PRIMARY KEY, role TEXT NOT NULL, certificate BYTEA NOT NULL, chain BYTEA NOT NULL, url TEXT NOT NULL,
+        sealed BYTEA NOT NULL, wrapped BYTEA NOT NULL, master TEXT NOT NULL, token_key TEXT, created BIGINT NOT NULL,
+        retired BIGINT, sequence BIGINT NOT NULL, crl_number BIGINT NOT NULL)",
+    "CREATE TABLE house_certificates (
+        authority BIGINT NOT NULL, serial TEXT NOT NULL, address_key TEXT, certificate BYTEA NOT NULL,
+        issued BIGINT NOT NULL, not_after BIGINT NOT NULL, revoked BIGINT, reason BIGINT,
+        PRIMARY KEY (authority, serial))",
+    "CREATE INDEX house_certificates_of_address ON house_certificates (address_key, issued)",
+    "CREATE TABLE house_publications (
+        authority BIGINT NOT NULL, kind TEXT NOT NULL, serial TEXT NOT NULL, der BYTEA NOT NULL, version BIGINT NOT NULL,
+        next_update BIGINT NOT NULL, PRIMARY KEY (authority, kind, serial))",
+    "CREATE TABLE renewal_notices (
+        credential BIGINT NOT NULL, stage BIGINT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (credential, stage))",
+    "ALTER TABLE credentials ADD COLUMN announced BIGINT",
+    "CREATE TABLE key_uses (
+        credential BIGINT NOT NULL, partner_key TEXT NOT NULL, last_used BIGINT NOT NULL,
+        PRIMARY KEY (credential, partner_key))",
+    "CREATE INDEX key_uses_of_partner ON key_uses (partner_key)",
+    "CREATE TABLE incidents (
+        id BIGINT PRIMARY KEY, name TEXT NOT NULL, selection TEXT NOT NULL, before BIGINT NOT NULL,
+        per_hour BIGINT NOT NULL, opened BIGINT NOT NULL, closed BIGINT)",
+    "CREATE TABLE incident_items (
+        incident BIGINT NOT NULL, credential BIGINT NOT NULL, state TEXT NOT NULL, changed BIGINT NOT NULL,
+        request BIGINT, replacement BIGINT, detail TEXT NOT NULL, PRIMARY KEY (incident, credential))",
+    "CREATE INDEX incident_items_by_state ON incident_items (incident, state, changed)",
 ];

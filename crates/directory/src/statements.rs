@@ -65,6 +65,16 @@ macro_rules! credential_info {
     };
 }
 
+macro_rules! house_certificate {
+    ($rest:literal) => {
+        concat!(
+            "SELECT h.authority, h.address_key, h.certificate, h.issued, h.revoked, h.reason
+             FROM house_certificates h ",
+            $rest
+        )
+    };
+}
+
 macro_rules! key_request {
     ($rest:literal) => {
         concat!(
@@ -239,6 +249,41 @@ statements! {
         ORDER BY id LIMIT $2";
     REWRAP_KEY_REQUEST = "UPDATE key_requests SET wrapped = $2, master = $3 WHERE id = $1 AND master = $4";
 
+    // The organisation's own CA
+    ADD_AUTHORITY = "INSERT INTO house_authorities (id, role, certificate, chain, url, sealed, wrapped, master, token_key,
+            created, sequence, crl_number)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)";
+    AUTHORITIES = "SELECT id, role, certificate, chain, url, created, retired FROM house_authorities
+        ORDER BY sequence DESC, role";
+    AUTHORITY_KEY = "SELECT sealed, wrapped, master, token_key FROM house_authorities WHERE id = $1";
+    RETIRE_AUTHORITY = "UPDATE house_authorities SET retired = $2 WHERE id = $1 AND retired IS NULL";
+    SEALED_AUTHORITIES = "SELECT id, wrapped, master FROM house_authorities WHERE token_key IS NULL AND master <> $1
+        ORDER BY id LIMIT $2";
+    REWRAP_AUTHORITY = "UPDATE house_authorities SET wrapped = $2, master = $3 WHERE id = $1 AND master = $4";
+    NEXT_CRL_NUMBER = "UPDATE house_authorities SET crl_number = crl_number + 1 WHERE id = $1 RETURNING crl_number";
+    ADD_HOUSE_CERTIFICATE = "INSERT INTO house_certificates (authority, serial, address_key, certificate, issued,
+            not_after)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    HOUSE_CERTIFICATE = house_certificate!("WHERE h.authority = $1 AND h.serial = $2");
+    HOUSE_CERTIFICATES = house_certificate!("ORDER BY h.issued DESC, h.serial LIMIT $1");
+    HOUSE_CERTIFICATES_OF = house_certificate!("WHERE h.address_key = $1 ORDER BY h.issued DESC, h.serial LIMIT $2");
+    REVOKED_BY = house_certificate!("WHERE h.authority = $1 AND h.revoked IS NOT NULL ORDER BY h.revoked, h.serial");
+    LATEST_REVOCATION = "SELECT MAX(revoked) FROM house_certificates WHERE authority = $1";
+    REVOKE_HOUSE_CERTIFICATE = "UPDATE house_certificates SET revoked = $3, reason = $4
+        WHERE authority = $1 AND serial = $2 AND revoked IS NULL";
+    REVOKE_CREDENTIAL = "UPDATE credentials SET state = 'revoked', retired = COALESCE(retired, $2) WHERE fingerprint = $1";
+    ANSWERS_DUE = house_certificate!("LEFT JOIN house_publications p
+            ON p.authority = h.authority AND p.kind = 'ocsp' AND p.serial = h.serial
+        WHERE h.authority = $1 AND h.not_after >= $2 AND (p.next_update IS NULL OR p.next_update < $3
+            OR (h.revoked IS NOT NULL AND p.version = 0))
+        ORDER BY h.serial LIMIT $4");
+    PUBLISH = "INSERT INTO house_publications (authority, kind, serial, der, version, next_update)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (authority, kind, serial) DO UPDATE
+            SET der = excluded.der, version = excluded.version, next_update = excluded.next_update
+            WHERE excluded.version >= house_publications.version";
+    PUBLICATION = "SELECT der, next_update FROM house_publications WHERE authority = $1 AND kind = $2 AND serial = $3";
+
     // Mail
     ADD_OUTBOX = "INSERT INTO outbox (id, idempotency_key, kind, sender, recipient, recipient_key, content, not_before,
             attempts, state, created)
@@ -310,8 +355,11 @@ statements! {
 }
 
 /// Where private keys are sealed: what is not sealed with a master key, and how to seal it with that.
-pub(crate) const SEALED_ROWS: [(&str, &str); 2] =
-    [(SEALED_CREDENTIALS, REWRAP_CREDENTIAL), (SEALED_KEY_REQUESTS, REWRAP_KEY_REQUEST)];
+pub(crate) const SEALED_ROWS: [(&str, &str); 3] = [
+    (SEALED_CREDENTIALS, REWRAP_CREDENTIAL),
+    (SEALED_KEY_REQUESTS, REWRAP_KEY_REQUEST),
+    (SEALED_AUTHORITIES, REWRAP_AUTHORITY),
+];
 
 /// What goes when a person is erased, in this order.
 pub(crate) const ERASE: [&str; 8] = [

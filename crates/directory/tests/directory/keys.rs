@@ -155,6 +155,14 @@ async fn a_certificate_does_what_it_allows() {
         );
         let signing = ring.signing_credential(&address(EMMA)).await.unwrap().unwrap();
         assert_eq!(signing.certificate(), ed.certificate());
+        // F5: each signed mail carries the certificate to encrypt to, and says that it is that one.
+        let signature = smime::Signer::new(&signing).unwrap().sign_detached(b"text").unwrap();
+        let signed = cms::SignedDataReader::open(signature.as_slice()).unwrap().finish(None).unwrap();
+        assert!(signed.certificates().contains(x.certificate()));
+        let attributes = signed.signers()[0].signed_attributes().unwrap();
+        let preference = attributes.value(asn1::Oid::new("1.2.840.113549.1.9.16.2.11")).unwrap();
+        let serial = x.certificate().serial().content();
+        assert!(preference.windows(serial.len()).any(|window| window == serial), "the key preference");
         let decrypting = ring.decryption_credentials(&address(EMMA)).await.unwrap();
         let decrypting: Vec<&Certificate> = decrypting.iter().map(pki::Credential::certificate).collect();
         assert_eq!(decrypting, [x.certificate(), decrypts.certificate(), both.certificate()]);

@@ -2,6 +2,7 @@
 
 mod flow;
 mod house;
+mod house_authority;
 mod keys;
 mod store;
 mod tokens;
