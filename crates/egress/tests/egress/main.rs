@@ -1,0 +1,7 @@
+//! What goes out, against servers on loopback that behave and that do not.
+
+mod directories;
+mod dns;
+mod fetching;
+mod server;
+mod slapd;
