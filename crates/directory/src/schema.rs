@@ -172,9 +172,9 @@ const HOUSE_AUTHORITY: &[&str] = &[
     "CREATE INDEX key_uses_of_partner ON key_uses (partner_key)",
     "CREATE TABLE incidents (
         id BIGINT PRIMARY KEY, name TEXT NOT NULL, selection TEXT NOT NULL, before BIGINT NOT NULL,
-        per_hour BIGINT NOT NULL, opened BIGINT NOT NULL, closed BIGINT)",
+        per_hour BIGINT NOT NULL, opened BIGINT NOT NULL, closed BIGINT, reason BIGINT)",
     "CREATE TABLE incident_items (
-        incident BIGINT NOT NULL, credential BIGINT NOT NULL, state TEXT NOT NULL, changed BIGINT NOT NULL,
+        incident BIGINT NOT NULL, credential BIGINT NOT NULL, state TEXT NOT NULL, started BIGINT, changed BIGINT NOT NULL,
         request BIGINT, replacement BIGINT, detail TEXT NOT NULL, PRIMARY KEY (incident, credential))",
-    "CREATE INDEX incident_items_by_state ON incident_items (incident, state, changed)",
+    "CREATE INDEX incident_items_by_start ON incident_items (incident, started)",
 ];

@@ -284,6 +284,41 @@ statements! {
             WHERE excluded.version >= house_publications.version";
     PUBLICATION = "SELECT der, next_update FROM house_publications WHERE authority = $1 AND kind = $2 AND serial = $3";
 
+    // Renewal and incidents
+    ADD_RENEWAL_NOTICE = "INSERT INTO renewal_notices (credential, stage, at) VALUES ($1, $2, $3)
+        ON CONFLICT DO NOTHING";
+    CREDENTIALS_TO_ANNOUNCE = credential_info!("WHERE announced IS NULL AND state = 'active' AND key_use <> 'sign'
+        AND COALESCE(not_before, 0) <= $1 AND not_after >= $1 ORDER BY id LIMIT $2");
+    HAS_EARLIER_CREDENTIAL = "SELECT o.id FROM credentials c JOIN credentials o ON o.address_key = c.address_key
+        WHERE c.id = $1 AND o.id <> c.id AND o.key_use <> 'sign'
+            AND COALESCE(o.sequence, 0) < COALESCE(c.sequence, 0) LIMIT 1";
+    MARK_ANNOUNCED = "UPDATE credentials SET announced = $2 WHERE id = $1";
+    PARTNERS_WRITTEN = "SELECT partner_key FROM contacts WHERE employee_key = $1 AND last_written > $2
+        ORDER BY partner_key";
+    RECORD_KEY_USE = "INSERT INTO key_uses (credential, partner_key, last_used)
+        SELECT c.id, $3, $4 FROM credentials c WHERE c.address_key = $1 AND c.fingerprint = $2
+        ON CONFLICT (credential, partner_key) DO UPDATE SET last_used = excluded.last_used";
+    KEY_USES_OF = "SELECT k.partner_key, c.id, c.state, k.last_used
+        FROM key_uses k JOIN credentials c ON c.id = k.credential WHERE c.address_key = $1
+        ORDER BY k.partner_key, k.last_used DESC, c.state";
+    ADD_INCIDENT = "INSERT INTO incidents (id, name, selection, before, per_hour, opened, reason)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    ADD_INCIDENT_ITEM = "INSERT INTO incident_items (incident, credential, state, changed, detail)
+        VALUES ($1, $2, 'waiting', $3, '')";
+    INCIDENTS = "SELECT id, name, selection, before, per_hour, opened, closed, reason FROM incidents
+        ORDER BY opened DESC, id LIMIT 100";
+    INCIDENT_ITEMS = "SELECT i.state, i.request, i.replacement, i.detail, c.id, c.person, c.address_key, c.certificate,
+            c.chain, c.key_use, c.state, c.created, c.retired, c.token_key
+        FROM incident_items i JOIN credentials c ON c.id = i.credential WHERE i.incident = $1 ORDER BY c.not_after, c.id";
+    INCIDENT_STARTED = "SELECT COUNT(*) FROM incident_items WHERE incident = $1 AND started > $2";
+    SET_INCIDENT_ITEM = "UPDATE incident_items SET state = $3, changed = $4,
+            started = CASE WHEN state = 'waiting' THEN $4 WHEN $3 = 'waiting' THEN NULL ELSE started END,
+            request = $5, replacement = $6, detail = $7
+        WHERE incident = $1 AND credential = $2";
+    RETRY_INCIDENT = "UPDATE incident_items SET state = 'waiting', started = NULL, changed = $2, detail = ''
+        WHERE incident = $1 AND state = 'failed'";
+    CLOSE_INCIDENT = "UPDATE incidents SET closed = $2 WHERE id = $1 AND closed IS NULL";
+
     // Mail
     ADD_OUTBOX = "INSERT INTO outbox (id, idempotency_key, kind, sender, recipient, recipient_key, content, not_before,
             attempts, state, created)
@@ -337,6 +372,7 @@ statements! {
     ERASE_TOKENS = "DELETE FROM tokens WHERE address_key = $1";
     ERASE_OUTBOX = "DELETE FROM outbox WHERE recipient_key = $1";
     ERASE_CONTACTS = "DELETE FROM contacts WHERE partner_key = $1";
+    ERASE_KEY_USES = "DELETE FROM key_uses WHERE partner_key = $1";
     ERASE_MAILBOX = "DELETE FROM mailboxes WHERE address_key = $1";
     ERASE_AUTHORITY_ADDRESSES = "DELETE FROM unknown_authority_addresses WHERE address_key = $1";
     ERASE_PERSON = "DELETE FROM people WHERE address_key = $1";
@@ -362,7 +398,8 @@ pub(crate) const SEALED_ROWS: [(&str, &str); 3] = [
 ];
 
 /// What goes when a person is erased, in this order.
-pub(crate) const ERASE: [&str; 8] = [
+pub(crate) const ERASE: [&str; 9] = [
+    ERASE_KEY_USES,
     ERASE_REQUESTS,
     ERASE_CERTIFICATES,
     ERASE_TOKENS,

@@ -263,7 +263,7 @@ fn named(name: &str, address: &Address) -> String {
 }
 
 // What strangers wrote stands in one line and stays short.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

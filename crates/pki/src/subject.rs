@@ -1,6 +1,6 @@
 use asn1::{Oid, Tag, Writer};
 
-use crate::oids;
+use crate::{Name, oids};
 
 /// A subject's name, in the attributes that certificates for mail use (CA/B S/MIME BR §7.1.4.2.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +36,19 @@ impl Subject {
     #[must_use]
     pub fn of(self, organization: impl Into<String>) -> Self {
         Self { organization: Some(organization.into()), ..self }
+    }
+
+    /// What of a name can be asked for again; other attributes are passed over.
+    pub fn from_name(name: &Name) -> Self {
+        let text = |oid| name.text_of(oid).map(str::to_owned);
+        Self {
+            common_name: text(oids::COMMON_NAME).unwrap_or_default(),
+            organization: text(oids::ORGANIZATION),
+            organization_identifier: text(oids::ORGANIZATION_IDENTIFIER),
+            given_name: text(oids::GIVEN_NAME),
+            surname: text(oids::SURNAME),
+            country: text(oids::COUNTRY),
+        }
     }
 
     /// Whether no attribute is there.

@@ -4,5 +4,6 @@ mod flow;
 mod house;
 mod house_authority;
 mod keys;
+mod renewal;
 mod store;
 mod tokens;
