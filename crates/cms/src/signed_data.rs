@@ -45,6 +45,7 @@ impl ContentDigests {
         ContentFacts {
             looks_like_attributes: looks_like_attributes(&self.beginning, self.length),
             digests: self.hashers.into_iter().map(Hasher::finish).collect(),
+            is_missing: false,
             whole: None,
         }
     }
@@ -176,7 +177,10 @@ impl<R: BufRead> SignedDataReader<R> {
             other_certificates: 0,
             crls: Vec::new(),
             signers: Vec::new(),
-            content: detached.unwrap_or(digests).finish(),
+            content: ContentFacts {
+                is_missing: detached.is_none() && !has_content,
+                ..detached.unwrap_or(digests).finish()
+            },
         };
         let mut next = reader.header("SignedData")?;
         if let Some(header) = next.filter(|header| header.tag == Tag::context_constructed(0)) {

@@ -69,6 +69,8 @@ pub enum IntegrityFailure {
     },
     /// The content differs from what was signed.
     ContentChanged,
+    /// The content is not in the message, and nobody gave it.
+    ContentMissing,
     /// Without signed attributes, over content that reads as signed attributes (CASES S-42, T-06).
     LooksLikeAttributes,
     /// An attribute that must be signed is unsigned, or the other way round (RFC 5652 §11).
@@ -107,6 +109,7 @@ impl fmt::Display for IntegrityFailure {
                 write!(f, "the signed attribute {attribute} is missing or there more than once")
             }
             Self::ContentChanged => f.write_str("the content was changed after it was signed"),
+            Self::ContentMissing => f.write_str("the content that was signed is not in the message"),
             Self::LooksLikeAttributes => f.write_str("the content reads as signed attributes of another message"),
             Self::MisplacedAttribute { attribute } => {
                 write!(f, "the attribute {attribute} stands where it must not")
@@ -210,6 +213,7 @@ impl SignerInfo {
             let content = ContentFacts {
                 digests: digests.iter().map(|digest| digest.digest(&self.signature)).collect(),
                 looks_like_attributes: false,
+                is_missing: false,
                 whole: Some(self.signature.clone()),
             };
             countersigner.verify(None, &content, candidates, &budget)
@@ -255,6 +259,9 @@ impl SignerInfo {
         let named: Vec<&Certificate> = candidates.iter().filter(|candidate| self.identifier.names(candidate)).collect();
         let Some(first) = named.first().copied() else { return Err((IntegrityFailure::NoCertificate, None)) };
         let fail = |failure| (failure, Some(first.clone()));
+        if content.is_missing {
+            return Err(fail(IntegrityFailure::ContentMissing));
+        }
         let unacceptable = |error: crypto::Error| fail(IntegrityFailure::Unacceptable { because: error.to_string() });
         let algorithm = self.signature_algorithm().map_err(unacceptable)?;
         self.check_places().map_err(fail)?;
@@ -416,6 +423,8 @@ fn check_attributes(
 pub(crate) struct ContentFacts {
     pub(crate) digests: Vec<DigestValue>,
     pub(crate) looks_like_attributes: bool,
+    /// There was none, neither inside nor beside.
+    pub(crate) is_missing: bool,
     /// The content itself, where a signature is over it and not over a digest.
     pub(crate) whole: Option<Vec<u8>>,
 }
