@@ -1,20 +1,21 @@
 use std::io::Write;
 
-use cms::{EncryptedDataWriter, Recipient, oids};
+use cms::{EncryptedDataWriter, oids};
 use crypto::{ContentCipher, KeyTransportAlgorithm};
 use mime::Base64Writer;
 use pki::Certificate;
 
+use crate::recipient::{KnownRecipient, common_cipher};
 use crate::sign::pkcs7_mime_fields;
 use crate::split::{Headers, Split};
-use crate::{Capabilities, Error, HeaderConfidentiality, Profile, Source};
+use crate::{Capabilities, Error, HeaderConfidentiality, Pins, Profile, Source};
 
 /// Encrypts mails. It always has a recipient: "to nobody" cannot be written.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Encryptor {
-    first: (Certificate, Option<Capabilities>),
-    others: Vec<(Certificate, Option<Capabilities>)>,
+    first: KnownRecipient,
+    others: Vec<KnownRecipient>,
     profile: Profile,
     cipher: Option<ContentCipher>,
     transport: Option<KeyTransportAlgorithm>,
@@ -36,9 +37,8 @@ impl Encryptor {
     /// # Errors
     /// When its key is only for signatures.
     pub fn to_capable(certificate: &Certificate, capabilities: Option<Capabilities>) -> Result<Self, Error> {
-        Recipient::new(certificate)?;
         Ok(Self {
-            first: (certificate.clone(), capabilities),
+            first: KnownRecipient::new(certificate, capabilities)?,
             others: Vec::new(),
             profile: Profile::Modern,
             cipher: None,
@@ -61,11 +61,25 @@ impl Encryptor {
     /// # Errors
     /// When its key is only for signatures.
     pub fn and_capable(mut self, certificate: &Certificate, capabilities: Option<Capabilities>) -> Result<Self, Error> {
-        Recipient::new(certificate)?;
-        if self.first.0 != *certificate && !self.others.iter().any(|(other, _)| other == certificate) {
-            self.others.push((certificate.clone(), capabilities));
+        let another = KnownRecipient::new(certificate, capabilities)?;
+        if self.recipients().all(|known| known.certificate != *certificate) {
+            self.others.push(another);
         }
         Ok(self)
+    }
+
+    /// Fixes algorithms for the recipient with this certificate, who was named before.
+    pub fn pin(mut self, certificate: &Certificate, pins: Pins) -> Self {
+        for known in std::iter::once(&mut self.first).chain(&mut self.others) {
+            if known.certificate == *certificate {
+                known.pins = pins.clone();
+            }
+        }
+        self
+    }
+
+    fn recipients(&self) -> impl Iterator<Item = &KnownRecipient> + Clone {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     /// With the algorithms that a profile chooses.
@@ -89,11 +103,12 @@ impl Encryptor {
         Self { headers: Some(policy), ..self }
     }
 
-    /// The content cipher that will be used.
-    pub fn chosen_cipher(&self) -> ContentCipher {
-        let recipients =
-            std::iter::once(&self.first).chain(&self.others).map(|(_, capabilities)| capabilities.as_ref());
-        self.cipher.unwrap_or_else(|| self.profile.cipher(recipients))
+    /// The content cipher that will be used: what was asked for, what a recipient is pinned to, or what suits all.
+    ///
+    /// # Errors
+    /// When recipients are pinned to different ones: they need messages of their own.
+    pub fn chosen_cipher(&self) -> Result<ContentCipher, Error> {
+        self.cipher.map_or_else(|| common_cipher(self.profile, self.recipients()), Ok)
     }
 
     /// Encrypts a mail. The fields that are not about the content stay where they are.
@@ -115,7 +130,7 @@ impl Encryptor {
         let headers = self.headers.map_or(Headers::Outside, Headers::Confidential);
         // RFC 8551 §3.1.1: text is canonicalised before it is encrypted; other content is left as it is.
         let split = Split::read(mail, headers, &self.limits)?;
-        let kind = if self.chosen_cipher().is_authenticated() { "authEnveloped-data" } else { "enveloped-data" };
+        let kind = if self.chosen_cipher()?.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" };
         split.write_outer(pkcs7_mime_fields(kind), out)?;
         let mut writer = self.content_writer(Base64Writer::new(out))?;
         split.write_entity(mail, &mut writer)?;
@@ -135,15 +150,11 @@ impl Encryptor {
 
     fn content_writer<W: Write>(&self, out: W) -> Result<EncryptedDataWriter<W>, Error> {
         let transport = self.transport.clone().unwrap_or_else(|| self.profile.transport());
-        let recipient = |(certificate, _): &(Certificate, Option<Capabilities>)| -> Result<Recipient, Error> {
-            Ok(Recipient::new(certificate)?.transport(transport.clone()))
-        };
-        let others = self.others.iter().map(recipient).collect::<Result<Vec<_>, _>>()?;
-        let all = std::iter::once(&self.first).chain(&self.others);
+        let others = self.others.iter().map(|known| known.to_cms(transport.clone())).collect::<Result<Vec<_>, _>>()?;
         // CASES S-50: where all of them say that they can read it.
         let derived =
-            all.map(|(_, known)| known.as_ref()).all(|known| known.is_some_and(Capabilities::can_derive_content_keys));
+            self.recipients().all(|known| known.capabilities().is_some_and(Capabilities::can_derive_content_keys));
         let start = if derived { EncryptedDataWriter::with_derived_key } else { EncryptedDataWriter::new };
-        Ok(start(&recipient(&self.first)?, &others, self.chosen_cipher(), oids::ID_DATA, out)?)
+        Ok(start(&self.first.to_cms(transport)?, &others, self.chosen_cipher()?, oids::ID_DATA, out)?)
     }
 }

@@ -1,4 +1,4 @@
-use asn1::Time;
+use asn1::{Oid, Time};
 use pki::{Certificate, RevocationStatus};
 
 /// One cryptographic layer, outermost first.
@@ -22,6 +22,8 @@ pub struct SignedReport {
     pub certificates: Vec<Certificate>,
     /// Whether lines ended with a bare LF and were completed for the digest.
     pub bare_line_feeds: bool,
+    /// The type of what was signed: `id-data` for mail.
+    pub content_type: Option<Oid>,
 }
 
 /// An encrypted layer.
@@ -84,8 +86,23 @@ pub struct SignerVerdict {
     pub address: Check,
     /// Why it stopped, in words.
     pub reason: Option<String>,
+    /// Those who signed this signature, which is extra information and decides nothing (CASES S-46).
+    pub countersigners: Vec<Countersigner>,
     /// The attribute's value of SMIMECapabilities; a claim until the signer is accepted.
     pub(crate) capabilities: Option<Vec<u8>>,
+}
+
+/// Somebody who signed another's signature (RFC 5652 §11.4). Whether to trust them is not asked.
+#[derive(Debug, Clone)]
+pub struct Countersigner {
+    /// The subject of the certificate, or how the message names the countersigner when there is none.
+    pub subject: String,
+    /// The certificate.
+    pub certificate: Option<Certificate>,
+    /// When they claim to have signed.
+    pub signing_time: Option<Time>,
+    /// Whether their signature covers the signature.
+    pub integrity: Check,
 }
 
 impl SignerVerdict {

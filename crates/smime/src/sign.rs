@@ -157,6 +157,8 @@ impl Signer {
     fn sign_clear(self, split: &Split, mail: &mut dyn Source, out: &mut dyn Write) -> Result<(), Error> {
         let mut algorithms: Vec<&str> =
             std::iter::once(&self.first).chain(&self.others).map(|signer| signer.digest().micalg()).collect();
+        // RFC 8551 §3.5.3.2: each once.
+        algorithms.sort_unstable();
         algorithms.dedup();
         let micalg = algorithms.join(",");
         let boundary = boundary()?;
@@ -193,19 +195,25 @@ impl Signer {
 
 pub(crate) fn pkcs7_mime_fields(smime_type: &str) -> &'static str {
     macro_rules! fields {
-        ($kind:literal) => {
+        ($kind:literal, $name:literal) => {
             concat!(
                 "Content-Type: application/pkcs7-mime; smime-type=",
                 $kind,
-                "; name=\"smime.p7m\"\r\nContent-Transfer-Encoding: base64\r\n",
-                "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n"
+                "; name=\"",
+                $name,
+                "\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"",
+                $name,
+                "\"\r\n"
             )
         };
     }
+    // RFC 8551 §3.2.1, §3.2.2.
     match smime_type {
-        "signed-data" => fields!("signed-data"),
-        "authEnveloped-data" => fields!("authEnveloped-data"),
-        _ => fields!("enveloped-data"),
+        "signed-data" => fields!("signed-data", "smime.p7m"),
+        "authEnveloped-data" => fields!("authEnveloped-data", "smime.p7m"),
+        "compressed-data" => fields!("compressed-data", "smime.p7z"),
+        "certs-only" => fields!("certs-only", "smime.p7c"),
+        _ => fields!("enveloped-data", "smime.p7m"),
     }
 }
 

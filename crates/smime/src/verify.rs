@@ -1,15 +1,15 @@
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 use asn1::Time;
-use cms::{Integrity, SignedData, SignerReport, Spool, SpoolReader, oids};
+use cms::{Integrity, Receipt, SignedData, SignerInfo, SignerReport, Spool, SpoolReader, oids};
 use mime::{Header, Mailbox, VisibleFromError};
 use pki::{
     Budget, Certificate, CertificateList, Credential, EmailAddress, PathChecker, PathPolicy, Purpose, RevocationStatus,
 };
 
 use crate::layers::{Layer, LayerOpener, Opened};
-use crate::{Check, Error, LayerReport, Policy, ProtectedHeader, SignedReport, SignerVerdict};
+use crate::{Check, Countersigner, Error, LayerReport, Policy, ProtectedHeader, SignedReport, SignerVerdict};
 
 /// Verifies messages under a policy.
 #[derive(Debug, Clone, Copy)]
@@ -101,13 +101,37 @@ impl<'a> Verifier<'a> {
                     info.signed_attributes().and_then(|attributes| attributes.value(oids::SMIME_CAPABILITIES));
                 let mut verdict = describe(&report);
                 verdict.capabilities = capabilities.map(<[u8]>::to_vec);
+                verdict.countersigners = self.countersigners(info, data);
                 if let (Integrity::Intact, Some(certificate)) = (&report.integrity, &report.certificate) {
                     self.check_path(certificate, data, &from_message, budget, &mut verdict);
                 }
                 verdict
             })
             .collect();
-        SignedReport { signers, certificates: data.certificates().to_vec(), bare_line_feeds }
+        SignedReport {
+            signers,
+            certificates: data.certificates().to_vec(),
+            bare_line_feeds,
+            content_type: Some(data.content_type()),
+        }
+    }
+
+    // What cannot be read there is as if it were not (CASES S-46).
+    fn countersigners(&self, info: &SignerInfo, data: &SignedData) -> Vec<Countersigner> {
+        if info.unsigned_attributes().is_empty() {
+            return Vec::new();
+        }
+        let reports = info.verify_countersigners(&data.candidates(&self.policy.certificates)).unwrap_or_default();
+        let describe = |report: SignerReport| Countersigner {
+            subject: report
+                .certificate
+                .as_ref()
+                .map_or_else(|| report.identifier.describe(), |certificate| certificate.subject().to_string()),
+            integrity: if report.integrity == Integrity::Intact { Check::Pass } else { Check::Fail },
+            certificate: report.certificate,
+            signing_time: report.signing_time,
+        };
+        reports.into_iter().map(describe).collect()
     }
 
     fn check_path(
@@ -161,6 +185,7 @@ fn describe(report: &SignerReport) -> SignerVerdict {
         revocation: RevocationStatus::Unchecked,
         address: Check::Unchecked,
         reason,
+        countersigners: Vec::new(),
         capabilities: None,
     }
 }
@@ -222,7 +247,10 @@ impl Verification {
     /// layer is intact and trusted, and each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
     /// the weakest layer decides).
     pub fn accept(mut self, sender: &Sender) -> Result<VerifiedContent, Rejected> {
+        // CASES T-08: who wants one address of a mail with several senders still does not know what others show of it.
+        let several = matches!(self.visible_from(), Err(VisibleFromError::SeveralFields));
         let sender = match sender {
+            Sender::Address(_) if several => Err(VisibleFromError::SeveralFields.to_string()),
             Sender::Address(address) => Ok(address.clone()),
             Sender::VisibleFrom => match self.visible_from() {
                 Ok(mailbox) => EmailAddress::parse(&mailbox.to_string())
@@ -240,7 +268,8 @@ impl Verification {
                 LayerReport::Encrypted(_) | LayerReport::Compressed => None,
                 LayerReport::Signed(report) => {
                     signed |= !report.signers.is_empty();
-                    judge_layer(report, &sender)
+                    let is_mail = !self.header.fields().is_empty();
+                    judge_layer(report, &sender).or_else(|| other_content(report).filter(|_| is_mail))
                 }
             };
             problem = problem.or(found);
@@ -253,6 +282,13 @@ impl Verification {
             Some(reason) => Err(Rejected { reason, layers: self.layers }),
         }
     }
+}
+
+// RFC 8551 §2.4.2: mail is signed as id-data. What was signed as something else is not passed off as one.
+fn other_content(report: &SignedReport) -> Option<String> {
+    let known = [oids::ID_DATA, oids::ID_CT_RECEIPT];
+    let other = report.content_type.filter(|content_type| !known.contains(content_type))?;
+    Some(format!("what was signed is no mail but content of the type {other}"))
 }
 
 fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>) -> Option<String> {
@@ -315,6 +351,21 @@ impl VerifiedContent {
     pub fn protected_header(&mut self) -> Result<Option<ProtectedHeader>, Error> {
         let encrypted = self.was_encrypted();
         ProtectedHeader::read(&mut self.content.reader()?, &self.header, encrypted, &mime::Limits::default())
+    }
+
+    /// The signed receipt that this is, if it is one: the signer says that they verified a signature (RFC 2634 §2.6).
+    ///
+    /// # Errors
+    /// When the content cannot be read, or is none although it says so.
+    pub fn receipt(&mut self) -> Result<Option<Receipt>, Error> {
+        const LONGEST: u64 = 64 * 1024;
+        let receipt = |layer: &LayerReport| matches!(layer, LayerReport::Signed(report) if report.content_type == Some(oids::ID_CT_RECEIPT));
+        if !self.layers.last().is_some_and(receipt) {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        self.content.reader()?.take(LONGEST).read_to_end(&mut content)?;
+        Ok(Some(Receipt::parse(&content)?))
     }
 
     /// Every signer, outermost layer first.
