@@ -18,13 +18,22 @@ pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
     let credentials = files::credentials(&decrypt.identity)?;
     let limits = Limits::in_folder(std::env::temp_dir());
     let input = files::open(&decrypt.input)?;
-    let decrypted = Decryptor::new(&credentials, &limits).decrypt(input).map_err(|error| match error {
-        smime::Error::Cms(cms::Error::DecryptionFailed) => Stop::refused("the message cannot be decrypted"),
-        smime::Error::Cms(error @ cms::Error::NoMatchingRecipient) => {
-            Stop::refused(error).hint("sealpost inspect shows to whom it is encrypted")
+    let decrypted = Decryptor::new(&credentials, &limits).decrypt(input).map_err(|error| {
+        let (reason, hint) = match error {
+            // CASES N-22: one answer, whatever went wrong.
+            smime::Error::Cms(error @ cms::Error::DecryptionFailed) => {
+                (error.to_string(), "sealpost inspect shows what it is made of; ask the sender to send it again")
+            }
+            smime::Error::Cms(error @ cms::Error::NoMatchingRecipient) => {
+                (error.to_string(), "sealpost inspect shows to whom it is encrypted")
+            }
+            error @ smime::Error::NotSmime { .. } => (error.to_string(), "sealpost inspect shows what it is made of"),
+            error => return Stop::failed(format_args!("cannot read {}: {error}", decrypt.input.display())),
+        };
+        if decrypt.json {
+            println!("{}", serde_json::json!({ "outcome": "refused", "reason": reason }));
         }
-        error @ smime::Error::NotSmime { .. } => Stop::refused(error),
-        error => Stop::failed(format_args!("cannot read {}: {error}", decrypt.input.display())),
+        Stop::refused(reason).hint(hint)
     })?;
     let report = match decrypted {
         Ok(mut content) => {

@@ -16,7 +16,10 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
             None => Encryptor::to(&certificate),
             Some(encryptor) => encryptor.and(&certificate),
         };
-        encryptor = Some(next.map_err(|error| Stop::refused(format_args!("{recipient}: {error}")))?);
+        encryptor = Some(next.map_err(|error| {
+            Stop::refused(format_args!("{recipient}: {error}"))
+                .hint("ask for a certificate with an RSA, elliptic curve, X25519 or ML-KEM key that may encrypt")
+        })?);
     }
     let Some(mut encryptor) = encryptor else { return Err(Stop::failed("there is nobody to encrypt to")) };
     encryptor = encryptor.profile(match encrypt.profile {

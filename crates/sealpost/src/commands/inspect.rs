@@ -1,5 +1,5 @@
-use serde_json::{Map, Value};
-use smime::{Limits, Node};
+use serde_json::{Map, Value, json};
+use smime::{Limits, Node, SignerNode};
 
 use crate::cli::Inspect;
 use crate::files;
@@ -21,27 +21,87 @@ pub(crate) fn run(inspect: &Inspect) -> Result<(), Stop> {
 }
 
 fn print(node: &Node, depth: usize) {
-    let clean = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
     let indent = "  ".repeat(depth);
+    let say = |name: &str, value: &str| println!("{indent}  {name}: {}", clean(value));
     println!("{indent}{}", clean(&node.kind));
     for (name, value) in &node.facts {
-        println!("{indent}  {name}: {}", clean(value));
+        say(&name.replace('_', " "), value);
     }
+    if let Some(octets) = node.octets {
+        say("octets", &octets.to_string());
+    }
+    if node.is_detached {
+        say("content", "detached");
+    }
+    for signer in &node.signers {
+        let time = signer.signing_time.map(|time| format!(", claims {time}")).unwrap_or_default();
+        say("signer", &format!("{}, {} with {}{time}", signer.identifier, signer.algorithm, signer.digest));
+        if !signer.attributes.is_empty() {
+            say("  signed attributes", &signer.attributes.join(", "));
+        }
+        signer.countersigners.iter().for_each(|name| say("  countersigner", name));
+    }
+    for recipient in &node.recipients {
+        match &recipient.identifier {
+            Some(identifier) => say("recipient", &format!("{identifier} by {}", recipient.algorithm)),
+            None => say("recipient", &recipient.algorithm),
+        }
+    }
+    for certificate in &node.certificates {
+        say("certificate", &format!("{} until {}", certificate.subject(), certificate.validity().not_after));
+    }
+    node.odd.iter().for_each(|odd| say("odd", odd));
     node.children.iter().for_each(|child| print(child, depth + 1));
 }
 
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Lists are lists also when they have one member, and are left out when they have none.
 fn to_json(node: &Node) -> Value {
     let mut object = Map::new();
     object.insert("kind".into(), node.kind.clone().into());
-    // A fact that is there several times, such as a recipient, is a list.
     for (name, value) in &node.facts {
-        let key = name.replace(' ', "_").replace(['(', ')'], "");
-        match object.get_mut(&key) {
-            Some(Value::Array(list)) => list.push(value.clone().into()),
-            Some(existing) => *existing = Value::Array(vec![existing.take(), value.clone().into()]),
-            None => drop(object.insert(key, value.clone().into())),
-        }
+        object.insert((*name).into(), value.clone().into());
     }
-    object.insert("children".into(), node.children.iter().map(to_json).collect());
+    if let Some(octets) = node.octets {
+        object.insert("octets".into(), octets.into());
+    }
+    if node.is_detached {
+        object.insert("detached".into(), true.into());
+    }
+    let mut list = |name: &str, values: Vec<Value>| {
+        if !values.is_empty() {
+            object.insert(name.into(), values.into());
+        }
+    };
+    list("signers", node.signers.iter().map(signer_json).collect());
+    let recipients = node.recipients.iter();
+    list(
+        "recipients",
+        recipients.map(|found| json!({ "identifier": found.identifier, "algorithm": found.algorithm })).collect(),
+    );
+    let certificates = node.certificates.iter().map(|certificate| {
+        json!({
+            "subject": certificate.subject().to_string(),
+            "sha256": certificate.sha256().to_hex(),
+            "not_after": certificate.validity().not_after.to_string(),
+        })
+    });
+    list("certificates", certificates.collect());
+    list("odd", node.odd.iter().map(|odd| odd.clone().into()).collect());
+    list("children", node.children.iter().map(to_json).collect());
     Value::Object(object)
+}
+
+fn signer_json(signer: &SignerNode) -> Value {
+    json!({
+        "identifier": signer.identifier,
+        "algorithm": signer.algorithm,
+        "digest": signer.digest,
+        "signing_time": signer.signing_time.map(|time| time.to_string()),
+        "attributes": signer.attributes,
+        "countersigners": signer.countersigners,
+    })
 }

@@ -16,7 +16,9 @@ pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
             Digest::Sha384 => DigestAlgorithm::Sha384,
             Digest::Sha512 => DigestAlgorithm::Sha512,
         };
-        signer = signer.digest(digest, sign.pss).map_err(cannot)?;
+        signer = signer.digest(digest, sign.pss).map_err(|error| {
+            cannot(error).hint("leave out --digest and --pss: the key's own algorithm has no choice")
+        })?;
     }
     if sign.protect_headers {
         signer = signer.protect_headers();

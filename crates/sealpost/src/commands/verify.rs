@@ -93,6 +93,21 @@ fn refusal(rejected: &smime::Rejected, verify: &Verify) -> Stop {
     if reason.contains("issuer") || reason.contains("anchor") || reason.contains("trusted") {
         return stop.hint("name the root with --trust, and certificates in between with --with");
     }
+    if reason.contains("is not in the message") && verify.detached.is_none() {
+        return stop.hint("a detached signature needs its content: --detached CONTENT");
+    }
+    if reason.contains("not valid before") && verify.at.is_some() {
+        return stop.hint("leave out --at to judge by today");
+    }
+    if reason.contains("several From fields") {
+        return stop.hint("a mail has one sender; ask whoever it seems to come from to send it again");
+    }
+    if reason.contains("the message is not signed") {
+        return stop.hint("sealpost inspect shows what it is made of");
+    }
+    if reason.contains(" is for ") && reason.contains(", not for ") {
+        return stop.hint("whoever signed is not whom the mail names as its sender; ask them by another way");
+    }
     if reason.contains("From") && verify.from.is_none() {
         return stop.hint("say whose address is meant with --from ADDRESS");
     }
