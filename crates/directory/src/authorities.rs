@@ -23,6 +23,21 @@ pub struct UnknownAuthority {
     pub addresses: u64,
 }
 
+/// A root that an officer has proposed to trust.
+#[derive(Debug, Clone)]
+pub struct ProposedAnchor {
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Who proposed it.
+    pub proposed_by: PersonId,
+    /// When.
+    pub proposed: Time,
+    /// The reason that was given.
+    pub why: String,
+    /// Who else confirmed it, and when: only then it is trusted.
+    pub confirmed: Option<(PersonId, Time)>,
+}
+
 impl Directory {
     /// The roots that are trusted: those of the configuration, and those that two officers decided about.
     pub async fn trust_anchors(&self) -> Result<TrustAnchors, Error> {
@@ -65,6 +80,20 @@ impl Directory {
         anchors.add(certificate);
         self.check_again(&mut change, &anchors).await?;
         change.commit().await
+    }
+
+    /// The roots that officers have proposed, latest first.
+    pub async fn proposed_anchors(&self) -> Result<Vec<ProposedAnchor>, Error> {
+        let rows = self.database().fetch(sql::PROPOSED_ANCHORS, values![]).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                let certificate = stored_certificate(&row.blob()?)?;
+                let (proposed_by, proposed, why) = (PersonId(row.int()?), row.time()?, row.text()?);
+                let (confirmed_by, confirmed) = (row.optional_int()?.map(PersonId), row.optional_time()?);
+                let confirmed = confirmed_by.zip(confirmed);
+                Ok(ProposedAnchor { certificate, proposed_by, proposed, why, confirmed })
+            })
+            .collect()
     }
 
     /// Whom certificates came from that is not trusted, latest first.

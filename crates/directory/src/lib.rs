@@ -39,7 +39,7 @@ pub mod texts;
 pub use accounts::{Account, Attempt, Limit, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
 pub use address::Address;
 pub use audit::{Actor, AuditDetail, AuditEntry, AuditReport};
-pub use authorities::UnknownAuthority;
+pub use authorities::{ProposedAnchor, UnknownAuthority};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credentials::{CredentialFilter, CredentialInfo, CredentialState};
 pub use directory::{Directory, Settings};

@@ -185,6 +185,7 @@ statements! {
     // Authorities
     ANCHORS = "SELECT der FROM anchors WHERE confirmed_by IS NOT NULL";
     ANCHOR = "SELECT der, proposed_by, confirmed_by FROM anchors WHERE fingerprint = $1";
+    PROPOSED_ANCHORS = "SELECT der, proposed_by, proposed, why, confirmed_by, confirmed FROM anchors ORDER BY proposed DESC";
     PROPOSE_ANCHOR = "INSERT INTO anchors (fingerprint, der, proposed_by, proposed, why) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT DO NOTHING";
     CONFIRM_ANCHOR = "UPDATE anchors SET confirmed_by = $2, confirmed = $3

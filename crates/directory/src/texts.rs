@@ -188,7 +188,7 @@ pub fn reminder(settings: &Settings, language: Language, open: u64, overdue: u64
 
 /// To a partner: there is a message in the webmailer. It says nothing about what is in it.
 pub fn notification(settings: &Settings, language: Language, from: &str) -> Mail {
-    let (organisation, link) = (&settings.organisation, format!("{}/messages", settings.base_url));
+    let (organisation, link) = (&settings.organisation, format!("{}/inbox", settings.base_url));
     let from = plain(from);
     match language {
         Language::German => Mail {
