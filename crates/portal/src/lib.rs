@@ -1,1 +1,31 @@
-//! How-to page, webmailer, officer's board, REST API.
+//! How-to page, webmailer, officer's board.
+//!
+//! [`Portal::start`] serves everything that people see, in German and English, without a script. The portal sees a
+//! [`Directory`](directory::Directory) and nothing else: it opens no private key and sends no mail itself, it puts
+//! mail into the directory's outbox.
+//!
+//! Who may use which page stands in one table, [`routes`]; the guard in front of each page is built from it.
+
+mod app;
+mod assets;
+mod certificate_view;
+mod error;
+mod form;
+mod guard;
+mod icons;
+mod local;
+mod page;
+mod pages;
+mod password;
+mod portal;
+mod problem;
+mod routes;
+mod settings;
+mod texts;
+mod visitor;
+
+pub use error::Error;
+pub use password::hash_password;
+pub use portal::Portal;
+pub use routes::{Access, RouteInfo, routes};
+pub use settings::Settings;

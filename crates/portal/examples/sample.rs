@@ -1,0 +1,139 @@
+//! A portal with sample people and certificates in every state, to look at: `cargo run -p portal --example sample`.
+//!
+//! Everybody's password is the one below; the data is in memory-like temporary files and gone at the end.
+
+use std::error::Error;
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use crypto::KeyKind;
+use directory::{
+    Actor, Address, Directory, Language, ManualClock, NewPerson, Origin, PersonId, Role, Roles, Settings, StoreKey,
+    Submission,
+};
+use testkit::TestPki;
+
+const PASSWORD: &str = "vier Worte ohne Sinn";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let port = std::env::args().nth(1).unwrap_or_else(|| "8080".into());
+    let folder = tempfile::tempdir()?;
+    let intake = Address::parse("emailzertifikat@muster.example")?;
+    let base = format!("http://127.0.0.1:{port}");
+    let name = "Muster Versicherungsmakler GmbH";
+    let mut settings = Settings::new(name, ["muster.example"], intake, base.as_str(), StoreKey::generate()?);
+    settings.trust = TestPki::shared().anchors();
+    let clock = Arc::new(ManualClock::at(testkit::now().plus_days(-9)));
+    let url = format!("sqlite:{}", folder.path().join("sample.db").display());
+    let directory = Directory::open(&url, settings, clock.clone()).await?;
+    let mut settings = portal::Settings::new(format!("127.0.0.1:{port}").parse()?, folder.path().join("messages"));
+    settings.certificate_sources =
+        vec!["Muster CA https://ca.example/smime".into(), "Beispiel Trust https://trust.example".into()];
+    settings.first_password_days = 30;
+    let people = People { directory: &directory, hash: portal::hash_password(PASSWORD)? };
+
+    let emma = people.add("emma@muster.example", "Emma Muster", &[Role::Employee], None, false).await?;
+    let otto = people.add("otto@muster.example", "Otto Amtmann", &[Role::Employee, Role::Officer], None, false).await?;
+    people.add("petra@kanzlei.example", "Petra Partner", &[Role::Partner], Some(emma), false).await?;
+    people.add("paul@baubetrieb.example", "Paul Bauer", &[Role::Partner], Some(emma), true).await?;
+    people.add("nora@kanzlei.example", "Nora Neumann", &[Role::Partner], Some(emma), false).await?;
+
+    people.submit("verena@versicherer.example", Origin::IntakeMail).await?;
+    clock.advance_days(4);
+    let refused = people.submit("petra@kanzlei.example", Origin::IntakeMail).await?;
+    directory.withdraw(refused, &Actor::System).await?;
+    people.submit("karl@kunde.example", Origin::Learned).await?;
+    clock.advance_days(3);
+    people.submit("petra@kanzlei.example", Origin::PortalUpload).await?;
+    clock.advance_days(2);
+    people.submit_and_confirm("hanna@handel.example").await?;
+    let nora = people.submit_and_confirm("nora@kanzlei.example").await?;
+    let shown = directory.request(nora).await?.ok_or("no request")?.fingerprint();
+    directory.approve(nora, &shown, otto, "am Telefon verglichen").await?;
+    people.submit_unknown("ulla@unbekannt.example").await?;
+
+    let portal = portal::Portal::start(settings, directory).await?;
+    writeln!(std::io::stdout(), "{base}  password for everybody: {PASSWORD}")?;
+    tokio::signal::ctrl_c().await?;
+    portal.shutdown().await;
+    Ok(())
+}
+
+struct People<'a> {
+    directory: &'a Directory,
+    hash: String,
+}
+
+impl People<'_> {
+    async fn add(
+        &self,
+        at: &str,
+        name: &str,
+        roles: &[Role],
+        contact: Option<PersonId>,
+        must_change: bool,
+    ) -> Result<PersonId, Box<dyn Error>> {
+        let new = NewPerson {
+            address: Address::parse(at)?,
+            name: name.into(),
+            company: None,
+            language: Language::German,
+            roles: Roles::of(roles.iter().copied()),
+            contact,
+        };
+        let person = self.directory.add_person(new, &Actor::System).await?;
+        self.directory.set_password(person.id, &self.hash, must_change, &Actor::System).await?;
+        Ok(person.id)
+    }
+
+    async fn submit(&self, at: &str, origin: Origin) -> Result<directory::RequestId, Box<dyn Error>> {
+        self.submit_of(&TestPki::shared().person(at, KeyKind::P256), at, origin).await
+    }
+
+    async fn submit_of(
+        &self,
+        person: &testkit::Person,
+        at: &str,
+        origin: Origin,
+    ) -> Result<directory::RequestId, Box<dyn Error>> {
+        let address = Address::parse(at)?;
+        let by = Actor::Mail(address.clone());
+        let mut submission = Submission::new(address, person.certificate().clone(), origin, by);
+        submission.intermediates = vec![TestPki::shared().ca().certificate().clone()];
+        Ok(self.directory.submit(submission).await?.id())
+    }
+
+    /// Sends a certificate in and follows the link out of the mail that it opens.
+    async fn submit_and_confirm(&self, at: &str) -> Result<directory::RequestId, Box<dyn Error>> {
+        let person = TestPki::shared().person(at, KeyKind::P256);
+        let request = self.submit_of(&person, at, Origin::PortalUpload).await?;
+        for leased in self.directory.lease_outbox("sample", 100, 60).await? {
+            self.directory.delivered(&leased).await?;
+            let limits = smime::Limits::in_folder(std::env::temp_dir());
+            let keys = [person.credential.clone()];
+            let Ok(content) = smime::Decryptor::new(&keys, &limits).decrypt(&leased.outgoing.content[..]) else {
+                continue;
+            };
+            let mut text = String::new();
+            let Ok(mut content) = content else { continue };
+            content.reader()?.read_to_string(&mut text)?;
+            if let Some((_, rest)) = text.replace("=\r\n", "").split_once("/confirm/") {
+                let token: String = rest.chars().take(43).collect();
+                self.directory.confirm(&token).await?;
+            }
+        }
+        Ok(request)
+    }
+
+    async fn submit_unknown(&self, at: &str) -> Result<(), Box<dyn Error>> {
+        let address = Address::parse(at)?;
+        let pki = TestPki::new();
+        let person = pki.person(at, KeyKind::P256);
+        let by = Actor::Mail(address.clone());
+        let mut submission = Submission::new(address, person.certificate().clone(), Origin::IntakeMail, by);
+        submission.intermediates = vec![pki.ca().certificate().clone(), pki.root().certificate().clone()];
+        self.directory.submit(submission).await?;
+        Ok(())
+    }
+}

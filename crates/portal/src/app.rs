@@ -1,0 +1,109 @@
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use directory::{Directory, Limit, MessageStore, SessionLimits};
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+
+use crate::assets::Assets;
+use crate::problem::Problem;
+use crate::{Error, Settings, password};
+
+/// What every page can reach. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) directory: Directory,
+    pub(crate) settings: Settings,
+    pub(crate) zone: TimeZone,
+    pub(crate) assets: Assets,
+    /// Whether people reach the portal through TLS: then cookies say so.
+    pub(crate) secure: bool,
+    // Somebody without an account costs as much time as somebody with one (CASES T-103).
+    nobody: String,
+    // Argon2id takes 19 MiB: no more of them at once than this (CASES T-104).
+    hashing: Semaphore,
+}
+
+impl App {
+    pub(crate) fn new(settings: Settings, directory: Directory) -> Result<Self, Error> {
+        let zone = match &settings.time_zone {
+            None => TimeZone::system(),
+            Some(name) => {
+                TimeZone::get(name).map_err(|error| Error::Setting { what: "time_zone", because: error.to_string() })?
+            }
+        };
+        MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
+        let secure = directory.settings().base_url.starts_with("https://");
+        let nobody = password::hash_password(&password::first_password()?)?;
+        let inner = Inner {
+            directory,
+            settings,
+            zone,
+            assets: Assets::new(),
+            secure,
+            nobody,
+            hashing: Semaphore::new(HASHES_AT_ONCE),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// How long somebody stays logged in.
+    pub(crate) fn session_limits(&self) -> SessionLimits {
+        SessionLimits { idle_seconds: u32::from(self.settings.idle_minutes) * 60, ..SessionLimits::default() }
+    }
+
+    /// Whether a password is right; without a hash it never is, and takes as long.
+    pub(crate) async fn verify_password(&self, typed: &str, hash: Option<String>) -> Result<bool, Problem> {
+        let (typed, known) = (typed.to_owned(), hash.is_some());
+        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        let right = self.hashing(move || password::verify(&typed, &hash)).await?;
+        Ok(right && known)
+    }
+
+    /// A password's hash.
+    pub(crate) async fn hash_password(&self, typed: &str) -> Result<String, Problem> {
+        let typed = typed.to_owned();
+        Ok(self.hashing(move || password::hash_password(&typed)).await??)
+    }
+
+    async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let _turn = self.hashing.acquire().await.map_err(|_| Problem::Unavailable)?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)
+    }
+
+    /// Counts a try of this visitor; the answer says when the next one is possible.
+    pub(crate) async fn attempt(&self, limit: Limit, keys: &[&str]) -> Result<directory::Attempt, Problem> {
+        Ok(self.directory.attempt(limit, keys).await?)
+    }
+
+    /// Where a request comes from: what a trusted proxy says, else the peer.
+    pub(crate) fn origin(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        let trusted = |address: &IpAddr| self.settings.trusted_proxies.contains(&address.to_canonical());
+        if !trusted(&peer) {
+            return peer;
+        }
+        // From the right: the first one that no trusted proxy vouches for is where it came from.
+        let hops = forwarded.unwrap_or_default().rsplit(',').map_while(|hop| hop.trim().parse::<IpAddr>().ok());
+        let mut origin = peer;
+        for hop in hops.take(10) {
+            origin = hop;
+            if !trusted(&hop) {
+                break;
+            }
+        }
+        origin
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+const HASHES_AT_ONCE: usize = 4;

@@ -1,0 +1,90 @@
+//! What a form brought: read once, bounded, before any page sees it.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::http::header::CONTENT_TYPE;
+
+use crate::problem::Problem;
+
+/// The fields and files of a form.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Form {
+    fields: Vec<(String, String)>,
+    files: Vec<File>,
+}
+
+/// A file out of a form.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    /// The field that it was chosen for.
+    pub(crate) field: String,
+    /// Its name as the browser gave it: data for people, never a path (CASES T-107).
+    pub(crate) name: String,
+    /// What is in it.
+    pub(crate) bytes: Bytes,
+}
+
+impl Form {
+    /// From a request whose body is in memory and within its limit already.
+    pub(crate) async fn read(request: Request) -> Result<Self, Problem> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("multipart/form-data") {
+            return Self::read_multipart(request).await;
+        }
+        if !kind.starts_with("application/x-www-form-urlencoded") {
+            return Err(Problem::BadForm);
+        }
+        let axum::Form(fields) =
+            axum::Form::<Vec<(String, String)>>::from_request(request, &()).await.map_err(|_| Problem::BadForm)?;
+        if fields.len() > MOST_FIELDS {
+            return Err(Problem::BadForm);
+        }
+        Ok(Self { fields, files: Vec::new() })
+    }
+
+    async fn read_multipart(request: Request) -> Result<Self, Problem> {
+        let mut parts = Multipart::from_request(request, &()).await.map_err(|_| Problem::BadForm)?;
+        let mut form = Self::default();
+        while let Some(part) = parts.next_field().await.map_err(|_| Problem::BadForm)? {
+            if form.fields.len() + form.files.len() >= MOST_FIELDS {
+                return Err(Problem::BadForm);
+            }
+            let field = part.name().unwrap_or_default().to_owned();
+            let name = part.file_name().map(plain_name);
+            let bytes = part.bytes().await.map_err(|_| Problem::BadForm)?;
+            match name {
+                // A browser sends an empty part where no file was chosen.
+                Some(name) if name.is_empty() && bytes.is_empty() => {}
+                Some(name) => form.files.push(File { field, name, bytes }),
+                None => {
+                    let value = String::from_utf8(bytes.to_vec()).map_err(|_| Problem::BadForm)?;
+                    form.fields.push((field, value));
+                }
+            }
+        }
+        Ok(form)
+    }
+
+    /// The value of a field, without white space around it; empty when there is none.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.exact(name).trim()
+    }
+
+    /// The value of a field as it was typed: for passwords.
+    pub(crate) fn exact(&self, name: &str) -> &str {
+        self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+
+    /// The files of a field.
+    pub(crate) fn files<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a File> {
+        self.files.iter().filter(move |file| file.field == name)
+    }
+}
+
+/// The last part of a name, without what would upset a reader or a file system.
+pub(crate) fn plain_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    crate::page::clean(last).chars().take(120).collect::<String>().trim().to_owned()
+}
+
+const MOST_FIELDS: usize = 60;

@@ -1,0 +1,182 @@
+//! What stands in front of each page: who may see it, whether a form is ours, and what every answer carries.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Body as HttpBody;
+
+use crate::app::App;
+use crate::form::Form;
+use crate::page::see_other;
+use crate::pages;
+use crate::problem::Problem;
+use crate::routes::{Access, Intake};
+use crate::visitor::Visitor;
+
+/// What the guard of one route knows.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) app: App,
+    pub(crate) access: Access,
+    pub(crate) intake: Intake,
+}
+
+pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let (visitor, trouble) = match Visitor::of(&gate.app, &parts).await {
+        Ok(visitor) => (visitor, None),
+        Err(problem) => match Visitor::stranger(&gate.app, &parts) {
+            Ok(visitor) => (visitor, Some(problem)),
+            Err(problem) => return problem.into_response(),
+        },
+    };
+    let admitted = match trouble {
+        Some(problem) => Err(problem.into_response()),
+        None => admit(&gate, &visitor, parts, body).await,
+    };
+    let mut response = match admitted {
+        Ok(request) => next.run(request).await,
+        Err(response) => response,
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let headers = std::mem::take(response.headers_mut());
+        response = pages::problem::show(&gate.app, &visitor, &problem);
+        response.headers_mut().extend(headers.into_iter().filter_map(|(name, value)| Some((name?, value))));
+    }
+    visitor.leave_cookies(&gate.app, response.headers_mut());
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn admit(gate: &Gate, visitor: &Visitor, mut parts: Parts, mut body: Body) -> Result<Request, Response> {
+    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+    if let Err(response) = may_enter(gate, visitor, &parts, changes) {
+        return Err(without_reading(body, response).await);
+    }
+    if changes {
+        let most = gate.intake.most(&gate.app.settings);
+        // Who says that it is too much is not listened to.
+        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|announced| announced > most) {
+            return Err(without_reading(body, Problem::TooLarge.into_response()).await);
+        }
+        let bytes = to_bytes(body, usize::try_from(most).unwrap_or(usize::MAX)).await;
+        let bytes = bytes.map_err(|_| Problem::TooLarge.into_response())?;
+        let form = Form::read(Request::from_parts(parts.clone(), Body::from(bytes))).await;
+        let form = form.map_err(Problem::into_response)?;
+        if !visitor.is_own_form(form.field("csrf")) {
+            return Err(Problem::ForeignForm.into_response());
+        }
+        parts.extensions.insert(form);
+        body = Body::empty();
+    }
+    parts.extensions.insert(visitor.clone());
+    Ok(Request::from_parts(parts, body))
+}
+
+fn may_enter(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> Result<(), Response> {
+    let refused = |problem: Problem| Err(problem.into_response());
+    if changes && !is_same_origin(&parts.headers, &gate.app.directory.settings().base_url) {
+        return refused(Problem::ForeignForm);
+    }
+    if !gate.access.is_open() && is_embedded(&parts.headers) {
+        return refused(Problem::Forbidden);
+    }
+    match (visitor.signed_in(), gate.access) {
+        (_, Access::Anyone) | (Some(_), Access::BeforePassword) => Ok(()),
+        (None, _) if changes => refused(Problem::Forbidden),
+        (None, _) => Err(see_other(&format!("/login?next={}", parts.uri.path()))),
+        (Some(signed_in), _) if signed_in.must_change => Err(see_other("/password")),
+        (Some(_), Access::SignedIn) => Ok(()),
+        (Some(signed_in), Access::Roles(roles)) => {
+            let allowed = roles.iter().any(|role| signed_in.person.roles.has(*role));
+            if allowed { Ok(()) } else { refused(Problem::Forbidden) }
+        }
+    }
+}
+
+// A browser shows an answer once it has sent everything: what comes is thrown away, up to a point, and then the
+// connection ends.
+async fn without_reading(mut body: Body, mut response: Response) -> Response {
+    let mut thrown_away = 0;
+    while thrown_away < MOST_THROWN_AWAY {
+        let frame = poll_fn(|context| HttpBody::poll_frame(Pin::new(&mut body), context)).await;
+        match frame {
+            None => return response,
+            Some(Ok(frame)) => thrown_away += frame.data_ref().map_or(0, |data| data.len()),
+            Some(Err(_)) => break,
+        }
+    }
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+// CASES T-101: a browser says where a form comes from; one too old to say so is held by the token in the form.
+fn is_same_origin(headers: &HeaderMap, base_url: &str) -> bool {
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    if text(&FETCH_SITE).is_some_and(|site| site != "same-origin") {
+        return false;
+    }
+    match (text(&ORIGIN), text(&HOST)) {
+        (None, _) => true,
+        (Some(origin), host) => {
+            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+            base_url.strip_suffix('/').unwrap_or(base_url) == origin
+                || host.is_some_and(|host| !host.is_empty() && host == authority)
+        }
+    }
+}
+
+// CASES T-112: a private page is opened by a person, not loaded into another site's page.
+fn is_embedded(headers: &HeaderMap) -> bool {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let foreign = text(&FETCH_SITE).is_some_and(|site| matches!(site, "cross-site" | "same-site"));
+    let opened = text(&FETCH_MODE).is_none_or(|mode| mode == "navigate")
+        && text(&FETCH_DEST).is_none_or(|dest| dest == "document");
+    foreign && !opened
+}
+
+/// In front of everything: no answer without these, none that takes for ever.
+pub(crate) async fn harden(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = match tokio::time::timeout(LONGEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(*name).or_insert(HeaderValue::from_static(value));
+    }
+    if app.secure {
+        headers.insert("strict-transport-security", HeaderValue::from_static("max-age=63072000"));
+    }
+    response
+}
+
+const HEADERS: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
+    ("cross-origin-embedder-policy", "require-corp"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+];
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const MOST_THROWN_AWAY: usize = 32 << 20;
+const LONGEST: Duration = Duration::from_secs(60);

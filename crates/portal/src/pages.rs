@@ -1,0 +1,17 @@
+//! One module per page.
+
+pub(crate) mod audit;
+pub(crate) mod authorities;
+pub(crate) mod board;
+pub(crate) mod confirm;
+pub(crate) mod how_to;
+pub(crate) mod keys;
+pub(crate) mod log_in;
+mod notice;
+pub(crate) mod partners;
+pub(crate) mod password;
+mod people;
+pub(crate) mod problem;
+pub(crate) mod status;
+
+pub(crate) use notice::Notice;

@@ -1,0 +1,165 @@
+//! Authorities that nobody trusts yet: one officer proposes, another one confirms (CASES T-62).
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use directory::Role;
+use directory::harvest::{Finding, harvest};
+use pki::{Certificate, Fingerprint};
+
+use crate::app::App;
+use crate::certificate_view::{groups, name_of};
+use crate::form::Form;
+use crate::page::{Answer, Page, Section, clean, html, see_other};
+use crate::pages::Notice;
+use crate::pages::people::Names;
+use crate::problem::Problem;
+use crate::visitor::{Visitor, leave_flash};
+
+struct Unknown {
+    name: String,
+    addresses: u64,
+    seen: String,
+    sha256: String,
+    fingerprint: Vec<String>,
+}
+
+struct Proposal {
+    name: String,
+    sha256: String,
+    fingerprint: Vec<String>,
+    why: String,
+    proposed: String,
+    confirmed: String,
+    trusted: bool,
+    own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "authorities.html")]
+struct AuthoritiesPage {
+    page: Page,
+    notice: Option<Notice>,
+    proposals: Vec<Proposal>,
+    unknown: Vec<Unknown>,
+    may_decide: bool,
+}
+
+pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    let t = visitor.texts();
+    let notice = match visitor.take_flash().as_deref() {
+        Some("proposed") => Notice::good(t.authorities_done_proposed()),
+        Some("confirmed") => Notice::good(t.authorities_done_confirmed()),
+        _ => None,
+    };
+    page(&app, &visitor, StatusCode::OK, notice).await
+}
+
+pub(crate) async fn propose(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let t = visitor.texts();
+    let why = clean(form.field("why"));
+    let wrong = |status, text| page(&app, &visitor, status, Notice::bad(text));
+    if why.is_empty() {
+        return wrong(StatusCode::UNPROCESSABLE_ENTITY, t.authorities_why_missing()).await;
+    }
+    let Some(root) = proposed_root(&app, &form).await? else {
+        return wrong(StatusCode::UNPROCESSABLE_ENTITY, t.authorities_no_root()).await;
+    };
+    match app.directory.propose_anchor(&root, visitor.known()?.id, &why).await {
+        Err(directory::Error::AlreadyExists { .. }) => wrong(StatusCode::CONFLICT, t.authorities_exists()).await,
+        done => {
+            done?;
+            back(&app, "proposed")
+        }
+    }
+}
+
+pub(crate) async fn confirm(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let root = Fingerprint::parse(form.field("fingerprint")).ok_or(Problem::BadForm)?;
+    match app.directory.confirm_anchor(&root, visitor.known()?.id).await {
+        Err(directory::Error::NotAllowed { .. }) => {
+            let notice = Notice::bad(visitor.texts().authorities_confirm_own());
+            page(&app, &visitor, StatusCode::CONFLICT, notice).await
+        }
+        done => {
+            done?;
+            back(&app, "confirmed")
+        }
+    }
+}
+
+/// The one in the list whose fingerprint was shown, or the one in the file.
+async fn proposed_root(app: &App, form: &Form) -> Result<Option<Certificate>, Problem> {
+    if let Some(shown) = Fingerprint::parse(form.field("fingerprint")) {
+        let unknown = app.directory.unknown_authorities().await?;
+        let known = unknown.into_iter().filter_map(|authority| authority.certificate);
+        return Ok(known.into_iter().find(|certificate| certificate.sha256() == shown));
+    }
+    let Some(file) = form.files("certificate").next() else { return Ok(None) };
+    let found = harvest(&file.name, &file.bytes);
+    let certificates = found.into_iter().filter_map(|file| match file.finding {
+        Finding::Certificates(certificates) => Some(certificates),
+        _ => None,
+    });
+    let mut authorities: Vec<Certificate> = certificates.flatten().filter(Certificate::is_ca).collect();
+    // A file with several would leave open which one is meant.
+    Ok(if authorities.len() == 1 { authorities.pop() } else { None })
+}
+
+fn back(app: &App, flash: &str) -> Answer {
+    let mut response = see_other("/board/authorities");
+    leave_flash(app, response.headers_mut(), flash);
+    Ok(response)
+}
+
+async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>) -> Answer {
+    let (t, local, person) = (visitor.texts(), visitor.local(), visitor.known()?);
+    let mut names = Names::default();
+    let mut proposals = Vec::new();
+    for proposal in app.directory.proposed_anchors().await? {
+        let hex = proposal.certificate.sha256().to_hex();
+        let by = names.person(app, t, &proposal.proposed_by.to_string()).await?;
+        let confirmed = match proposal.confirmed {
+            Some((by, at)) => t.authorities_confirmed(names.person(app, t, &by.to_string()).await?, local.date(at)),
+            None => String::new(),
+        };
+        proposals.push(Proposal {
+            name: name_of(&proposal.certificate),
+            fingerprint: groups(&hex),
+            sha256: hex,
+            why: clean(&proposal.why),
+            proposed: t.authorities_proposed(by, local.date(proposal.proposed)),
+            trusted: proposal.confirmed.is_some(),
+            confirmed,
+            own: proposal.proposed_by == person.id,
+        });
+    }
+    let known: Vec<String> = proposals.iter().map(|proposal| proposal.sha256.clone()).collect();
+    let unknown = app.directory.unknown_authorities().await?.into_iter().filter_map(|authority| {
+        let hex = authority.certificate.as_ref().map(|one| one.sha256().to_hex()).unwrap_or_default();
+        (!known.contains(&hex)).then(|| Unknown {
+            name: clean(&authority.name),
+            addresses: authority.addresses,
+            seen: t.authorities_seen(local.date(authority.first_seen), local.date(authority.last_seen)),
+            fingerprint: groups(&hex),
+            sha256: hex,
+        })
+    });
+    let page = AuthoritiesPage {
+        page: Page::new(app, visitor, Section::Authorities),
+        notice,
+        unknown: unknown.collect(),
+        proposals,
+        may_decide: person.roles.has(Role::Officer),
+    };
+    html(status, &page)
+}

@@ -1,0 +1,114 @@
+//! The officers' board: what is due, and the decision about one certificate.
+
+mod request;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use directory::{Request, RequestFilter, State as RequestState};
+
+pub(crate) use request::{approve, refuse, request};
+
+use crate::app::App;
+use crate::certificate_view::{
+    Moment, clock, clock_class, issuer_of, moment, name_of, origin_name, state_class, state_name,
+};
+use crate::page::{Answer, Page, Section, html};
+use crate::pages::Notice;
+use crate::visitor::Visitor;
+
+struct Row {
+    id: String,
+    address: String,
+    name: String,
+    issuer: String,
+    clock: Option<String>,
+    clock_class: &'static str,
+    state: &'static str,
+    state_class: &'static str,
+    todo: &'static str,
+    flags: Vec<&'static str>,
+    received: Moment,
+    origin: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "board.html")]
+struct BoardPage {
+    page: Page,
+    notice: Option<Notice>,
+    deadline: u16,
+    /// Ours, the partner's, authority unknown, overdue.
+    counts: (usize, usize, usize, usize),
+    open: Vec<Row>,
+    recent: Vec<Row>,
+}
+
+pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    let t = visitor.texts();
+    let now = app.directory.now();
+    let notice = match visitor.take_flash().as_deref() {
+        Some("approved") => Notice::good(t.decided_approved()),
+        Some("refused") => Notice::good(t.decided_refused()),
+        _ => None,
+    };
+    let open = app.directory.requests(&RequestFilter::Open, MOST_SHOWN).await?;
+    let count = |wanted: fn(&Request) -> bool| open.iter().filter(|request| wanted(request)).count();
+    let counts = (
+        count(|request| request.state() == RequestState::Confirmed),
+        count(|request| request.state() == RequestState::Checked),
+        count(Request::unknown_authority),
+        open.iter().filter(|request| request.due() <= now).count(),
+    );
+    let mut recent = Vec::new();
+    for state in [RequestState::Active, RequestState::Refused] {
+        recent.extend(app.directory.requests(&RequestFilter::InState(state), MOST_SHOWN).await?);
+    }
+    recent.sort_by_key(|request| -request.changed().to_unix());
+    recent.truncate(RECENT);
+    let rows = |requests: &[Request]| requests.iter().map(|request| row(&app, &visitor, request)).collect();
+    let page = BoardPage {
+        page: Page::new(&app, &visitor, Section::Board),
+        notice,
+        deadline: app.directory.settings().deadline_days,
+        counts,
+        open: rows(&open),
+        recent: rows(&recent),
+    };
+    html(StatusCode::OK, &page)
+}
+
+fn row(app: &App, visitor: &Visitor, request: &Request) -> Row {
+    let (t, local, now) = (visitor.texts(), visitor.local(), app.directory.now());
+    let state = request.state();
+    let mut flags = Vec::new();
+    if request.replaces().is_some() && state.is_open() {
+        flags.push(t.flag_replaces());
+    }
+    if request.unknown_authority() && state.is_open() {
+        flags.push(t.flag_authority());
+    }
+    Row {
+        id: request.id().to_string(),
+        address: request.address().to_string(),
+        name: name_of(request.certificate()),
+        issuer: issuer_of(request.certificate()),
+        clock: state.is_open().then(|| clock(t, local, request, now)),
+        clock_class: clock_class(request, now),
+        state: state_name(t, state),
+        state_class: if state == RequestState::Confirmed { "do" } else { state_class(request) },
+        todo: match state {
+            RequestState::Received => t.todo_received(),
+            RequestState::Checked => t.todo_checked(),
+            RequestState::Confirmed => t.todo_confirmed(),
+            _ => "",
+        },
+        flags,
+        received: moment(local, request.received()),
+        origin: origin_name(t, request.origin()),
+    }
+}
+
+const MOST_SHOWN: u32 = 200;
+const RECENT: usize = 8;

@@ -1,0 +1,222 @@
+//! One request: everything that an officer needs to decide, and the decision, bound to what was shown (CASES T-66).
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use crypto::{Curve, PublicKeyKind};
+use directory::{Request, RequestId, Role, State as RequestState};
+use pki::lint::{Severity, lint};
+use pki::{Explanation, Fingerprint, Outcome, PathChecker, PathPolicy, Purpose};
+
+use crate::app::App;
+use crate::certificate_view::{CertificateView, Moment, groups, moment};
+use crate::form::Form;
+use crate::page::{Answer, Page, Section, clean, html, see_other};
+use crate::pages::Notice;
+use crate::pages::people::{Names, action};
+use crate::problem::Problem;
+use crate::texts::Texts;
+use crate::visitor::{Visitor, leave_flash};
+
+struct RuleView {
+    class: &'static str,
+    certificate: usize,
+    text: String,
+    section: &'static str,
+    detail: String,
+}
+
+struct Entry {
+    at: Moment,
+    what: String,
+    who: String,
+    why: String,
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+struct RequestPage {
+    page: Page,
+    notice: Option<Notice>,
+    address: String,
+    certificate: CertificateView,
+    subject: String,
+    issuer: String,
+    key: String,
+    profile: String,
+    serial: String,
+    submitted_by: String,
+    path_good: bool,
+    path_why: String,
+    chain: Vec<String>,
+    rules: Vec<RuleView>,
+    notes: Vec<RuleView>,
+    history: Vec<Entry>,
+    replaces: Vec<String>,
+    may_decide: bool,
+    ready: bool,
+    not_ready: &'static str,
+    reasons: [&'static str; 3],
+    partner_lang: &'static str,
+}
+
+pub(crate) async fn request(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Answer {
+    let request = find(&app, &id).await?;
+    page(&app, &visitor, StatusCode::OK, None, &request).await
+}
+
+pub(crate) async fn approve(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let request = find(&app, &id).await?;
+    let shown = Fingerprint::parse(form.field("fingerprint")).ok_or(Problem::BadForm)?;
+    let why: String = clean(form.field("why"));
+    match app.directory.approve(request.id(), &shown, visitor.known()?.id, &why).await {
+        Err(directory::Error::Conflict { .. }) => conflict(&app, &visitor, &id).await,
+        done => {
+            done?;
+            decided(&app, "approved")
+        }
+    }
+}
+
+pub(crate) async fn refuse(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let request = find(&app, &id).await?;
+    let shown = Fingerprint::parse(form.field("fingerprint")).ok_or(Problem::BadForm)?;
+    let reason: String = clean(form.field("reason"));
+    if reason.is_empty() {
+        let notice = Notice::bad(visitor.texts().refuse_reason_missing());
+        return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &request).await;
+    }
+    match app.directory.refuse(request.id(), &shown, visitor.known()?.id, &reason).await {
+        Err(directory::Error::Conflict { .. }) => conflict(&app, &visitor, &id).await,
+        done => {
+            done?;
+            decided(&app, "refused")
+        }
+    }
+}
+
+async fn find(app: &App, id: &str) -> Result<Request, Problem> {
+    app.directory.request(id.parse::<RequestId>()?).await?.ok_or(Problem::NotFound)
+}
+
+async fn conflict(app: &App, visitor: &Visitor, id: &str) -> Answer {
+    let request = find(app, id).await?;
+    page(app, visitor, StatusCode::CONFLICT, Notice::bad(visitor.texts().decided_conflict()), &request).await
+}
+
+fn decided(app: &App, flash: &str) -> Answer {
+    let mut response = see_other("/board");
+    leave_flash(app, response.headers_mut(), flash);
+    Ok(response)
+}
+
+async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, request: &Request) -> Answer {
+    let (t, now) = (visitor.texts(), app.directory.now());
+    let certificate = request.certificate();
+    let entries = app.directory.history(request.id()).await?;
+    let mut names = Names::default();
+    let mut history = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.detail.is_some()) {
+        let (actor, why) = entry.detail.as_ref().map_or(("", ""), |detail| (&detail.actor, &detail.why));
+        history.push(Entry {
+            at: moment(visitor.local(), entry.at),
+            what: action(t, &entry.action),
+            who: names.actor(app, t, actor).await?,
+            why: clean(why),
+        });
+    }
+    let anchors = app.directory.trust_anchors().await?;
+    let policy = PathPolicy::at(now)
+        .purpose(Purpose::Encrypt)
+        .address(request.address().email().clone())
+        .revocation(app.directory.settings().revocation);
+    let checked = PathChecker::new(&anchors, &policy).intermediates(request.intermediates()).check(certificate);
+    let (path_good, path_why, explanation) = match &checked {
+        Ok(path) => (true, String::new(), path.explanation()),
+        Err(rejected) => (false, reason(t, rejected.reason()), rejected.explanation()),
+    };
+    let lint = lint(certificate, now);
+    let notes = lint.notes().iter().map(|rule| RuleView {
+        class: if rule.severity() == Severity::Error { "bad" } else { "note" },
+        certificate: 0,
+        text: rule.text().to_owned(),
+        section: rule.section(),
+        detail: String::new(),
+    });
+    let key = match certificate.public_key() {
+        Ok(key) => key_name(key.kind()),
+        Err(error) => error.to_string(),
+    };
+    let theirs = Texts(request.language());
+    let frame = Page::new(app, visitor, Section::Board);
+    let page = RequestPage {
+        page: frame,
+        notice,
+        address: request.address().to_string(),
+        certificate: CertificateView::with_history(visitor, request, &entries, now),
+        subject: clean(&certificate.subject().to_string()),
+        issuer: clean(&certificate.issuer().to_string()),
+        key,
+        profile: lint.profile().map_or_else(|| t.request_profile_none().to_owned(), |profile| profile.to_string()),
+        serial: certificate.serial().to_string(),
+        submitted_by: names.actor(app, t, request.submitted_by()).await?,
+        path_good,
+        path_why,
+        chain: explanation.certificates().iter().map(|one| clean(&one.to_string())).collect(),
+        rules: rules(explanation),
+        notes: notes.collect(),
+        history,
+        replaces: request.replaces().map(|old| groups(&old.to_hex())).unwrap_or_default(),
+        may_decide: visitor.known()?.roles.has(Role::Officer),
+        ready: request.state() == RequestState::Confirmed,
+        not_ready: if request.unknown_authority() { t.approve_authority_first() } else { t.approve_not_yet() },
+        reasons: [theirs.refuse_template_1(), theirs.refuse_template_2(), theirs.refuse_template_3()],
+        partner_lang: request.language().code(),
+    };
+    html(status, &page)
+}
+
+fn reason(t: Texts, reason: &pki::Reason) -> String {
+    directory::Refusal { code: reason.code().into(), detail: reason.to_string() }.text(t.0)
+}
+
+fn key_name(kind: PublicKeyKind) -> String {
+    match kind {
+        PublicKeyKind::Rsa { bits, pss: None } => format!("RSA, {bits} bit"),
+        PublicKeyKind::Rsa { bits, pss: Some(_) } => format!("RSA-PSS, {bits} bit"),
+        PublicKeyKind::Ec(Curve::P256) => "P-256".into(),
+        PublicKeyKind::Ec(Curve::P384) => "P-384".into(),
+        PublicKeyKind::Ec(Curve::P521) => "P-521".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn rules(explanation: &Explanation) -> Vec<RuleView> {
+    let steps = explanation.steps().iter().map(|step| RuleView {
+        class: match step.outcome {
+            Outcome::Passed => "good",
+            Outcome::Failed => "bad",
+            Outcome::Noted => "note",
+        },
+        certificate: step.certificate,
+        text: step.rule.to_owned(),
+        section: step.section,
+        detail: clean(step.detail.as_deref().unwrap_or_default()),
+    });
+    steps.collect()
+}

@@ -1,0 +1,164 @@
+//! *Schlüssel und Kennwörter* (F3): one's certificates, their state and clock, and what to do next.
+
+mod upload;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse as _;
+use directory::{Request, RequestFilter, RequestId, Role};
+
+pub(crate) use upload::upload;
+
+use crate::app::App;
+use crate::certificate_view::CertificateView;
+use crate::form::Form;
+use crate::page::{Answer, Page, Section, html, see_other};
+use crate::pages::Notice;
+use crate::password::FEWEST_CHARACTERS;
+use crate::problem::Problem;
+use crate::visitor::{Visitor, leave_flash};
+use upload::FileAnswer;
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+struct KeysPage {
+    page: Page,
+    notice: Option<Notice>,
+    kinds: Vec<(&'static str, &'static str)>,
+    what: &'static str,
+    answers: Vec<FileAnswer>,
+    open: Vec<CertificateView>,
+    active: Vec<CertificateView>,
+    past: Vec<CertificateView>,
+    address: String,
+    first: bool,
+    fewest: usize,
+}
+
+pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    let t = visitor.texts();
+    let flash = visitor.take_flash();
+    let notice = match flash.as_deref() {
+        Some("password-changed") => Notice::good(t.password_changed()),
+        Some("resent") => Notice::good(t.certificate_resent()),
+        Some("withdrawn") => Notice::good(t.certificate_withdrawn()),
+        _ => None,
+    };
+    let answers = match flash.as_deref().and_then(|flash| flash.strip_prefix("found\n")) {
+        Some(lines) => upload::read_answers(&app, &visitor, lines).await?,
+        None => Vec::new(),
+    };
+    page(&app, &visitor, StatusCode::OK, notice, answers).await
+}
+
+pub(crate) async fn withdraw(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let request = own_request(&app, &visitor, form.field("request")).await?;
+    app.directory.withdraw(request.id(), &visitor.actor()?).await?;
+    back(&app, "withdrawn")
+}
+
+pub(crate) async fn resend(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let request = own_request(&app, &visitor, form.field("request")).await?;
+    match app.directory.resend_confirmation(request.id(), &visitor.actor()?).await {
+        Err(directory::Error::LimitReached { until, .. }) => {
+            let text = visitor.texts().certificate_resend_limit(visitor.local().moment(until));
+            page(&app, &visitor, StatusCode::TOO_MANY_REQUESTS, Notice::bad(text), Vec::new()).await
+        }
+        sent => {
+            sent?;
+            back(&app, "resent")
+        }
+    }
+}
+
+pub(crate) async fn download(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(file): Path<String>,
+) -> Answer {
+    let id = file.strip_suffix(".cer").ok_or(Problem::NotFound)?;
+    let request = own_request(&app, &visitor, id).await?;
+    let header = [
+        (CONTENT_TYPE, "application/pkix-cert".to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{}.cer\"", request.id())),
+    ];
+    Ok((header, request.certificate().der().to_vec()).into_response())
+}
+
+/// CASES T-103: somebody else's request does not exist.
+async fn own_request(app: &App, visitor: &Visitor, id: &str) -> Result<Request, Problem> {
+    let id: RequestId = id.parse()?;
+    let request = app.directory.request(id).await?.ok_or(Problem::NotFound)?;
+    let own = visitor.known()?.address == *request.address();
+    if own { Ok(request) } else { Err(Problem::NotFound) }
+}
+
+fn back(app: &App, flash: &str) -> Answer {
+    let mut response = see_other("/keys?what=smime");
+    leave_flash(app, response.headers_mut(), flash);
+    Ok(response)
+}
+
+async fn page(
+    app: &App,
+    visitor: &Visitor,
+    status: StatusCode,
+    notice: Option<Notice>,
+    answers: Vec<FileAnswer>,
+) -> Answer {
+    let (t, person) = (visitor.texts(), visitor.known()?);
+    let partner = person.roles.has(Role::Partner);
+    let mut kinds = Vec::new();
+    if partner {
+        kinds.push((SMIME, t.kind_smime()));
+    }
+    kinds.push((PASSWORD, t.kind_password()));
+    let wanted = visitor.parameter("what").unwrap_or(SMIME);
+    let what = kinds.iter().map(|(kind, _)| *kind).find(|kind| *kind == wanted).unwrap_or(if partner {
+        SMIME
+    } else {
+        PASSWORD
+    });
+    let (mut open, mut active, mut past) = (Vec::new(), Vec::new(), Vec::new());
+    if what == SMIME {
+        for request in app.directory.requests(&RequestFilter::For(person.address.clone()), MOST_SHOWN).await? {
+            let view = CertificateView::of(app, visitor, &request).await?;
+            if view.open {
+                open.push(view);
+            } else if view.active {
+                active.push(view);
+            } else {
+                past.push(view);
+            }
+        }
+    }
+    let page = KeysPage {
+        page: Page::new(app, visitor, Section::Keys),
+        notice,
+        kinds,
+        what,
+        answers,
+        open,
+        active,
+        past,
+        address: person.address.to_string(),
+        first: false,
+        fewest: FEWEST_CHARACTERS,
+    };
+    html(status, &page)
+}
+
+const SMIME: &str = "smime";
+const PASSWORD: &str = "password";
+const MOST_SHOWN: u32 = 50;

@@ -1,0 +1,111 @@
+//! Logging in and out.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, response::Response};
+use directory::{Account, Address, Limit, Person};
+
+use crate::app::App;
+use crate::form::Form;
+use crate::page::{Answer, Page, Section, html, see_other, start_page};
+use crate::pages::Notice;
+use crate::problem::Problem;
+use crate::visitor::{Visitor, clear_session, set_session};
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LogInPage {
+    page: Page,
+    csrf: String,
+    notice: Option<Notice>,
+    address: String,
+    next_query: String,
+}
+
+pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    if let Some(person) = visitor.person() {
+        return Ok(see_other(start_page(person.roles)));
+    }
+    page(&app, &visitor, StatusCode::OK, None, "")
+}
+
+/// CASES T-102 to T-104: counted before anything is looked at, one answer for all that is wrong, a fresh session.
+pub(crate) async fn log_in(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let t = visitor.texts();
+    let typed = form.field("address");
+    let address = Address::parse(typed).ok();
+    let account_key = format!("account:{}", address.as_ref().map_or_else(|| typed.to_lowercase(), |a| a.key().into()));
+    let attempt = match app.attempt(Limit::LogIn, &[&account_key, visitor.network()]).await {
+        Err(Problem::TooMany(until)) => {
+            let notice = Notice::bad(t.log_in_too_often(visitor.local().moment(until)));
+            return page(&app, &visitor, StatusCode::TOO_MANY_REQUESTS, notice, typed);
+        }
+        attempt => attempt?,
+    };
+    let found: Option<(Person, Account)> = match &address {
+        Some(address) => app.directory.account_at(address).await?,
+        None => None,
+    };
+    let hash = found.as_ref().map(|(_, account)| account.password_hash.clone());
+    let right = app.verify_password(form.exact("password"), hash).await?;
+    let Some((person, account)) = found.filter(|_| right) else {
+        return page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.log_in_failed()), typed);
+    };
+    app.directory.succeeded(attempt).await?;
+    let over = account.changed.plus_days(i64::from(app.settings.first_password_days));
+    if account.must_change && app.directory.now() > over {
+        return page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.first_password_over()), typed);
+    }
+    if let Some(before) = visitor.signed_in() {
+        app.directory.end_session(&before.token).await?;
+    }
+    let (token, _) = app.directory.start_session(person.id, &app.session_limits()).await?;
+    let next = if account.must_change {
+        "/password".to_owned()
+    } else {
+        safe_path(visitor.parameter("next")).unwrap_or(start_page(person.roles)).to_owned()
+    };
+    let mut response = see_other(&next);
+    set_session(&app, response.headers_mut(), token.as_str());
+    Ok(response)
+}
+
+pub(crate) async fn log_out(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    if let Some(signed_in) = visitor.signed_in() {
+        app.directory.end_session(&signed_in.token).await?;
+    }
+    let mut response: Response = see_other("/login");
+    clear_session(&app, response.headers_mut());
+    Ok(response)
+}
+
+fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, address: &str) -> Answer {
+    let next_query = safe_path(visitor.parameter("next")).map(|path| format!("?next={path}")).unwrap_or_default();
+    let address = address.chars().take(254).collect();
+    let frame = Page::new(app, visitor, Section::Nowhere);
+    html(status, &LogInPage { page: frame, csrf: visitor.csrf(), notice, address, next_query })
+}
+
+/// A path of this portal, and nothing that leads elsewhere (CASES T-101).
+fn safe_path(path: Option<&str>) -> Option<&str> {
+    let plain = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !path.contains("..");
+    path.filter(plain).filter(|path| path.len() <= 200 && *path != "/login" && *path != "/logout")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe_path;
+
+    #[test]
+    fn t_101_no_log_in_leads_elsewhere() {
+        for bad in ["//evil.example", "https://evil.example", "evil", "/../x", "", "/login"] {
+            assert_eq!(safe_path(Some(bad)), None, "{bad}");
+        }
+        assert_eq!(safe_path(Some("/board/requests/00ff")), Some("/board/requests/00ff"));
+    }
+}

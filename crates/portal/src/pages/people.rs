@@ -1,0 +1,68 @@
+//! Who did something, by name.
+
+use std::collections::HashMap;
+
+use directory::PersonId;
+
+use crate::app::App;
+use crate::page::clean;
+use crate::problem::Problem;
+use crate::texts::Texts;
+
+/// Looks names up, each once per page.
+#[derive(Default)]
+pub(crate) struct Names(HashMap<String, String>);
+
+impl Names {
+    /// An [`directory::Actor`] as it shows itself, for people.
+    pub(crate) async fn actor(&mut self, app: &App, t: Texts, actor: &str) -> Result<String, Problem> {
+        match actor.split_once(':') {
+            Some(("person", id)) => self.person(app, t, id).await,
+            Some(("mail", address)) => Ok(t.actor_mail(clean(address))),
+            Some(("program", name)) => Ok(t.actor_program(clean(name))),
+            _ => Ok(t.actor_system().into()),
+        }
+    }
+
+    pub(crate) async fn person(&mut self, app: &App, t: Texts, id: &str) -> Result<String, Problem> {
+        if let Some(name) = self.0.get(id) {
+            return Ok(name.clone());
+        }
+        let person = match id.parse::<PersonId>() {
+            Ok(id) => app.directory.person(id).await?,
+            Err(_) => None,
+        };
+        let name = person.map_or_else(|| t.actor_gone().to_owned(), |person| clean(&person.name));
+        self.0.insert(id.to_owned(), name.clone());
+        Ok(name)
+    }
+}
+
+/// What happened, for people; in the words of the record where there is no better one.
+pub(crate) fn action(t: Texts, action: &str) -> String {
+    match action {
+        "request.received" => t.action_received(),
+        "request.checked" => t.action_checked(),
+        "request.waiting" => t.action_waiting(),
+        "request.confirmed" => t.action_confirmed(),
+        "request.confirmation-resent" => t.action_resent(),
+        "request.approved" => t.action_approved(),
+        "request.active" => t.action_active(),
+        "request.refused" => t.action_refused(),
+        "request.superseded" => t.action_superseded(),
+        "request.withdrawn" => t.action_withdrawn(),
+        "request.expired" => t.action_expired(),
+        "request.revoked" => t.action_revoked(),
+        "request.overdue" => t.action_overdue(),
+        "person.added" => t.action_person(),
+        "person.roles" | "person.language" | "person.contact" | "person.deactivated" => t.action_person_changed(),
+        "account.first-password" => t.action_first_password(),
+        "account.password" => t.action_password(),
+        "private-key.dropped" => t.action_key_dropped(),
+        "anchor.proposed" => t.action_anchor_proposed(),
+        "anchor.confirmed" => t.action_anchor_confirmed(),
+        "credential.imported" | "credential.retired" => t.action_credential(),
+        other => return clean(other),
+    }
+    .to_owned()
+}

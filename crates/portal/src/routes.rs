@@ -1,0 +1,133 @@
+//! The one table that says who may use what (CASES T-106). A page that is not in it does not exist.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use directory::Role;
+
+use crate::Settings;
+use crate::app::App;
+use crate::guard::{Gate, guard, harden};
+use crate::page::{AUDIT, BOARD};
+use crate::pages::{audit, authorities, board, confirm, how_to, keys, log_in, partners, password, problem, status};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without logging in.
+    Anyone,
+    /// Who has logged in, even while the first password has to be changed.
+    BeforePassword,
+    /// Who has one of these roles.
+    Roles(&'static [Role]),
+    /// Who has logged in.
+    SignedIn,
+}
+
+impl Access {
+    /// Whether it takes no log-in.
+    pub fn is_open(self) -> bool {
+        self == Self::Anyone
+    }
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteInfo {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The path, with `{names}` for what varies.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+/// Every route of the portal.
+pub fn routes() -> Vec<RouteInfo> {
+    table().iter().map(|route| route.info).collect()
+}
+
+/// How much a route takes in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Intake {
+    Form,
+    Upload,
+}
+
+impl Intake {
+    pub(crate) fn most(self, settings: &Settings) -> u64 {
+        match self {
+            Self::Form => FORM,
+            Self::Upload => settings.upload_bytes.saturating_add(FORM),
+        }
+    }
+}
+
+const FORM: u64 = 64 << 10;
+
+struct Route {
+    info: RouteInfo,
+    intake: Intake,
+    handler: MethodRouter<App>,
+}
+
+fn table() -> Vec<Route> {
+    let route =
+        |method, path, access, intake, handler| Route { info: RouteInfo { method, path, access }, intake, handler };
+    let see = |path, access, handler| route("GET", path, access, Intake::Form, handler);
+    let send = |path, access, handler| route("POST", path, access, Intake::Form, handler);
+    let upload = |path, access, handler| route("POST", path, access, Intake::Upload, handler);
+    use Access::{Anyone, BeforePassword, Roles, SignedIn};
+    const PARTNER: Access = Roles(&[Role::Partner]);
+    const EMPLOYEE: Access = Roles(&[Role::Employee]);
+    const OFFICER: Access = Roles(&[Role::Officer]);
+    vec![
+        // Open: ten at most (CASES T-106).
+        see("/", Anyone, get(how_to::show)),
+        see("/assets/{file}", Anyone, get(status::asset)),
+        see("/login", Anyone, get(log_in::show)),
+        send("/login", Anyone, post(log_in::log_in)),
+        see("/confirm/{token}", Anyone, get(confirm::show)),
+        send("/confirm/{token}", Anyone, post(confirm::confirm)),
+        see("/healthz", Anyone, get(status::alive)),
+        see("/readyz", Anyone, get(status::ready)),
+        // Whoever has logged in
+        send("/logout", BeforePassword, post(log_in::log_out)),
+        see("/password", BeforePassword, get(password::show)),
+        send("/password", BeforePassword, post(password::change)),
+        see("/keys", SignedIn, get(keys::show)),
+        // Partners
+        upload("/keys/upload", PARTNER, post(keys::upload)),
+        send("/keys/withdraw", PARTNER, post(keys::withdraw)),
+        send("/keys/resend", PARTNER, post(keys::resend)),
+        see("/keys/certificate/{file}", PARTNER, get(keys::download)),
+        // Employees
+        see("/partners", EMPLOYEE, get(partners::list)),
+        see("/partners/invite", EMPLOYEE, get(partners::form)),
+        send("/partners/invite", EMPLOYEE, post(partners::invite)),
+        send("/partners/password", EMPLOYEE, post(partners::new_password)),
+        // Officers and auditors
+        see("/board", Roles(BOARD), get(board::list)),
+        see("/board/requests/{id}", Roles(BOARD), get(board::request)),
+        send("/board/requests/{id}/approve", OFFICER, post(board::approve)),
+        send("/board/requests/{id}/refuse", OFFICER, post(board::refuse)),
+        see("/board/authorities", Roles(BOARD), get(authorities::list)),
+        upload("/board/authorities/propose", OFFICER, post(authorities::propose)),
+        send("/board/authorities/confirm", OFFICER, post(authorities::confirm)),
+        see("/board/audit", Roles(AUDIT), get(audit::list)),
+    ]
+}
+
+pub(crate) fn router(app: App) -> Router {
+    let gate = |access, intake| Gate { app: app.clone(), access, intake };
+    let mut router = Router::new();
+    for Route { info, intake, handler } in table() {
+        router = router.route(info.path, handler.layer(from_fn_with_state(gate(info.access, intake), guard)));
+    }
+    let nowhere = get(problem::nowhere).post(problem::nowhere);
+    let nowhere = nowhere.layer(from_fn_with_state(gate(Access::Anyone, Intake::Form), guard));
+    router
+        .fallback_service(nowhere.with_state(app.clone()))
+        .layer(from_fn_with_state(app.clone(), harden))
+        .with_state(app)
+}

@@ -1,0 +1,42 @@
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// What the portal has to know beside what the directory knows.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Bodies of messages in the webmailer, as [`directory::MessageStore`] keeps them.
+    pub message_folder: PathBuf,
+    /// The most that is taken in when certificates are sent in (CASES T-107).
+    pub upload_bytes: u64,
+    /// The most that a message with its attachments may have.
+    pub message_bytes: u64,
+    /// After so many minutes without a click somebody is logged out.
+    pub idle_minutes: u16,
+    /// For so many days a first password can be used.
+    pub first_password_days: u16,
+    /// Where partners can get a certificate, as links or `Name https://…`; shown on the how-to page.
+    pub certificate_sources: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` says where somebody comes from.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The time zone of the dates on the pages, as in the IANA database; default: the machine's.
+    pub time_zone: Option<String>,
+}
+
+impl Settings {
+    /// 1 MiB per upload, 10 MiB per message, 30 minutes, 14 days.
+    pub fn new(address: SocketAddr, message_folder: impl Into<PathBuf>) -> Self {
+        Self {
+            address,
+            message_folder: message_folder.into(),
+            upload_bytes: 1 << 20,
+            message_bytes: 10 << 20,
+            idle_minutes: 30,
+            first_password_days: 14,
+            certificate_sources: Vec::new(),
+            trusted_proxies: Vec::new(),
+            time_zone: None,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The how-to page (F1).
+
+crate::texts::messages! {
+    how_title: "Vertrauliche E-Mails, so funktioniert es", "Confidential email, how it works";
+    how_hero(organisation): "Vertraulich schreiben mit {organisation}", "Write in confidence with {organisation}";
+    how_lead: "Unsere E-Mails an Sie sind unterschrieben und verschlüsselt, mit dem offenen Standard S/MIME und in dem E-Mail-Programm, das Sie schon haben. In drei Schritten sind Sie dabei.", "Our emails to you are signed and encrypted, with the open standard S/MIME and in the mail program that you already have. Three steps and you are set.";
+    how_hero_send: "Zertifikat einsenden", "Send in a certificate";
+    how_hero_start: "Zu den drei Schritten", "To the three steps";
+    how_picture: "Ein versiegelter Brief geht vom Absender zum Empfänger", "A sealed letter goes from the sender to the recipient";
+
+    what_title: "Was ist S/MIME?", "What is S/MIME?";
+    what_text: "Eine gewöhnliche E-Mail ist wie eine Postkarte: Wer sie unterwegs in die Hand bekommt, kann sie lesen und ändern. S/MIME macht daraus einen versiegelten Brief. Jedes gängige E-Mail-Programm versteht es.", "An ordinary email is like a postcard: whoever gets hold of it on the way can read it and change it. S/MIME turns it into a sealed letter. Every common mail program understands it.";
+    what_signed: "Unterschrieben", "Signed";
+    what_signed_text: "Sie sehen, von wem die Nachricht ist und dass unterwegs kein Zeichen geändert wurde.", "You see whom the message is from, and that not a character was changed on the way.";
+    what_encrypted: "Verschlüsselt", "Encrypted";
+    what_encrypted_text: "Nur Ihr Schlüssel öffnet die Nachricht. Auf dem Weg kann sie niemand mitlesen.", "Only your key opens the message. Nobody can read it on the way.";
+    what_keys: "Zwei Schlüssel", "Two keys";
+    what_keys_text: "Den öffentlichen geben Sie weiter, er steht in Ihrem Zertifikat. Den privaten behalten Sie für sich, er verlässt Ihr Gerät nie.", "You pass on the public one, which is in your certificate. You keep the private one to yourself, it never leaves your device.";
+
+    steps_title: "In drei Schritten", "In three steps";
+    step_get: "Zertifikat besorgen", "Get a certificate";
+    step_get_text: "Ein Zertifikat verbindet Ihre E-Mail-Adresse mit Ihrem öffentlichen Schlüssel. Eine anerkannte Zertifizierungsstelle stellt es aus. Für den Anfang genügt die einfachste Art.", "A certificate ties your email address to your public key. A recognised certification authority issues it. The simplest kind is enough to begin with.";
+    step_get_have: "Sie haben schon eines? Dann weiter mit Schritt 2.", "You have one already? Then go on with step 2.";
+    kinds_caption: "Arten von Zertifikaten", "Kinds of certificates";
+    kind: "Art", "Kind";
+    kind_checks: "Die Stelle prüft", "The authority checks";
+    kind_shows: "Empfänger sehen", "Recipients see";
+    kind_valid: "Gültig", "Valid";
+    kind_price: "Preis im Jahr, etwa", "Price a year, about";
+    kind_mailbox: "Postfach", "Mailbox";
+    kind_mailbox_checks: "dass Ihnen das Postfach gehört, per E-Mail in Minuten", "that the mailbox is yours, by email in minutes";
+    kind_mailbox_shows: "Ihre Adresse", "your address";
+    kind_mailbox_price: "0 bis 30 €", "€0 to €30";
+    kind_individual: "Person", "Individual";
+    kind_individual_checks: "außerdem Ihren Ausweis", "your identity card as well";
+    kind_individual_shows: "Ihren Namen", "your name";
+    kind_individual_price: "30 bis 80 €", "€30 to €80";
+    kind_sponsor: "Person in Firma", "Sponsored person";
+    kind_sponsor_checks: "die Firma; die Firma bürgt für Sie", "the company; the company vouches for you";
+    kind_sponsor_shows: "Namen und Firma", "name and company";
+    kind_sponsor_price: "40 bis 100 €", "€40 to €100";
+    kind_organisation: "Firma", "Organisation";
+    kind_organisation_checks: "die Firma, für Sammelpostfächer", "the company, for shared mailboxes";
+    kind_organisation_shows: "die Firma", "the company";
+    kind_organisation_price: "50 bis 150 €", "€50 to €150";
+    kind_years: "1 bis 2 Jahre", "1 to 2 years";
+    sources: "Hier bekommen Sie Zertifikate:", "Here you can get certificates:";
+    kinds_recommended: "genügt für den Anfang", "enough to begin with";
+
+    step_send: "Öffentlichen Schlüssel mitteilen", "Make your public key known";
+    step_send_text: "Damit wir Ihnen verschlüsselt schreiben können, brauchen wir Ihr Zertifikat. Es gibt zwei Wege, beide sind gleich gut.", "We need your certificate to write to you encrypted. There are two ways, and both are equally good.";
+    send_mail: "Per E-Mail", "By email";
+    send_mail_text: "Schicken Sie eine signierte E-Mail oder das Zertifikat als Anhang an:", "Send a signed email, or the certificate as an attachment, to:";
+    send_mail_reply: "Sie bekommen eine Antwort, in der steht, was wir gefunden haben.", "You get an answer that says what we found.";
+    send_web: "Im Webmailer", "In the Webmailer";
+    send_web_text: "Melden Sie sich an, wählen Sie „Schlüssel und Kennwörter“, dann „S/MIME“, und laden Sie die Datei hoch. Das erste Kennwort gibt Ihnen Ihr Ansprechpartner.", "Log in, choose “Keys and passwords”, then “S/MIME”, and upload the file. Your contact person gives you the first password.";
+    send_formats: "Geeignete Dateien: .cer .crt .der .pem .p7b .p7c .p7s .zip .eml .vcf", "Suitable files: .cer .crt .der .pem .p7b .p7c .p7s .zip .eml .vcf";
+    send_never: "Bitte niemals .p12 oder .pfx senden: Darin steckt Ihr privater Schlüssel.", "Please never send .p12 or .pfx: those have your private key in them.";
+    then_title(days): "Und dann? Nach spätestens {days} Tagen ist alles eingerichtet.", "And then? Everything is set up after {days} days at the latest.";
+    then_1: "Eingegangen", "Received";
+    then_1_text: "Wir prüfen das Zertifikat und wer es ausgestellt hat.", "We check the certificate and who issued it.";
+    then_2: "Bestätigt", "Confirmed";
+    then_2_text: "Sie bekommen eine damit verschlüsselte Nachricht und folgen dem Link darin.", "You get a message encrypted with it and follow the link in it.";
+    then_3: "Freigegeben", "Approved";
+    then_3_text: "Unser Haus gibt das Zertifikat frei. Den Stand sehen Sie jederzeit im Webmailer.", "Our house approves the certificate. You can see the state in the Webmailer at any time.";
+    then_4: "Eingerichtet", "In use";
+    then_4_text: "Ab jetzt kommen unsere Nachrichten verschlüsselt bei Ihnen an.", "From now on our messages reach you encrypted.";
+
+    step_store: "Unsere Zertifikate speichern", "Store our certificates";
+    step_store_text: "In jeder unterschriebenen Nachricht von uns steckt das Zertifikat des Absenders. Ihr E-Mail-Programm merkt es sich, wenn Sie den Absender als Kontakt speichern. Danach können auch Sie verschlüsselt antworten.", "Every signed message of ours has the sender's certificate in it. Your mail program keeps it when you save the sender as a contact. After that you can answer encrypted, too.";
+    guides: "Anleitungen", "Guides";
+    guide_install: "Eigenes Zertifikat einrichten", "Install your own certificate";
+    guide_store: "Unser Zertifikat speichern", "Store our certificate";
+    guide_send: "Verschlüsselt schreiben", "Write encrypted";
+    outlook_classic_install: "Datei, Optionen, Trust Center, Einstellungen für das Trust Center, E-Mail-Sicherheit, Importieren/Exportieren: die .p12-Datei auswählen. Danach bei „Einstellungen“ das Zertifikat für Signatur und Verschlüsselung wählen.", "File, Options, Trust Center, Trust Center Settings, Email Security, Import/Export: choose the .p12 file. Then choose the certificate for signing and encryption under “Settings”.";
+    outlook_classic_store: "Unsere signierte Nachricht öffnen, mit der rechten Maustaste auf den Absender klicken, „Zu Outlook-Kontakten hinzufügen“, speichern.", "Open our signed message, right-click the sender, “Add to Outlook Contacts”, save.";
+    outlook_classic_send: "Neue Nachricht, Optionen, „Verschlüsseln“ und „Signieren“ einschalten.", "New message, Options, switch on “Encrypt” and “Sign”.";
+    outlook_new_install: "Die .p12-Datei mit einem Doppelklick in Windows installieren. In Outlook: Einstellungen, E-Mail, S/MIME, dort das Zertifikat wählen.", "Double-click the .p12 file to install it in Windows. In Outlook: Settings, Mail, S/MIME, and choose the certificate there.";
+    outlook_new_store: "Unsere signierte Nachricht öffnen, den Absender anklicken und zu den Kontakten hinzufügen.", "Open our signed message, click the sender and add them to your contacts.";
+    outlook_new_send: "Neue Nachricht, Optionen, Verschlüsseln, „Mit S/MIME verschlüsseln“.", "New message, Options, Encrypt, “Encrypt with S/MIME”.";
+    outlook_mobile_install: "Einstellungen, Konto wählen, Sicherheit, S/MIME einschalten. Das Zertifikat muss auf dem Gerät installiert sein, am iPhone aus einer Mail an sich selbst, unter Android in den Systemeinstellungen.", "Settings, choose the account, Security, switch on S/MIME. The certificate has to be installed on the device, on the iPhone from a mail to yourself, on Android in the system settings.";
+    outlook_mobile_store: "Die signierte Nachricht öffnen, auf das Siegel tippen, „Zertifikat installieren“.", "Open the signed message, tap the seal, “Install certificate”.";
+    outlook_mobile_send: "Beim Schreiben auf die drei Punkte tippen, „Signieren und verschlüsseln“.", "When writing, tap the three dots, “Sign and encrypt”.";
+    thunderbird_install: "Konten-Einstellungen, Ende-zu-Ende-Verschlüsselung, S/MIME, Zertifikate verwalten, Ihre Zertifikate, Importieren. Danach das Zertifikat für Signatur und Verschlüsselung auswählen.", "Account Settings, End-To-End Encryption, S/MIME, Manage Certificates, Your Certificates, Import. Then select the certificate for signing and encryption.";
+    thunderbird_store: "Es genügt, unsere signierte Nachricht zu öffnen. Thunderbird merkt sich das Zertifikat von selbst.", "Opening our signed message is enough. Thunderbird keeps the certificate by itself.";
+    thunderbird_send: "Beim Schreiben: Sicherheit, „S/MIME“, „Verschlüsseln“ und „Digital signieren“.", "When writing: Security, “S/MIME”, “Encrypt” and “Digitally Sign”.";
+    apple_mac_install: "Die .p12-Datei mit einem Doppelklick in die Schlüsselbundverwaltung aufnehmen und Mail neu starten.", "Double-click the .p12 file to add it to Keychain Access, and restart Mail.";
+    apple_mac_store: "Unsere signierte Nachricht öffnen. Mail nimmt das Zertifikat von selbst in den Schlüsselbund auf.", "Open our signed message. Mail adds the certificate to the keychain by itself.";
+    apple_mac_send: "Neben dem Betreff auf das Schloss und auf das Häkchen klicken.", "Click the lock and the tick beside the subject.";
+    apple_ios_install: "Die .p12-Datei an sich selbst mailen und öffnen, dann Einstellungen, „Profil geladen“, Installieren. In den Einstellungen des Mail-Kontos unter „Erweitert“ S/MIME einschalten.", "Mail the .p12 file to yourself and open it, then Settings, “Profile Downloaded”, Install. In the settings of the mail account, switch on S/MIME under “Advanced”.";
+    apple_ios_store: "In unserer signierten Nachricht auf den Absender tippen, „Zertifikat anzeigen“, „Installieren“.", "In our signed message tap the sender, “View Certificate”, “Install”.";
+    apple_ios_send: "Beim Schreiben auf das Schloss neben dem Empfänger tippen.", "When writing, tap the lock beside the recipient.";
+    linux_install: "Evolution: Bearbeiten, Einstellungen, Zertifikate, Importieren. KMail: die Datei in Kleopatra importieren. mutt: „smime_keys add_p12 DATEI“.", "Evolution: Edit, Preferences, Certificates, Import. KMail: import the file in Kleopatra. mutt: “smime_keys add_p12 FILE”.";
+    linux_store: "Evolution und KMail übernehmen das Zertifikat beim Öffnen. mutt: in der Nachricht Strg+K drücken.", "Evolution and KMail take the certificate over on opening. mutt: press Ctrl+K in the message.";
+    linux_send: "Beim Schreiben „S/MIME verschlüsseln“ wählen. mutt: im Menü S die Verschlüsselung einschalten.", "Choose “S/MIME Encrypt” when writing. mutt: switch encryption on in menu S.";
+    gmail_install: "S/MIME gibt es nur in bestimmten Google-Workspace-Tarifen; dort lädt die Verwaltung oder Sie selbst das Zertifikat unter Einstellungen, Konten hoch. Sonst empfehlen wir Thunderbird mit Ihrem Gmail-Konto.", "S/MIME comes with certain Google Workspace plans only; there the administrator or you yourself upload the certificate under Settings, Accounts. Otherwise we recommend Thunderbird with your Gmail account.";
+    gmail_store: "Unsere signierte Nachricht öffnen. Gmail merkt sich das Zertifikat von selbst.", "Open our signed message. Gmail keeps the certificate by itself.";
+    gmail_send: "Beim Schreiben auf das Schloss neben dem Empfänger klicken und „Erweiterte Verschlüsselung (S/MIME)“ wählen.", "When writing, click the lock beside the recipient and choose “Enhanced encryption (S/MIME)”.";
+
+    without_title: "Noch ohne Zertifikat?", "No certificate yet?";
+    without_text: "Dann lesen und beantworten Sie vertrauliche Nachrichten im Webmailer. Ihr Ansprechpartner richtet den Zugang in einer Minute ein.", "Then you read and answer confidential messages in the Webmailer. Your contact person sets up the access in a minute.";
+}

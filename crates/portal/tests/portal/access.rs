@@ -1,0 +1,105 @@
+//! T-106: who may use what, from the route table.
+
+use directory::Role;
+use portal::{Access, routes};
+
+use crate::house::House;
+
+const PEOPLE: [(Option<Role>, &str); 6] = [
+    (None, ""),
+    (Some(Role::Partner), "petra@partner.example"),
+    (Some(Role::Employee), "emma@muster.example"),
+    (Some(Role::Officer), "otto@muster.example"),
+    (Some(Role::Auditor), "anna@muster.example"),
+    (Some(Role::Operator), "oskar@muster.example"),
+];
+
+#[test]
+fn t_106_every_route_lets_in_whom_the_table_names_and_nobody_else() {
+    let house = House::open();
+    for (role, at) in PEOPLE {
+        let browser = match role {
+            None => house.browser("de"),
+            Some(_) => house.logged_in(at, "de"),
+        };
+        // A form that belongs to this session, so that only the role can be in the way.
+        let own = if role.is_some() { browser.get("/keys") } else { browser.get("/login") };
+        for route in routes().into_iter().filter(|route| route.path != "/logout" && route.path != "/password") {
+            let path = route
+                .path
+                .replace("{id}", "0000000000000001")
+                .replace("{token}", "x")
+                .replace("{file}", "0000000000000001.cer");
+            let page = match route.method {
+                "GET" => browser.get(&path),
+                _ => browser.submit(&own, &path, &[]),
+            };
+            let allowed = match route.access {
+                Access::Anyone => true,
+                Access::SignedIn | Access::BeforePassword => role.is_some(),
+                Access::Roles(roles) => role.is_some_and(|role| roles.contains(&role)),
+            };
+            let to_log_in = page.status == 303 && page.location.starts_with("/login");
+            let turned_away = page.status == 403 && !(route.path == "/login" && route.method == "POST") || to_log_in;
+            assert_eq!(!turned_away, allowed, "{} {} as {role:?}: {}", route.method, route.path, page.status);
+            assert!(page.status != 500, "{} {} as {role:?}", route.method, route.path);
+        }
+    }
+}
+
+#[test]
+fn t_106_what_is_open_is_listed_here_too() {
+    let open: Vec<String> = routes()
+        .into_iter()
+        .filter(|route| route.access.is_open())
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    assert!(open.len() <= 10, "{open:?}");
+    let expected = [
+        "GET /",
+        "GET /assets/{file}",
+        "GET /login",
+        "POST /login",
+        "GET /confirm/{token}",
+        "POST /confirm/{token}",
+        "GET /healthz",
+        "GET /readyz",
+    ];
+    assert_eq!(open, expected);
+    // Whoever changes who decides has to change it here as well.
+    for route in routes().iter().filter(|route| route.path.starts_with("/board") && route.method == "POST") {
+        assert_eq!(route.access, Access::Roles(&[Role::Officer]), "{}", route.path);
+    }
+    for route in routes().iter().filter(|route| route.path.starts_with("/partners")) {
+        assert_eq!(route.access, Access::Roles(&[Role::Employee]), "{}", route.path);
+    }
+}
+
+#[test]
+fn t_106_what_is_not_in_the_table_does_not_exist() {
+    let house = House::open();
+    let browser = house.logged_in("otto@muster.example", "en");
+    for path in ["/admin", "/debug", "/board/", "/keys/../board", "/.env", "/assets/", "/assets/..%2fCargo.toml"] {
+        assert_eq!(browser.get(path).status, 404, "{path}");
+    }
+    assert!(browser.get("/admin").text().contains("There is no such page"));
+    for path in ["/logout", "/board/authorities/confirm"] {
+        assert_eq!(browser.get(path).status, 405, "{path}");
+    }
+}
+
+#[test]
+fn t_103_somebody_elses_request_does_not_exist() {
+    let house = House::open();
+    let request = house.submit(&crate::house::certificate("petra@partner.example"), "petra@partner.example");
+    let paul = house.logged_in("paul@partner.example", "de");
+    let form = paul.get("/keys");
+    let unknown = paul.get("/keys/certificate/0000000000000001.cer");
+    let other = paul.get(&format!("/keys/certificate/{}.cer", request.id()));
+    assert_eq!((other.status, &other.html.len()), (404, &unknown.html.len()));
+    for action in ["/keys/withdraw", "/keys/resend"] {
+        assert_eq!(paul.submit(&form, action, &[("request", &request.id().to_string())]).status, 404, "{action}");
+    }
+    let state = house.run(house.directory.request(request.id())).unwrap().state();
+    assert_eq!(state, directory::State::Checked);
+}

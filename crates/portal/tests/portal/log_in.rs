@@ -1,0 +1,151 @@
+//! T-102 to T-105: sessions, enumeration, brute force, first passwords.
+
+use directory::{Actor, Role};
+
+use crate::house::{House, PASSWORD, address};
+
+fn try_log_in(house: &House, at: &str, password: &str) -> crate::browser::Page {
+    let browser = house.browser("en");
+    let page = browser.get("/login");
+    browser.submit(&page, "/login", &[("address", at), ("password", password)])
+}
+
+#[test]
+fn t_102_a_session_has_a_fresh_token_that_ends() {
+    let house = House::open();
+    let browser = house.browser("de");
+    let page = browser.get("/login");
+    let one = browser.submit(&page, "/login", &[("address", "petra@partner.example"), ("password", PASSWORD)]);
+    let cookie = |page: &crate::browser::Page| {
+        let found = page.cookies().into_iter().find(|cookie| cookie.starts_with("session=")).map(ToOwned::to_owned);
+        found.unwrap()
+    };
+    let first = cookie(&one);
+    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax"] {
+        assert!(first.contains(attribute), "{first}");
+    }
+    let second = cookie(&try_log_in(&house, "petra@partner.example", PASSWORD));
+    assert_ne!(first, second);
+    // A cookie that somebody planted is not taken over.
+    let token = first.split(';').next().unwrap();
+    let planted = house.browser("de").get_with("/keys", &[("Cookie", "session=planted-by-somebody-else")]);
+    assert_eq!(planted.status, 303);
+    let stolen = || house.browser("de").get_with("/keys", &[("Cookie", token)]).status;
+    assert_eq!(stolen(), 200);
+    // Logged out is logged out on the server.
+    let keys = browser.get("/keys");
+    assert_eq!(browser.submit(&keys, "/logout", &[]).location, "/login");
+    assert_eq!(stolen(), 303);
+    // Idle, and at the latest after half a day.
+    let browser = house.logged_in("petra@partner.example", "de");
+    house.clock.advance_seconds(29 * 60);
+    assert_eq!(browser.get("/keys").status, 200);
+    house.clock.advance_seconds(31 * 60);
+    assert_eq!(browser.get("/keys").status, 303);
+}
+
+#[test]
+fn t_102_another_password_ends_every_other_session() {
+    let house = House::open();
+    let (here, there) =
+        (house.logged_in("petra@partner.example", "de"), house.logged_in("petra@partner.example", "de"));
+    let page = here.get("/keys?what=password");
+    let new = "ganz andere Worte 8";
+    let wrong = [("current", "falsch"), ("password", new), ("repeat", new)];
+    assert_eq!(here.submit(&page, "/password", &wrong).status, 422);
+    let right = [("current", PASSWORD), ("password", new), ("repeat", new)];
+    assert_eq!(here.submit(&page, "/password", &right).status, 303);
+    assert_eq!(here.get("/keys").status, 200);
+    assert_eq!(there.get("/keys").status, 303);
+    assert_eq!(try_log_in(&house, "petra@partner.example", PASSWORD).status, 403);
+}
+
+#[test]
+fn t_102_over_tls_cookies_say_so() {
+    let house = House::at("https://portal.example");
+    let page = house.browser("de").get("/login");
+    assert!(page.cookies().iter().any(|cookie| cookie.starts_with("__Host-form=") && cookie.ends_with("; Secure")));
+    assert!(page.header("strict-transport-security").contains("max-age"));
+}
+
+#[test]
+fn t_103_log_in_gives_one_answer_for_all_that_is_wrong() {
+    let house = House::open();
+    let petra = house.person("petra@partner.example");
+    let known = try_log_in(&house, "petra@partner.example", "wrong password");
+    house.run(house.directory.deactivate(petra.id, &Actor::System));
+    let locked = try_log_in(&house, "petra@partner.example", PASSWORD);
+    let unknown = try_log_in(&house, "perla@partner.example", PASSWORD);
+    let strip = |page: &crate::browser::Page, at: &str| {
+        let token = page.csrf();
+        page.html.replace(&token, "").replace(at, "")
+    };
+    let expected = strip(&known, "petra@partner.example");
+    for (page, at) in [(locked, "petra@partner.example"), (unknown, "perla@partner.example")] {
+        assert_eq!((page.status, strip(&page, at)), (403, expected.clone()), "{at}");
+    }
+    assert_eq!(try_log_in(&house, "no address", PASSWORD).status, 403);
+}
+
+#[test]
+fn t_104_five_failures_are_enough() {
+    let house = House::open();
+    for _ in 0..5 {
+        assert_eq!(try_log_in(&house, "petra@partner.example", "guess").status, 403);
+    }
+    let sixth = try_log_in(&house, "petra@partner.example", PASSWORD);
+    assert_eq!(sixth.status, 429, "not even the right one");
+    assert!(sixth.text().contains("12:05"), "it says when: {}", sixth.text());
+    // The network has used up its tries, too.
+    assert_eq!(try_log_in(&house, "paul@partner.example", PASSWORD).status, 429);
+    house.clock.advance_seconds(301);
+    assert_eq!(try_log_in(&house, "petra@partner.example", PASSWORD).status, 303);
+}
+
+#[test]
+fn t_104_links_cannot_be_guessed_for_long() {
+    let house = House::open();
+    let browser = house.browser("de");
+    let statuses: Vec<u16> = (0..12).map(|i| browser.get(&format!("/confirm/guess{i}")).status).collect();
+    assert_eq!(&statuses[..10], [410; 10]);
+    assert_eq!(&statuses[10..], [429; 2]);
+}
+
+#[test]
+fn t_105_first_passwords_run_out_and_are_replaced_by_the_contact_person_alone() {
+    let house = House::open();
+    let emma = house.logged_in("emma@muster.example", "en");
+    let petra = house.person("petra@partner.example");
+    assert_eq!(petra.contact, Some(house.person("emma@muster.example").id));
+    let page = emma.get("/partners");
+    let given = emma.submit(&page, "/partners/password", &[("partner", &petra.id.to_string())]);
+    assert_eq!(given.status, 200);
+    let first =
+        given.html.split("<output id=\"first-password\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert_eq!(try_log_in(&house, "petra@partner.example", PASSWORD).status, 403, "the old one is over");
+    house.clock.advance_days(15);
+    let late = try_log_in(&house, "petra@partner.example", &first);
+    assert_eq!(late.status, 403);
+    assert!(late.text().contains("has run out"));
+    // Somebody else's partner does not exist for this employee.
+    let other = house.person("otto@muster.example");
+    house.run(house.directory.set_contact(petra.id, other.id, &Actor::System));
+    let emma = house.logged_in("emma@muster.example", "en");
+    let page = emma.get("/partners");
+    assert_eq!(emma.submit(&page, "/partners/password", &[("partner", &petra.id.to_string())]).status, 404);
+    assert!(house.run(house.directory.person_at(&address("petra@partner.example"))).unwrap().roles.has(Role::Partner));
+}
+
+#[test]
+fn t_101_a_log_in_never_leads_elsewhere() {
+    let house = House::open();
+    for (next, expected) in
+        [("/keys", "/keys"), ("//evil.example", "/keys"), ("https://evil.example/", "/keys"), ("/%0d%0aX:y", "/keys")]
+    {
+        let browser = house.browser("de");
+        let page = browser.get(&format!("/login?next={next}"));
+        let fields = [("address", "petra@partner.example"), ("password", PASSWORD)];
+        let page = browser.submit(&page, &format!("/login?next={next}"), &fields);
+        assert_eq!((page.status, page.location.as_str()), (303, expected), "{next}");
+    }
+}

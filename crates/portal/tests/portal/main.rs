@@ -1,0 +1,11 @@
+//! The portal as people use it: over HTTP on loopback, in both languages.
+
+mod access;
+mod board;
+mod browser;
+mod flow;
+mod forms;
+mod house;
+mod log_in;
+mod markup;
+mod upload;
