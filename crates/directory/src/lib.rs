@@ -35,6 +35,7 @@ mod schema;
 mod sealing;
 mod statements;
 pub mod texts;
+mod traces;
 
 pub use accounts::{Account, Attempt, Limit, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
 pub use address::Address;
@@ -56,6 +57,7 @@ pub use people::{NewPerson, Person, Role, Roles};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
 pub use requests::{Origin, PartnerCertificate, Refusal, Request, RequestFilter, ScheduleReport, State, Submission};
 pub use sealing::{MasterKey, StoreKey};
+pub use traces::Trace;
 
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()

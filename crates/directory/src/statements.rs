@@ -355,6 +355,16 @@ statements! {
     COUNT_UNREAD = "SELECT COUNT(*) FROM messages WHERE partner_key = $1 AND folder = 'inbox' AND read_at IS NULL";
     DELETE_MESSAGE = "DELETE FROM messages WHERE partner_key = $1 AND id = $2 RETURNING body";
 
+    // Traces
+    ADD_TRACE = "INSERT INTO traces (id, message, message_id, sender, sender_key, recipient, recipient_key, at, detail)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    TRACES = "SELECT message_id, sender, recipient, at, detail FROM traces WHERE message = $1 ORDER BY at, id LIMIT 1000";
+    FORGET_TRACES = "DELETE FROM traces WHERE at < $1";
+    ERASE_TRACES = "DELETE FROM traces WHERE recipient_key = $1 OR sender_key = $1";
+    MARK_CONFIDENTIAL = "INSERT INTO confidential_messages (message, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    CONFIDENTIAL = "SELECT at FROM confidential_messages WHERE message = $1";
+    FORGET_CONFIDENTIAL = "DELETE FROM confidential_messages WHERE at < $1";
+
     // The record
     LOCK_AUDIT_HEAD = "UPDATE audit_head SET sequence = sequence WHERE id = 1 RETURNING sequence, hash";
     SET_AUDIT_HEAD = "UPDATE audit_head SET sequence = $1, hash = $2 WHERE id = 1";
@@ -399,7 +409,7 @@ pub(crate) const SEALED_ROWS: [(&str, &str); 3] = [
 ];
 
 /// What goes when a person is erased, in this order.
-pub(crate) const ERASE: [&str; 9] = [
+pub(crate) const ERASE: [&str; 10] = [
     ERASE_KEY_USES,
     ERASE_REQUESTS,
     ERASE_CERTIFICATES,
@@ -408,6 +418,7 @@ pub(crate) const ERASE: [&str; 9] = [
     ERASE_CONTACTS,
     ERASE_MAILBOX,
     ERASE_AUTHORITY_ADDRESSES,
+    ERASE_TRACES,
     ERASE_PERSON,
 ];
 

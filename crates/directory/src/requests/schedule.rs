@@ -104,10 +104,12 @@ const LEASE_SECONDS: i64 = 50;
 const REMIND_DAYS: i64 = 2;
 
 /// What is forgotten after so many days.
-const KEPT: [(&str, i64); 5] = [
+const KEPT: [(&str, i64); 7] = [
     (sql::FORGET_SESSIONS, 0),
     (sql::FORGET_TOKENS, 30),
     (sql::FORGET_OLD_ATTEMPTS, 2),
     (sql::FORGET_OUTBOX, 14),
     (sql::FORGET_JOURNAL, 10),
+    (sql::FORGET_TRACES, 14),
+    (sql::FORGET_CONFIDENTIAL, 400),
 ];

@@ -90,3 +90,29 @@ async fn the_record_tells_when_it_was_changed() {
         assert!(matches!(house.again().await.verify_audit().await, Err(Error::Corrupt { .. })), "{tamper}");
     }
 }
+
+#[tokio::test]
+async fn s_73_traces_are_found_by_message_id_and_forgotten_after_two_weeks() {
+    on_both(|house| async move {
+        let trace = directory::Trace {
+            message_id: "<1@muster.example>".into(),
+            sender: Some(address("emma@muster.example")),
+            recipient: address("alice@partner.example"),
+            at: house.directory.now(),
+            detail: serde_json::json!({ "rule": "default" }),
+        };
+        house.directory.add_traces(std::slice::from_ref(&trace)).await.unwrap();
+        assert_eq!(house.directory.traces("1@muster.example").await.unwrap(), std::slice::from_ref(&trace));
+        house.directory.mark_confidential("<2@partner.example>").await.unwrap();
+        assert!(house.directory.is_confidential(&["<x@y>", "2@partner.example"]).await.unwrap());
+        assert!(!house.directory.is_confidential(&["<1@muster.example>"]).await.unwrap());
+        house.clock.advance_days(15);
+        house.directory.run_schedule("one").await.unwrap();
+        assert!(house.directory.traces(&trace.message_id).await.unwrap().is_empty());
+        // Somebody who is erased is in no trace either.
+        house.directory.add_traces(&[directory::Trace { at: house.directory.now(), ..trace.clone() }]).await.unwrap();
+        house.directory.erase_person(&trace.recipient, &Actor::System).await.unwrap();
+        assert!(house.directory.traces(&trace.message_id).await.unwrap().is_empty());
+    })
+    .await;
+}

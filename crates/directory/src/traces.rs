@@ -1,0 +1,93 @@
+//! What was decided about each message, and why, without its content; and which conversations were confidential.
+
+use asn1::Time;
+use serde_json::Value;
+
+use crate::audit::digest_of;
+use crate::database::values;
+use crate::id::random_id;
+use crate::{Address, Directory, Error, statements as sql};
+
+/// What was decided about a message for one recipient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The Message-ID, as it stands in the message.
+    pub message_id: String,
+    /// Who sent it; `None` is `<>`, or nobody that can be named.
+    pub sender: Option<Address>,
+    /// For whom it was.
+    pub recipient: Address,
+    /// When.
+    pub at: Time,
+    /// Rule, certificates, algorithms, verdict, answer: whatever explains it.
+    pub detail: Value,
+}
+
+impl Directory {
+    /// Keeps traces, all or none of them. They are forgotten after 14 days (CASES S-73).
+    pub async fn add_traces(&self, traces: &[Trace]) -> Result<(), Error> {
+        let mut tx = self.database().begin().await?;
+        for trace in traces {
+            let row = values![
+                random_id()?,
+                name_of(&trace.message_id),
+                trace.message_id.chars().take(250).collect::<String>(),
+                trace.sender.as_ref().map(ToString::to_string),
+                trace.sender.as_ref().map(|sender| sender.key().to_owned()),
+                trace.recipient.to_string(),
+                trace.recipient.key(),
+                trace.at,
+                trace.detail.to_string()
+            ];
+            tx.execute(sql::ADD_TRACE, row).await?;
+        }
+        tx.commit().await
+    }
+
+    /// The traces of a message, oldest first. Angle brackets around the Message-ID make no difference.
+    pub async fn traces(&self, message_id: &str) -> Result<Vec<Trace>, Error> {
+        let rows = self.database().fetch(sql::TRACES, values![name_of(message_id)]).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                let (message_id, sender, recipient) = (row.text()?, row.optional_text()?, row.text()?);
+                Ok(Trace {
+                    message_id,
+                    sender: sender.map(|sender| Address::parse(&sender)).transpose().map_err(Error::corrupt)?,
+                    recipient: Address::parse(&recipient).map_err(Error::corrupt)?,
+                    at: row.time()?,
+                    detail: serde_json::from_str(&row.text()?).map_err(Error::corrupt)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Remembers that the message with this Message-ID came encrypted: what refers to it must not leave in the clear
+    /// (CASES T-29, T-30). Only a digest of it is kept.
+    pub async fn mark_confidential(&self, message_id: &str) -> Result<(), Error> {
+        self.database().execute(sql::MARK_CONFIDENTIAL, values![name_of(message_id), self.now()]).await.map(drop)
+    }
+
+    /// Whether one of these messages came encrypted.
+    pub async fn is_confidential(&self, message_ids: &[&str]) -> Result<bool, Error> {
+        for message_id in message_ids {
+            if self.database().fetch_one(sql::CONFIDENTIAL, values![name_of(message_id)]).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn name_of(message_id: &str) -> String {
+    digest_of(&["message-id", message_id.trim().trim_start_matches('<').trim_end_matches('>')])
+}
+
+/// The schema of this.
+pub(crate) const TABLES: &[&str] = &[
+    "CREATE TABLE traces (
+        id BIGINT PRIMARY KEY, message TEXT NOT NULL, message_id TEXT NOT NULL, sender TEXT, sender_key TEXT,
+        recipient TEXT NOT NULL, recipient_key TEXT NOT NULL, at BIGINT NOT NULL, detail TEXT NOT NULL)",
+    "CREATE INDEX traces_of_message ON traces (message, at)",
+    "CREATE INDEX traces_by_time ON traces (at)",
+    "CREATE TABLE confidential_messages (message TEXT PRIMARY KEY, at BIGINT NOT NULL)",
+];
