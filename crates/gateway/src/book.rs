@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use asn1::Time;
+use directory::Trace;
 use pki::{Certificate, Credential, EmailAddress, Revocation, TrustAnchors};
 
 use crate::facts::Facts;
@@ -38,6 +39,15 @@ pub trait Book: Send + Sync + 'static {
         async { Ok(Vec::new()) }
     }
 
+    /// Certificates of somebody to whom rules want mail encrypted as well: an escrow key of the house, for instance.
+    fn house_certificates(
+        &self,
+        address: &EmailAddress,
+    ) -> impl Future<Output = Result<Vec<Certificate>, Unavailable>> + Send {
+        let _ = address;
+        async { Ok(Vec::new()) }
+    }
+
     /// What an employee signs with.
     fn signing(&self, address: &EmailAddress) -> impl Future<Output = Result<Option<Credential>, Unavailable>> + Send;
 
@@ -65,6 +75,23 @@ pub trait Book: Send + Sync + 'static {
     fn wrote(&self, employee: &EmailAddress, partner: &EmailAddress) -> impl Future<Output = ()> + Send {
         let _ = (employee, partner);
         async {}
+    }
+
+    /// A message came encrypted: what refers to it must not leave in the clear (CASES T-29, T-30).
+    fn mark_confidential(&self, message_id: &str) -> impl Future<Output = Result<(), Unavailable>> + Send {
+        let _ = message_id;
+        async { Ok(()) }
+    }
+
+    /// Whether one of these messages came encrypted.
+    fn is_confidential(&self, message_ids: &[String]) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        let _ = message_ids;
+        async { Ok(false) }
+    }
+
+    /// Keeps what was decided about a message, for those who ask later. It holds nothing up.
+    fn trace(&self, traces: Vec<Trace>) {
+        let _ = traces;
     }
 
     /// How much has to be known about revocation for a signature to be accepted.

@@ -6,7 +6,7 @@ use pki::{Certificate, EmailAddress};
 use smime::Profile;
 
 use crate::facts::{Facts, Protection};
-use crate::policy::{Choice, Otherwise, Policy, Wanted};
+use crate::policy::{Choice, Direction, HeaderProtection, Otherwise, Policy, Wanted};
 use crate::smtp::{Recipient, Reply};
 
 /// What the directory knows, at one moment, of those whom a message is about.
@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub identity: Option<EmailAddress>,
     /// What is known of each recipient, by canonical address.
     pub recipients: BTreeMap<String, Known>,
+    /// Certificates of those to whom rules want mail encrypted as well, by canonical address.
+    pub additional: BTreeMap<String, Vec<Certificate>>,
     /// Whether there is a webmailer to put messages into.
     pub webmailer: bool,
 }
@@ -75,10 +77,20 @@ pub struct Treatment {
     pub encrypt: Vec<(Certificate, Option<Vec<u8>>)>,
     /// Which algorithms.
     pub profile: Profile,
+    /// Whether header fields are protected, too.
+    pub headers: HeaderProtection,
     /// Words to take out of the subject.
     pub words: Vec<String>,
+    /// Text that is put below the message.
+    pub banner: Option<String>,
     /// Whether others may not see that this recipient gets it (CASES T-36).
     pub hidden: bool,
+}
+
+impl Treatment {
+    fn changes_nothing(&self) -> bool {
+        !self.sign && self.encrypt.is_empty() && self.words.is_empty() && self.banner.is_none()
+    }
 }
 
 impl Action {
@@ -101,62 +113,74 @@ impl Action {
 
 /// Decides about an outgoing message, for each recipient by itself.
 pub fn decide(facts: &Facts, recipients: &[Recipient], known: &Snapshot, policy: &Policy) -> Vec<Plan> {
-    let plans: Vec<Plan> = recipients.iter().map(|recipient| plan(facts, recipient, known, policy)).collect();
+    let plans: Vec<(Plan, Wanted)> = recipients.iter().map(|recipient| plan(facts, recipient, known, policy)).collect();
     // CASES T-86: where a sibling must be protected, a copy in the clear would give it away.
-    let protected = plans.iter().any(|plan| must_be_protected(plan, facts, policy));
-    plans.into_iter().map(|plan| if protected { no_clear_sibling(plan, facts, policy) } else { plan }).collect()
+    let protected = plans
+        .iter()
+        .any(|(plan, wanted)| !matches!(plan.action, Action::Untouched) && wanted.encrypt == Choice::Always);
+    plans
+        .into_iter()
+        .map(|(plan, wanted)| if protected { no_clear_sibling(plan, facts, &wanted) } else { plan })
+        .collect()
 }
 
-fn must_be_protected(plan: &Plan, facts: &Facts, policy: &Policy) -> bool {
-    !matches!(plan.action, Action::Untouched)
-        && policy.wanted(facts, plan.recipient.to.mailbox()).encrypt == Choice::Always
-}
-
-fn no_clear_sibling(mut plan: Plan, facts: &Facts, policy: &Policy) -> Plan {
-    let wanted = policy.wanted(facts, plan.recipient.to.mailbox());
-    let clear = matches!(&plan.action, Action::Deliver(treatment) if treatment.encrypt.is_empty());
+fn no_clear_sibling(mut plan: Plan, facts: &Facts, wanted: &Wanted) -> Plan {
+    let clear = match &plan.action {
+        Action::Deliver(treatment) => treatment.encrypt.is_empty(),
+        // What is neither changed nor encrypted leaves as readable as it came; inside it stays in the house.
+        Action::Untouched => plan.rule != INSIDE && facts.protection != Protection::Encrypted,
+        _ => false,
+    };
     let allowed = wanted.otherwise == Otherwise::Clear || wanted.encrypt == Choice::Never;
-    if clear && !allowed && facts.protection != Protection::Encrypted {
+    if clear && !allowed {
         plan.reasons.push("another recipient's copy must be encrypted, so this one does not leave in the clear".into());
         plan.action = hold(plan.recipient.to.mailbox());
     }
     plan
 }
 
-fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy) -> Plan {
+fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy) -> (Plan, Wanted) {
     let to = recipient.to.mailbox();
     let nothing = Known::default();
     let about = known.recipients.get(&to.canonical()).unwrap_or(&nothing);
-    let mut reasons = Vec::new();
-    let done =
-        |action, rule: &str, reasons| Plan { recipient: recipient.clone(), action, rule: rule.to_owned(), reasons };
+    let direction = if about.inside { Direction::Within } else { Direction::Outward };
+    let mut wanted = policy.wanted(facts, to, direction);
+    let mut reasons: Vec<String> = wanted.passed_over.iter().map(|why| format!("passed over {why}")).collect();
+    let recipient = recipient.clone();
     if facts.hops > MOST_HOPS {
         reasons.push(format!("{} Received fields", facts.hops));
-        return done(Action::Refuse(Reply::new(554, "5.4.6", "the message goes round in circles")), "loop", reasons);
+        let action = Action::Refuse(Reply::new(554, "5.4.6", "the message goes round in circles"));
+        return (Plan { recipient, action, rule: "loop".into(), reasons }, wanted);
     }
-    if about.inside {
+    if about.inside && wanted.rule == "default" {
         reasons.push("the recipient is inside".into());
-        return done(Action::Untouched, "inside", reasons);
+        return (Plan { recipient, action: Action::Untouched, rule: INSIDE.into(), reasons }, wanted);
     }
-    let wanted = policy.wanted(facts, to);
-    reasons.extend(wanted.passed_over.iter().map(|why| format!("passed over {why}")));
     if facts.protection == Protection::Encrypted {
         reasons.push("it is encrypted already, by the sender's own program".into());
-        return done(Action::Untouched, &wanted.rule, reasons);
+        return (Plan { recipient, action: Action::Untouched, rule: wanted.rule.clone(), reasons }, wanted);
     }
-    let sign = match choose_signing(facts, known, &wanted, &mut reasons) {
-        Ok(sign) => sign,
-        Err(action) => return done(action, &wanted.rule, reasons),
-    };
-    let action = choose_encryption(facts, to, about, known, &wanted, sign, &mut reasons);
-    let action = match action {
-        Action::Deliver(treatment) if !treatment.sign && treatment.encrypt.is_empty() && treatment.words.is_empty() => {
-            Action::Untouched
+    // CASES T-29, T-30, T-31: what came in encrypted goes out encrypted or not at all, whatever a rule says.
+    if facts.confidential && !about.inside {
+        reasons.push("it belongs to a conversation that came encrypted, so it must be encrypted".into());
+        wanted.encrypt = Choice::Always;
+        if wanted.otherwise == Otherwise::Clear {
+            wanted.otherwise = Otherwise::Hold;
         }
+    }
+    let action = match choose_signing(facts, known, &wanted, &mut reasons) {
+        Ok(sign) => choose_encryption(facts, to, about, known, &wanted, sign, &mut reasons),
+        Err(action) => action,
+    };
+    let action = match action {
+        Action::Deliver(treatment) if treatment.changes_nothing() => Action::Untouched,
         other => other,
     };
-    done(action, &wanted.rule, reasons)
+    (Plan { recipient, action, rule: wanted.rule.clone(), reasons }, wanted)
 }
+
+/// The rule's name where the recipient is inside and no rule is about that.
+const INSIDE: &str = "inside";
 
 /// Received fields that a message may have (CASES T-85).
 pub(crate) const MOST_HOPS: usize = 50;
@@ -236,12 +260,15 @@ fn choose_encryption(
     sign: bool,
     reasons: &mut Vec<String>,
 ) -> Action {
+    let banner = wanted.banner.clone().filter(|_| facts.protection == Protection::None);
     let deliver = |encrypt| {
         Action::Deliver(Treatment {
             sign,
             encrypt,
             profile: wanted.profile,
+            headers: wanted.headers,
             words: wanted.words.clone(),
+            banner: banner.clone(),
             hidden: !facts.is_visible(to),
         })
     };
@@ -254,7 +281,21 @@ fn choose_encryption(
         (_, false) => {
             let list: Vec<String> = about.certificates.iter().map(|(c, _)| c.sha256().to_string()).collect();
             reasons.push(format!("encrypted to {}", list.join(", ")));
-            deliver(about.certificates.clone())
+            let mut encrypt = about.certificates.clone();
+            for other in &wanted.also_to {
+                let Some(certificates) = known.additional.get(&other.canonical()).filter(|list| !list.is_empty())
+                else {
+                    reasons.push(format!("the rule wants it encrypted to {other} as well, who has no certificate"));
+                    return Action::Hold(Reply::new(
+                        451,
+                        "4.7.5",
+                        format!("mail to {to} must be encrypted to {other} as well, who has no certificate here now"),
+                    ));
+                };
+                reasons.push(format!("encrypted to {other} as well, as the rule wants it"));
+                encrypt.extend(certificates.iter().map(|certificate| (certificate.clone(), None)));
+            }
+            deliver(encrypt)
         }
         (Choice::IfPossible, true) => {
             reasons.push("there is no certificate, and the rule does not demand encryption".into());
@@ -347,7 +388,9 @@ impl Group {
                     && own.sign == other.sign
                     && own.encrypt.is_empty() == other.encrypt.is_empty()
                     && own.profile == other.profile
+                    && own.headers == other.headers
                     && own.words == other.words
+                    && own.banner == other.banner
             }
             _ => false,
         }

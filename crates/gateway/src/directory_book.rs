@@ -8,12 +8,12 @@ use asn1::Time;
 use crypto::ContentCipher;
 use directory::{
     Actor, Address, Directory, Folder, JournalKey, KeyRing, MessageStore, NewMessage, Origin, Outgoing, OutgoingKind,
-    PartnerCertificate, RequestFilter, State, Submission, texts,
+    PartnerCertificate, RequestFilter, State, Submission, Trace, texts,
 };
 use pki::{
     Certificate, Credential, EmailAddress, PathCache, PathChecker, PathPolicy, Purpose, Revocation, TrustAnchors,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 use crate::intake::Intake;
@@ -30,6 +30,7 @@ pub(crate) struct DirectoryBook {
     paths: PathCache,
     wake: Arc<Notify>,
     written: Mutex<HashMap<(String, String), Instant>>,
+    traces: mpsc::Sender<Vec<Trace>>,
 }
 
 impl From<directory::Error> for Unavailable {
@@ -40,9 +41,16 @@ impl From<directory::Error> for Unavailable {
 }
 
 impl DirectoryBook {
-    pub(crate) fn new(directory: Directory, keys: KeyRing, store: Option<MessageStore>, intake: Intake) -> Self {
+    /// The book, and the traces that it wants kept.
+    pub(crate) fn new(
+        directory: Directory,
+        keys: KeyRing,
+        store: Option<MessageStore>,
+        intake: Intake,
+    ) -> (Self, mpsc::Receiver<Vec<Trace>>) {
         let intake_address = directory.settings().intake.email().clone();
-        Self {
+        let (traces, kept) = mpsc::channel(TRACES);
+        let this = Self {
             directory,
             keys,
             store,
@@ -51,7 +59,9 @@ impl DirectoryBook {
             intake_address,
             paths: PathCache::new(),
             written: Mutex::default(),
-        }
+            traces,
+        };
+        (this, kept)
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -68,14 +78,8 @@ impl DirectoryBook {
         Ok(self.keys.signing_credential(&self.directory.settings().notify_from).await?)
     }
 
-    /// Whether a certificate in use still leads to a root that is trusted now: officers may have taken one back.
-    fn is_trusted(&self, active: &PartnerCertificate, anchors: &TrustAnchors) -> bool {
-        let policy = PathPolicy::at(self.directory.now())
-            .purpose(Purpose::Encrypt)
-            .address(active.address.email().clone())
-            .revocation(Revocation::Off);
-        let checker = PathChecker::new(anchors, &policy).intermediates(&active.intermediates).cache(&self.paths);
-        checker.check(&active.certificate).is_ok()
+    fn view(&self) -> View<'_> {
+        View { directory: &self.directory, paths: &self.paths }
     }
 
     fn is_new(&self, employee: &EmailAddress, partner: &EmailAddress) -> bool {
@@ -92,6 +96,8 @@ impl DirectoryBook {
     }
 }
 
+/// Messages whose traces may wait to be kept.
+const TRACES: usize = 10_000;
 /// How long a pair of correspondents needs no second row, and how many are remembered.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 const MOST_REMEMBERED: usize = 50_000;
@@ -102,7 +108,7 @@ impl Book for DirectoryBook {
     }
 
     fn is_inside(&self, address: &EmailAddress) -> bool {
-        self.directory.settings().domains.iter().any(|domain| domain == address.domain())
+        self.view().is_inside(address)
     }
 
     async fn anchors(&self) -> Result<Arc<TrustAnchors>, Unavailable> {
@@ -110,42 +116,19 @@ impl Book for DirectoryBook {
     }
 
     async fn certificates(&self, address: &EmailAddress) -> Result<Certificates, Unavailable> {
-        // An address that the directory does not take has no certificate there.
-        let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
-        let active = self.directory.active_certificates(&address).await?;
-        if active.is_empty() {
-            return Ok(Vec::new());
-        }
-        let anchors = self.directory.trust_anchors().await?;
-        let trusted = active.into_iter().filter(|active| self.is_trusted(active, &anchors));
-        Ok(trusted.map(|active| (active.certificate, active.capabilities)).collect())
+        self.view().certificates(address).await
     }
 
     async fn unusable(&self, address: &EmailAddress) -> Result<Vec<String>, Unavailable> {
-        let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
-        let requests = self.directory.requests(&RequestFilter::For(address), 20).await?;
-        let now = self.directory.now();
-        let about = |request: &directory::Request| {
-            let why = match (request.state(), request.refusal()) {
-                (State::Received, _) => "its CA is not known here, and nobody has decided about it".to_owned(),
-                (State::Checked, _) => "its owner has not confirmed it yet".to_owned(),
-                (State::Confirmed | State::Approved, _) => "no officer has approved it yet".to_owned(),
-                (State::Active, _) if request.certificate().validity().not_after < now => "it expired".to_owned(),
-                (State::Active, _) => "its CA is not trusted any more".to_owned(),
-                (_, Some(refusal)) => refusal.detail.clone(),
-                (state, None) => format!("it is {}", state.name()),
-            };
-            format!("{}: {why}", request.fingerprint())
-        };
-        Ok(requests.iter().map(about).collect())
+        self.view().unusable(address).await
     }
 
     async fn groups(&self, address: &EmailAddress) -> Result<Vec<String>, Unavailable> {
-        let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
-        match self.directory.person_at(&address).await? {
-            Some(person) => Ok(self.directory.groups_of(person.id).await?),
-            None => Ok(Vec::new()),
-        }
+        self.view().groups(address).await
+    }
+
+    async fn house_certificates(&self, address: &EmailAddress) -> Result<Vec<Certificate>, Unavailable> {
+        self.view().house_certificates(address).await
     }
 
     async fn signing(&self, address: &EmailAddress) -> Result<Option<Credential>, Unavailable> {
@@ -225,6 +208,21 @@ impl Book for DirectoryBook {
         }
     }
 
+    async fn mark_confidential(&self, message_id: &str) -> Result<(), Unavailable> {
+        Ok(self.directory.mark_confidential(message_id).await?)
+    }
+
+    async fn is_confidential(&self, message_ids: &[String]) -> Result<bool, Unavailable> {
+        self.view().is_confidential(message_ids).await
+    }
+
+    fn trace(&self, traces: Vec<Trace>) {
+        // What is not explained later is lost; what is not delivered would be worse.
+        if self.traces.try_send(traces).is_err() {
+            tracing::warn!("too many traces wait to be kept; some were dropped");
+        }
+    }
+
     fn revocation(&self) -> Revocation {
         self.directory.settings().revocation
     }
@@ -234,8 +232,7 @@ impl Book for DirectoryBook {
     }
 
     async fn reads_webmailer(&self, address: &EmailAddress) -> Result<bool, Unavailable> {
-        let Ok(address) = Address::from_email(address.clone()) else { return Ok(false) };
-        Ok(self.directory.account_at(&address).await?.is_some())
+        self.view().reads_webmailer(address).await
     }
 
     async fn keep(&self, message: WebmailerMessage) -> Result<(), Unavailable> {
@@ -275,6 +272,103 @@ impl Book for DirectoryBook {
 
     async fn take_in(&self, mail: IntakeMail) -> Result<(), Reply> {
         self.intake.take_in(mail).await
+    }
+}
+
+/// What can be known without any key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) paths: &'a PathCache,
+}
+
+impl View<'_> {
+    pub(crate) fn is_inside(&self, address: &EmailAddress) -> bool {
+        self.directory.settings().domains.iter().any(|domain| domain == address.domain())
+    }
+
+    pub(crate) async fn certificates(&self, address: &EmailAddress) -> Result<Certificates, Unavailable> {
+        // An address that the directory does not take has no certificate there.
+        let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
+        let active = self.directory.active_certificates(&address).await?;
+        if active.is_empty() {
+            return Ok(Vec::new());
+        }
+        let anchors = self.directory.trust_anchors().await?;
+        let trusted = active.into_iter().filter(|active| self.is_trusted(active, &anchors));
+        Ok(trusted.map(|active| (active.certificate, active.capabilities)).collect())
+    }
+
+    pub(crate) async fn unusable(&self, address: &EmailAddress) -> Result<Vec<String>, Unavailable> {
+        let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
+        let in_use = self.certificates(address.email()).await?;
+        let requests = self.directory.requests(&RequestFilter::For(address), 20).await?;
+        let now = self.directory.now();
+        let about = |request: &directory::Request| {
+            let why = match (request.state(), request.refusal()) {
+                (State::Received, _) => "its CA is not known here, and nobody has decided about it".to_owned(),
+                (State::Checked, _) => "its owner has not confirmed it yet".to_owned(),
+                (State::Confirmed | State::Approved, _) => "no officer has approved it yet".to_owned(),
+                (State::Active, _) if request.certificate().validity().not_after < now => "it expired".to_owned(),
+                (State::Active, _) => "its CA is not trusted any more".to_owned(),
+                (_, Some(refusal)) => refusal.detail.clone(),
+                (state, None) => format!("it is {}", state.name()),
+            };
+            format!("{}: {why}", request.fingerprint())
+        };
+        let used = |request: &directory::Request| in_use.iter().any(|(used, _)| used == request.certificate());
+        Ok(requests.iter().filter(|request| !used(request)).map(about).collect())
+    }
+
+    pub(crate) async fn groups(&self, address: &EmailAddress) -> Result<Vec<String>, Unavailable> {
+        let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
+        match self.directory.person_at(&address).await? {
+            Some(person) => Ok(self.directory.groups_of(person.id).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn reads_webmailer(&self, address: &EmailAddress) -> Result<bool, Unavailable> {
+        let Ok(address) = Address::from_email(address.clone()) else { return Ok(false) };
+        Ok(self.directory.account_at(&address).await?.is_some())
+    }
+
+    pub(crate) async fn house_certificates(&self, address: &EmailAddress) -> Result<Vec<Certificate>, Unavailable> {
+        let Ok(inside) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
+        if !self.is_inside(address) {
+            return Ok(self.certificates(address).await?.into_iter().map(|(certificate, _)| certificate).collect());
+        }
+        let all = self.directory.employee_certificates(&inside).await?;
+        Ok(all.into_iter().filter(may_encrypt).take(1).collect())
+    }
+
+    /// The certificate that somebody's mail is signed with, as far as it can be told without the keys.
+    pub(crate) async fn signing_certificate(&self, address: &EmailAddress) -> Result<Option<Certificate>, Unavailable> {
+        let Ok(address) = Address::from_email(address.clone()) else { return Ok(None) };
+        if !self.directory.person_at(&address).await?.is_some_and(|person| person.active) {
+            return Ok(None);
+        }
+        let signs = |certificate: &Certificate| {
+            let wanted = pki::KeyUsage::DIGITAL_SIGNATURE.with(pki::KeyUsage::NON_REPUDIATION);
+            certificate.key_usage().is_none_or(|usage| usage.intersects(wanted))
+                && certificate.validity().contains(self.directory.now())
+        };
+        Ok(self.directory.employee_certificates(&address).await?.into_iter().find(signs))
+    }
+
+    pub(crate) async fn is_confidential(&self, message_ids: &[String]) -> Result<bool, Unavailable> {
+        let ids: Vec<&str> = message_ids.iter().map(String::as_str).collect();
+        Ok(self.directory.is_confidential(&ids).await?)
+    }
+
+    /// Whether a certificate in use still leads to a root that is trusted now: officers may have taken one back.
+    fn is_trusted(&self, active: &PartnerCertificate, anchors: &TrustAnchors) -> bool {
+        let policy = PathPolicy::at(self.directory.now())
+            .purpose(Purpose::Encrypt)
+            .address(active.address.email().clone())
+            .revocation(Revocation::Off);
+        let checker = PathChecker::new(anchors, &policy).intermediates(&active.intermediates).cache(self.paths);
+        checker.check(&active.certificate).is_ok()
     }
 }
 

@@ -35,8 +35,10 @@ pub struct Facts {
     pub automatic: bool,
     /// `Received` fields.
     pub hops: usize,
-    /// It went out through us before.
-    pub seen_here: bool,
+    /// The messages that it is, answers, or reports about: their Message-IDs.
+    pub references: Vec<String>,
+    /// One of those came encrypted, so this does not leave in the clear (CASES T-29, T-30).
+    pub confidential: bool,
 }
 
 /// The cryptographic layer that a message has at its root, by its label.
@@ -85,8 +87,22 @@ impl Facts {
             protection: protection(header, beginning),
             automatic: !auto.is_empty() && !auto.eq_ignore_ascii_case("no"),
             hops: header.all("Received").count(),
-            seen_here: false,
+            references: references(header, envelope.from.is_null(), beginning),
+            confidential: false,
         }
+    }
+
+    /// The sensitivity labels that mail programs put on it.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().flat_map(|(name, value)| {
+            let plain = name.eq_ignore_ascii_case("Sensitivity").then_some(value.as_str());
+            let list = if name.eq_ignore_ascii_case("msip_labels") { value.as_str() } else { "" };
+            let named = list
+                .split(';')
+                .filter_map(|part| part.split_once('='))
+                .filter_map(|(key, label)| key.trim().to_ascii_lowercase().ends_with("_name").then_some(label.trim()));
+            plain.into_iter().chain(named)
+        })
     }
 
     /// The sender that rules are about: who is visible, else who is on the envelope.
@@ -108,6 +124,33 @@ fn visible_from(header: &Header) -> (Option<EmailAddress>, Option<String>) {
         },
         Err(error) => (None, Some(error.to_string())),
     }
+}
+
+/// Message-IDs in the fields that say what a message is about; in a report also those of the message it returns.
+fn references(header: &Header, report: bool, beginning: &[u8]) -> Vec<String> {
+    const MOST: usize = 20;
+    let mut text: Vec<String> =
+        ["Message-ID", "In-Reply-To", "References"].iter().filter_map(|name| header.value(name)).collect();
+    if report {
+        let beginning = String::from_utf8_lossy(beginning);
+        let lines =
+            beginning.lines().filter(|line| line.get(..11).is_some_and(|s| s.eq_ignore_ascii_case("message-id:")));
+        text.extend(lines.map(str::to_owned));
+    }
+    let ids = |text: &String| -> Vec<String> {
+        text.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(id, _)| format!("<{id}>")).collect()
+    };
+    let mut found: Vec<String> = Vec::new();
+    for id in text.iter().flat_map(ids).filter(|id| id.len() <= 250) {
+        if !found.contains(&id) {
+            found.push(id);
+        }
+    }
+    // Of a long conversation the message itself, the one it answers, and the latest before.
+    let first = found.len().min(2);
+    let rest = found.split_off(first);
+    found.extend(rest.into_iter().rev().take(MOST));
+    found
 }
 
 fn protection(header: &Header, beginning: &[u8]) -> Protection {

@@ -7,7 +7,9 @@ use std::io::{Read as _, Write as _};
 
 use cms::{Spool, SpoolLimits};
 use crypto::DigestAlgorithm;
+use directory::{Address, Trace};
 use mime::Header;
+use pki::EmailAddress;
 
 use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::facts::Facts;
@@ -125,6 +127,26 @@ impl<B: Book> Shared<B> {
         key: &MessageKey,
     ) -> Result<std::collections::HashSet<String>, Unavailable> {
         if envelope.recipients.len() > 1 { self.book.delivered(key).await } else { Ok(Default::default()) }
+    }
+
+    /// Keeps for each recipient what was decided and what was answered.
+    fn trace(&self, envelope: &Envelope, facts: &Facts, details: &[serde_json::Value], replies: &[Reply]) {
+        let address = |address: &EmailAddress| Address::from_email(address.clone()).ok();
+        let each = envelope.recipients.iter().zip(details).zip(replies).filter_map(|((recipient, detail), reply)| {
+            let mut detail = detail.clone();
+            if let Some(fields) = detail.as_object_mut() {
+                fields.insert("answer".into(), reply.to_string().into());
+                fields.insert("bytes".into(), facts.bytes.into());
+            }
+            Some(Trace {
+                message_id: facts.message_id.clone(),
+                sender: facts.sender().and_then(address),
+                recipient: address(recipient.to.mailbox())?,
+                at: self.book.now(),
+                detail,
+            })
+        });
+        self.book.trace(each.collect());
     }
 
     fn spool_limits(&self) -> SpoolLimits {

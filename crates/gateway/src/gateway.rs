@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use directory::{Directory, KeyRing, MessageStore};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::book::Book;
 use crate::directory_book::DirectoryBook;
@@ -19,6 +19,8 @@ pub struct Gateway {
     addresses: Vec<SocketAddr>,
     shutdown: watch::Sender<bool>,
     running: JoinSet<()>,
+    ended: watch::Sender<bool>,
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -35,7 +37,11 @@ impl Gateway {
         let mut limits = smime::Limits::in_folder(&settings.spool_folder);
         limits.spool.memory = settings.limits.memory_bytes;
         let intake = Intake::new(directory.clone(), keys.clone(), settings.intake.clone(), limits);
-        let (mut this, shared) = Self::bind(settings, DirectoryBook::new(directory, keys, store, intake)).await?;
+        let (book, traces) = DirectoryBook::new(directory, keys, store, intake);
+        let (mut this, shared) = Self::bind(settings, book).await?;
+        // It ends after the listeners, so that what they did last is kept as well.
+        let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
+        this.keeper = Some(keeper);
         this.running.spawn(workers::deliver_outbox(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(workers::keep_schedule(shared, this.shutdown.subscribe()));
         Ok(this)
@@ -85,7 +91,8 @@ impl Gateway {
             let service = Arc::new(Way { side, shared: Arc::clone(&shared) });
             running.spawn(server.serve(service, Arc::clone(&caps), shutdown.subscribe(), GRACE));
         }
-        Ok((Self { addresses, shutdown, running }, shared))
+        let (ended, _) = watch::channel(false);
+        Ok((Self { addresses, shutdown, running, ended, keeper: None }, shared))
     }
 
     /// Where it listens, in the order of the settings, with real ports.
@@ -98,6 +105,10 @@ impl Gateway {
     pub async fn shutdown(mut self) {
         self.shutdown.send_replace(true);
         while self.running.join_next().await.is_some() {}
+        self.ended.send_replace(true);
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.await;
+        }
     }
 }
 

@@ -6,13 +6,13 @@ use std::io::Read as _;
 use cms::Spool;
 use mime::{Field, Header};
 use pki::{Certificate, Credential};
-use smime::{Check, Decryptor, LayerReport, Policy, Sender, Verifier};
+use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, Verifier};
 
 use crate::book::Candidate;
 use crate::settings::{Incoming, Tampered, Undecryptable};
 use crate::smtp::Reply;
-use crate::trace;
-use crate::verdict::{SmimeResult, Verdict};
+use crate::verdict::{self, SmimeResult, Verdict};
+use crate::{notes, trace};
 
 /// A message as the next hop gets it, and what was found out.
 #[derive(Debug)]
@@ -54,6 +54,9 @@ pub(crate) fn open(
     };
     let marks = [&settings.mark_signed, &settings.mark_failed, &settings.mark_encrypted].map(String::as_str);
     trace::mark_subject(&mut header, &marks, mark);
+    if let Some(note) = verdict::notes_field(&verdict.notes) {
+        header.prepend(note);
+    }
     header.prepend(verdict.field(hostname));
     let mut content = header.to_bytes();
     content.extend_from_slice(b"\r\n");
@@ -88,7 +91,16 @@ fn judge(
     }
     match verification.accept(&Sender::VisibleFrom) {
         Ok(mut accepted) => {
-            let verdict = Verdict::of(accepted.layers(), None);
+            let mut verdict = Verdict::of(accepted.layers(), None);
+            let (mut header, protected) = (header, accepted.protected_header());
+            let protected = protected.map_err(|error| match error {
+                smime::Error::Io(_) => unreadable_spool(),
+                error => Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")),
+            })?;
+            verdict.notes = notes::of(&header, accepted.signers(), protected.as_ref(), policy.at);
+            if let Some(protected) = &protected {
+                unwrap_header(&mut header, protected);
+            }
             let signers = accepted
                 .signers()
                 .filter_map(|signer| {
@@ -119,6 +131,19 @@ fn judge(
                 return Ok(as_it_came(header, Verdict { decrypted: false, ..verdict }));
             }
             without_outer_layer(raw, header, body, keys, policy, settings, verdict)
+        }
+    }
+}
+
+/// What was hidden outside and stands under an accepted signature is shown again (RFC 9788 §4): the subject and what
+/// goes with it. Everything else outside stays as it came, and what differs is in the notes.
+fn unwrap_header(header: &mut Header, protected: &ProtectedHeader) {
+    if !protected.is_confidential() {
+        return;
+    }
+    for name in ["Subject", "Keywords", "Comments"] {
+        if let Some(field) = protected.header().get(name) {
+            header.replace(field.clone());
         }
     }
 }

@@ -5,11 +5,13 @@
 //! and given to the next hop, whose answers become ours: a 250 of ours is a 250 of the next hop, or something is
 //! committed to disk.
 
+mod banner;
 mod book;
 mod confusable;
 mod decide;
 mod directory_book;
 mod error;
+mod explain;
 mod facts;
 mod flow;
 mod gateway;
@@ -17,6 +19,7 @@ mod incoming;
 mod intake;
 pub mod maildir;
 mod network;
+mod notes;
 mod outgoing;
 pub mod policy;
 mod settings;
@@ -28,6 +31,7 @@ mod workers;
 pub use book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 pub use decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
 pub use error::Error;
+pub use explain::{Chosen, Explanation, Query, explain, explain_with_directory};
 pub use facts::{Facts, Protection};
 pub use gateway::Gateway;
 pub use network::Network;

@@ -5,8 +5,10 @@ use mime::{Field, Header};
 use pki::Credential;
 use smime::{Capabilities, Encryptor, Signer};
 
+use crate::banner;
 use crate::confusable::find;
 use crate::decide::Treatment;
+use crate::policy::HeaderProtection;
 use crate::smtp::Reply;
 
 /// Protects a message. Whatever cannot be done holds the mail; nothing leaves with less than was planned (CASES T-88).
@@ -24,10 +26,18 @@ pub(crate) fn protect(
     let mut message = header.to_bytes();
     message.extend_from_slice(b"\r\n");
     message.extend_from_slice(body);
+    if let Some(text) = &treatment.banner {
+        message = banner::add(&message, text)?;
+    }
     if treatment.sign {
         let credential = credential.ok_or_else(|| held("the sender's key is not there now"))?;
+        let signer = |signer: Signer| match treatment.headers {
+            HeaderProtection::Off => signer,
+            HeaderProtection::On(_) if treatment.encrypt.is_empty() => signer.protect_headers(),
+            HeaderProtection::On(confidentiality) => signer.protect_headers_confidentially(confidentiality),
+        };
         message = Signer::new(credential)
-            .and_then(|signer| signer.profile(treatment.profile).at(now).sign(&message))
+            .and_then(|new| signer(new).profile(treatment.profile).at(now).sign(&message))
             .map_err(|error| held(&format!("it cannot be signed: {error}")))?;
     }
     let mut certificates = treatment.encrypt.iter();
@@ -37,6 +47,9 @@ pub(crate) fn protect(
         let mut encryptor = Encryptor::to_capable(first, capable(capabilities)).map_err(failed)?;
         for (certificate, capabilities) in certificates {
             encryptor = encryptor.and_capable(certificate, capable(capabilities)).map_err(failed)?;
+        }
+        if let (HeaderProtection::On(confidentiality), false) = (treatment.headers, treatment.sign) {
+            encryptor = encryptor.protect_headers(confidentiality);
         }
         message = encryptor.profile(treatment.profile).encrypt(&message).map_err(failed)?;
     }

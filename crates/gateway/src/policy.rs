@@ -1,7 +1,7 @@
 //! Who gets what kind of protection: rules read from top to bottom, the first that matches a recipient decides.
 
 use pki::EmailAddress;
-use smime::Profile;
+use smime::{HeaderConfidentiality, Profile};
 
 use crate::confusable::fold;
 use crate::facts::Facts;
@@ -17,6 +17,8 @@ pub struct Policy {
     pub otherwise: Otherwise,
     /// Which algorithms.
     pub profile: Profile,
+    /// Whether header fields are protected, too.
+    pub headers: HeaderProtection,
     /// The rules, top to bottom.
     pub rules: Vec<Rule>,
 }
@@ -28,6 +30,7 @@ impl Default for Policy {
             encrypt: Choice::IfPossible,
             otherwise: Otherwise::Hold,
             profile: Profile::Modern,
+            headers: HeaderProtection::Off,
             rules: Vec::new(),
         }
     }
@@ -59,11 +62,33 @@ pub enum Otherwise {
     Webmailer,
 }
 
+/// Whether the header fields of a protected mail are protected as well (RFC 9788).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeaderProtection {
+    /// They stay outside.
+    #[default]
+    Off,
+    /// Under the signature; of an encrypted mail only what is said here stays readable outside.
+    On(HeaderConfidentiality),
+}
+
+/// Which way a mail goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// From inside to somebody outside.
+    #[default]
+    Outward,
+    /// From inside to somebody inside. Without a rule that says so in this word, such mail stays untouched.
+    Within,
+}
+
 /// A rule: all its conditions must hold; what it does not decide, the defaults decide.
 #[derive(Debug, Clone, Default)]
 pub struct Rule {
     /// Its name, for explanations.
     pub name: String,
+    /// Which way the mail goes.
+    pub direction: Direction,
     /// Senders: `user@domain`, `@domain`, `domain`, `*.domain`, or `*`; any when empty.
     pub from: Vec<String>,
     /// Recipients, in the same way.
@@ -72,12 +97,16 @@ pub struct Rule {
     pub subject_words: Vec<String>,
     /// A header field, and what it must contain (anything when empty).
     pub header: Option<(String, String)>,
+    /// Sensitivity labels: the value of `Sensitivity`, or the name of a label in `msip_labels`.
+    pub labels: Vec<String>,
     /// Who has logged in.
     pub users: Vec<String>,
     /// Groups that the sender is in.
     pub groups: Vec<String>,
     /// Octets that the message has at least.
     pub larger_than: Option<u64>,
+    /// Octets that the message has fewer than.
+    pub smaller_than: Option<u64>,
     /// Whether to sign.
     pub sign: Option<Choice>,
     /// Whether to encrypt.
@@ -86,6 +115,12 @@ pub struct Rule {
     pub otherwise: Option<Otherwise>,
     /// Which algorithms.
     pub profile: Option<Profile>,
+    /// Whether header fields are protected, too.
+    pub headers: Option<HeaderProtection>,
+    /// Whose certificates what is encrypted is encrypted to as well; without them nothing is sent.
+    pub also_to: Vec<EmailAddress>,
+    /// Text that is put below the message before it is signed.
+    pub banner: Option<String>,
 }
 
 /// What the policy asks for one recipient.
@@ -101,6 +136,12 @@ pub struct Wanted {
     pub otherwise: Otherwise,
     /// Which algorithms.
     pub profile: Profile,
+    /// Whether header fields are protected, too.
+    pub headers: HeaderProtection,
+    /// Whose certificates what is encrypted is encrypted to as well.
+    pub also_to: Vec<EmailAddress>,
+    /// Text that is put below the message.
+    pub banner: Option<String>,
     /// Words to take out of the subject.
     pub words: Vec<String>,
     /// Why rules above it did not match.
@@ -109,33 +150,49 @@ pub struct Wanted {
 
 impl Policy {
     /// What is asked for one recipient of a message.
-    pub fn wanted(&self, facts: &Facts, recipient: &EmailAddress) -> Wanted {
+    pub fn wanted(&self, facts: &Facts, recipient: &EmailAddress, direction: Direction) -> Wanted {
         let mut passed_over = Vec::new();
-        let found = self.rules.iter().find(|rule| match rule.misses(facts, recipient) {
+        let found = self.rules.iter().find(|rule| match rule.misses(facts, recipient, direction) {
             None => true,
             Some(why) => {
                 passed_over.push(format!("{}: {why}", rule.name));
                 false
             }
         });
+        // Within the house nothing is done that no rule asks for.
+        let (sign, encrypt, headers) = match direction {
+            Direction::Outward => (self.sign, self.encrypt, self.headers),
+            Direction::Within => (Choice::Never, Choice::Never, HeaderProtection::Off),
+        };
         Wanted {
             rule: found.map_or_else(|| "default".to_owned(), |rule| rule.name.clone()),
-            sign: found.and_then(|rule| rule.sign).unwrap_or(self.sign),
-            encrypt: found.and_then(|rule| rule.encrypt).unwrap_or(self.encrypt),
+            sign: found.and_then(|rule| rule.sign).unwrap_or(sign),
+            encrypt: found.and_then(|rule| rule.encrypt).unwrap_or(encrypt),
             otherwise: found.and_then(|rule| rule.otherwise).unwrap_or(self.otherwise),
             profile: found.and_then(|rule| rule.profile).unwrap_or(self.profile),
+            headers: found.and_then(|rule| rule.headers).unwrap_or(headers),
+            also_to: found.map(|rule| rule.also_to.clone()).unwrap_or_default(),
+            banner: found.and_then(|rule| rule.banner.clone()),
             words: found.map(|rule| rule.subject_words.clone()).unwrap_or_default(),
             passed_over,
         }
+    }
+
+    /// Everybody to whom some rule wants mail encrypted as well.
+    pub(crate) fn additional(&self) -> impl Iterator<Item = &EmailAddress> {
+        self.rules.iter().flat_map(|rule| &rule.also_to)
     }
 }
 
 impl Rule {
     /// The first condition that does not hold.
-    fn misses(&self, facts: &Facts, recipient: &EmailAddress) -> Option<String> {
+    fn misses(&self, facts: &Facts, recipient: &EmailAddress, direction: Direction) -> Option<String> {
         let any = |patterns: &[String], address: Option<&EmailAddress>| {
             patterns.is_empty() || address.is_some_and(|address| patterns.iter().any(|p| matches(p, address)))
         };
+        if self.direction != direction {
+            return Some("the mail goes another way".into());
+        }
         if !any(&self.from, facts.sender()) {
             return Some("the sender is another".into());
         }
@@ -154,6 +211,12 @@ impl Rule {
                 return Some(format!("there is no such {name}"));
             }
         }
+        if !self.labels.is_empty() {
+            let labels: Vec<String> = facts.labels().map(fold).collect();
+            if !self.labels.iter().any(|label| labels.contains(&fold(label))) {
+                return Some("it has no such label".into());
+            }
+        }
         if !self.users.is_empty() && !self.users.iter().any(|user| facts.user.as_deref() == Some(user)) {
             return Some("another user".into());
         }
@@ -162,6 +225,9 @@ impl Rule {
         }
         if self.larger_than.is_some_and(|least| facts.bytes < least) {
             return Some("the message is smaller".into());
+        }
+        if self.smaller_than.is_some_and(|most| facts.bytes >= most) {
+            return Some("the message is larger".into());
         }
         None
     }
@@ -180,5 +246,83 @@ fn matches(pattern: &str, address: &EmailAddress) -> bool {
         Some(("" | "*", domain)) => address.domain().eq_ignore_ascii_case(domain),
         Some(_) => EmailAddress::parse(pattern).is_ok_and(|pattern| pattern.canonical() == address.canonical()),
         None => address.domain().eq_ignore_ascii_case(pattern),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Facts {
+            visible_from: EmailAddress::parse("alice@inside.example").ok(),
+            subject: "Angebot [VERTRAULICH] für Bob".into(),
+            user: Some("alice".into()),
+            groups: vec!["sales".into()],
+            bytes: 5_000,
+            fields: vec![
+                field("X-Class", "Internal Only"),
+                field("Sensitivity", "Company-Confidential"),
+                field("msip_labels", "MSIP_Label_1_Enabled=True; MSIP_Label_1_Name=Streng Geheim;"),
+            ],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn every_condition_decides_alone() {
+        let list = |text: &str| vec![text.to_owned()];
+        let one = |change: fn(&mut Rule, Vec<String>), yes: &str, no: &str| {
+            [(yes, true), (no, false)].map(|(value, hit)| {
+                let mut rule = Rule { name: "r".into(), ..Rule::default() };
+                change(&mut rule, list(value));
+                (rule, hit)
+            })
+        };
+        let size = |larger, smaller, hit| (Rule { larger_than: larger, smaller_than: smaller, ..Rule::default() }, hit);
+        let cases = [
+            one(|rule, list| rule.from = list, "alice@inside.example", "dora@inside.example"),
+            one(|rule, list| rule.from = list, "inside.example", "*.inside.example"),
+            one(|rule, list| rule.to = list, "@partner.example", "@other.example"),
+            one(|rule, list| rule.to = list, "*.example", "BOB2@partner.example"),
+            one(|rule, list| rule.subject_words = list, "[vertraulich]", "[geheim]"),
+            one(|rule, list| rule.header = list.first().map(|p| ("x-class".into(), p.clone())), "internal", "public"),
+            one(|rule, list| rule.labels = list, "company-confidential", "private"),
+            one(|rule, list| rule.labels = list, "streng geheim", "geheim"),
+            one(|rule, list| rule.users = list, "alice", "bob"),
+            one(|rule, list| rule.groups = list, "sales", "board"),
+        ]
+        .into_iter()
+        .flatten()
+        .chain([size(Some(5_000), None, true), size(Some(5_001), None, false)])
+        .chain([size(None, Some(5_001), true), size(None, Some(5_000), false)]);
+        let bob = EmailAddress::parse("bob@partner.example").unwrap();
+        for (rule, hit) in cases {
+            assert_eq!(rule.misses(&facts(), &bob, Direction::Outward).is_none(), hit, "{rule:?}");
+            assert!(rule.misses(&facts(), &bob, Direction::Within).is_some(), "the other way: {rule:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_and_the_others_say_why_not() {
+        let rule = |name: &str, to: &str, encrypt| Rule {
+            name: name.into(),
+            to: vec![to.into()],
+            encrypt: Some(encrypt),
+            ..Rule::default()
+        };
+        let rules = vec![
+            rule("other", "other.example", Choice::Never),
+            rule("partner", "partner.example", Choice::Always),
+            rule("everybody", "*", Choice::Never),
+        ];
+        let policy = Policy { rules, ..Policy::default() };
+        let bob = EmailAddress::parse("bob@partner.example").unwrap();
+        let wanted = policy.wanted(&facts(), &bob, Direction::Outward);
+        assert_eq!((wanted.rule.as_str(), wanted.encrypt), ("partner", Choice::Always));
+        assert_eq!(wanted.passed_over, ["other: the recipient is another"]);
+        let within = policy.wanted(&facts(), &bob, Direction::Within);
+        assert_eq!((within.rule.as_str(), within.sign, within.encrypt), ("default", Choice::Never, Choice::Never));
     }
 }

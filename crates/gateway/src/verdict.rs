@@ -14,6 +14,8 @@ pub struct Verdict {
     pub serial: Option<String>,
     /// Whether it came encrypted and was decrypted here.
     pub decrypted: bool,
+    /// What else the recipient should know: nothing of it makes a signature better.
+    pub notes: Vec<String>,
 }
 
 /// The results of RFC 7281 §3.2 that are used here.
@@ -50,6 +52,7 @@ impl Verdict {
             addresses: Vec::new(),
             serial: None,
             decrypted: false,
+            notes: Vec::new(),
         }
     }
 
@@ -75,7 +78,16 @@ impl Verdict {
                 .and_then(|signer| signer.certificate.as_ref())
                 .map(|certificate| certificate.serial().content().iter().map(|b| format!("{b:02X}")).collect()),
             decrypted: layers.iter().any(|layer| matches!(layer, LayerReport::Encrypted(report) if report.opened)),
+            notes: Vec::new(),
         }
+    }
+
+    /// For programs, without anything of the content.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "direction": "inward", "smime": self.result.as_str(), "reason": self.reason, "addresses": self.addresses,
+            "serial": self.serial, "decrypted": self.decrypted, "notes": self.notes,
+        })
     }
 
     /// RFC 8601 §2.2 with the method and properties of RFC 7281 §3.
@@ -92,6 +104,12 @@ impl Verdict {
         }
         Field::new("Authentication-Results", &value)
     }
+}
+
+/// Our own field, for what RFC 8601 has no word for. What comes from outside under this name is taken out before.
+pub(crate) fn notes_field(notes: &[String]) -> Option<Field> {
+    let text: Vec<String> = notes.iter().take(10).map(|note| quoted(note)).collect();
+    (!text.is_empty()).then(|| Field::new("X-Sealpost-Note", &text.join("; ")))
 }
 
 /// The signer that stopped the message; else the first.

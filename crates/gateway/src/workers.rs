@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asn1::Time;
-use directory::{Leased, OutgoingKind};
+use directory::{Leased, OutgoingKind, Trace};
 use pki::Credential;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -62,6 +62,36 @@ pub(crate) async fn keep_schedule(shared: Arc<Shared<DirectoryBook>>, mut shutdo
             biased;
             () = down(&mut shutdown) => return,
             () = sleep(pause) => {}
+        }
+    }
+}
+
+/// Keeps what was decided about messages, many at a time: a commit for each would cost more than the message.
+pub(crate) async fn keep_traces(
+    shared: Arc<Shared<DirectoryBook>>,
+    mut traces: mpsc::Receiver<Vec<Trace>>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    loop {
+        let mut batch = Vec::new();
+        let ended = tokio::select! {
+            biased;
+            count = traces.recv_many(&mut batch, MOST_TRACES) => count == 0,
+            () = down(&mut shutdown) => true,
+        };
+        let batch: Vec<Trace> = batch.into_iter().flatten().collect();
+        if !batch.is_empty()
+            && let Err(error) = shared.book.directory().add_traces(&batch).await
+        {
+            tracing::error!(%error, traces = batch.len(), "what was decided about messages was not kept");
+        }
+        if ended {
+            return;
+        }
+        // What comes meanwhile is kept together.
+        tokio::select! {
+            () = sleep(TRACE_PAUSE) => {}
+            () = down(&mut shutdown) => {}
         }
     }
 }
@@ -152,6 +182,8 @@ fn signed(content: &[u8], credential: &Credential, now: Time) -> Result<Vec<u8>,
     signed.map_err(|error| Unavailable { because: error.to_string() })
 }
 
+const MOST_TRACES: usize = 500;
+const TRACE_PAUSE: Duration = Duration::from_millis(200);
 /// Mails delivered at the same time, how long they belong to this worker, and how long one may take: less than that.
 const AT_ONCE: u32 = 16;
 const LEASE_SECONDS: u32 = 300;

@@ -27,6 +27,7 @@ impl<B: Book> Shared<B> {
         policy.limits.spool = self.spool_limits();
         policy.revocation = self.book.revocation();
         let mut replies = vec![unhandled(); envelope.recipients.len()];
+        let mut details = vec![serde_json::json!({ "direction": "inward" }); envelope.recipients.len()];
         // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28).
         let alone = facts.protection != Protection::Signed && facts.protection != Protection::None;
         let everybody: Vec<(usize, Recipient)> = envelope.recipients.iter().cloned().enumerate().collect();
@@ -53,14 +54,22 @@ impl<B: Book> Shared<B> {
             match opened {
                 Ok(opened) => {
                     tracing::info!(smime = opened.verdict.result.as_str(), "judged");
+                    left.iter().for_each(|(index, _)| set_detail(&mut details, *index, opened.verdict.to_json()));
+                    if opened.verdict.decrypted && !facts.message_id.is_empty() {
+                        self.book.mark_confidential(&facts.message_id).await?;
+                    }
                     self.learn(&facts, &opened).await;
                     let message = opened.content.as_slice();
                     let copy = Copy { client: &self.inside, peer, envelope, message, to: &left, key: &key };
                     self.send(copy, &mut replies).await?;
+                    if opened.verdict.decrypted {
+                        left.iter().for_each(|(index, _)| say_nothing_of_content(&mut replies, *index));
+                    }
                 }
                 Err(reply) => left.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone())),
             }
         }
+        self.trace(envelope, &facts, &details, &replies);
         Ok(replies)
     }
 
@@ -72,5 +81,19 @@ impl<B: Book> Shared<B> {
                 tracing::warn!(because = %error.because, "a certificate was not learnt");
             }
         }
+    }
+}
+
+fn set_detail(details: &mut [serde_json::Value], index: usize, detail: serde_json::Value) {
+    if let Some(place) = details.get_mut(index) {
+        *place = detail;
+    }
+}
+
+/// CASES T-27: what a server behind us says about a decrypted mail may quote it, and goes out to whoever sent it.
+fn say_nothing_of_content(replies: &mut [Reply], index: usize) {
+    if let Some(reply) = replies.get_mut(index).filter(|reply| !reply.is_positive()) {
+        let text = "the mail server of the recipient does not take this message";
+        *reply = Reply::new(reply.code(), reply.enhanced(), text);
     }
 }

@@ -7,6 +7,7 @@ use pki::EmailAddress;
 use super::{Copy, Shared, broke_off, delivered_before, message_key, set, unhandled};
 use crate::book::{Book, MessageKey, WebmailerMessage};
 use crate::decide::{Action, Group, Known, Snapshot, decide, groups};
+use crate::explain::{Explanation, additional, explain};
 use crate::facts::Facts;
 use crate::outgoing;
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
@@ -34,12 +35,15 @@ impl<B: Book> Shared<B> {
             signing: credential.as_ref().map(|credential| credential.certificate().clone()),
             identity,
             recipients: self.known(&envelope.recipients).await?,
+            additional: additional(&self.book, &self.settings.policy).await?,
             webmailer: self.book.has_webmailer(),
         };
+        facts.confidential = self.book.is_confidential(&facts.references).await?;
         let plans = decide(&facts, &envelope.recipients, &known, &self.settings.policy);
         for plan in &plans {
             tracing::info!(to = %plan.recipient.to, action = plan.action.name(), rule = %plan.rule, "planned");
         }
+        let explanations = explain(&known, &plans);
         let done = self.delivered(envelope, &key).await?;
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let now = self.book.now();
@@ -70,6 +74,7 @@ impl<B: Book> Shared<B> {
             };
             self.send_group(peer, envelope, &group, &message, &key, &done, &mut replies).await?;
         }
+        self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
         for (recipient, reply) in envelope.recipients.iter().zip(&replies) {
             let to = recipient.to.mailbox();
             if let Some(employee) = known.identity.as_ref().filter(|_| reply.is_positive() && !self.book.is_inside(to))

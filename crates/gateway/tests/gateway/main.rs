@@ -8,5 +8,7 @@ mod incoming;
 mod intake;
 mod next_hop;
 mod outgoing;
+mod policy;
+mod spoofed;
 mod support;
 mod wire;
