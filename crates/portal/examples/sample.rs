@@ -4,12 +4,13 @@
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use crypto::KeyKind;
 use directory::{
-    Actor, Address, Directory, Language, ManualClock, NewPerson, Origin, PersonId, Role, Roles, Settings, StoreKey,
-    Submission,
+    Actor, Address, Directory, Folder, KeyRing, KeyUse, Language, ManualClock, MasterKey, MessageStore, NewMessage,
+    NewPerson, Origin, PersonId, Role, Roles, Settings, StoreKey, Submission,
 };
 use testkit::TestPki;
 
@@ -39,6 +40,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     people.add("paul@baubetrieb.example", "Paul Bauer", &[Role::Partner], Some(emma), true).await?;
     people.add("nora@kanzlei.example", "Nora Neumann", &[Role::Partner], Some(emma), false).await?;
 
+    let key = TestPki::shared().person("emma@muster.example", KeyKind::P256);
+    let chain = [TestPki::shared().ca().certificate().clone()];
+    let ring = KeyRing::open(&directory, MasterKey::generate()?).await?;
+    ring.import(emma, &key.pkcs8, key.certificate(), &chain, KeyUse::Both, &Actor::System).await?;
+
     people.submit("verena@versicherer.example", Origin::IntakeMail).await?;
     clock.advance_days(4);
     let refused = people.submit("petra@kanzlei.example", Origin::IntakeMail).await?;
@@ -52,6 +58,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let shown = directory.request(nora).await?.ok_or("no request")?.fingerprint();
     directory.approve(nora, &shown, otto, "am Telefon verglichen").await?;
     people.submit_unknown("ulla@unbekannt.example").await?;
+
+    people.deliver(&settings.message_folder, "petra@kanzlei.example", "Ihr Vertragsentwurf", false).await?;
+    clock.advance_seconds(3600);
+    people.deliver(&settings.message_folder, "petra@kanzlei.example", "Angebot zur Betriebshaftpflicht", true).await?;
 
     let portal = portal::Portal::start(settings, directory).await?;
     writeln!(std::io::stdout(), "{base}  password for everybody: {PASSWORD}")?;
@@ -124,6 +134,37 @@ impl People<'_> {
             }
         }
         Ok(request)
+    }
+
+    /// Puts a message into somebody's webmailer.
+    async fn deliver(&self, folder: &Path, to: &str, subject: &str, html: bool) -> Result<(), Box<dyn Error>> {
+        let content = if html {
+            let body = "<h2>Unser Angebot</h2><p>Guten Tag,</p><p>wie besprochen <b>drei Varianten</b>:</p><table><tr>\
+                        <th>Variante</th><th>Summe</th></tr><tr><td>Basis</td><td>1 Mio. EUR</td></tr><tr><td>Plus</td>\
+                        <td>3 Mio. EUR</td></tr></table><p>Freundliche Grüße<br>Emma Muster</p>";
+            let header = "From: emma@muster.example\r\nContent-Type: text/html; charset=utf-8";
+            format!("{header}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{body}").into_bytes()
+        } else {
+            let text = "Guten Tag,\n\nanbei der Entwurf zum Gegenlesen. Bitte geben Sie uns bis Freitag Bescheid.\n\n\
+                        Freundliche Grüße\nEmma Muster\n";
+            let file = mime::Attachment {
+                content_type: "application/pdf".into(),
+                file_name: "Vertragsentwurf.pdf".into(),
+                content: vec![b'%'; 48_000],
+            };
+            mime::MessageBuilder::new().field("From", "emma@muster.example").text(text).attach(file).build()
+        };
+        let store = MessageStore::open(folder, self.directory.settings().store_key.clone())?;
+        let new = NewMessage {
+            partner: Address::parse(to)?,
+            folder: Folder::Inbox,
+            correspondent: Address::parse("emma@muster.example")?,
+            subject: subject.into(),
+            bytes: u64::try_from(content.len())?,
+            body: store.put(&content).await?,
+        };
+        self.directory.add_message(&new).await?;
+        Ok(())
     }
 
     async fn submit_unknown(&self, at: &str) -> Result<(), Box<dyn Error>> {

@@ -17,6 +17,8 @@ pub(crate) struct App(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) settings: Settings,
+    /// Bodies of messages, sealed.
+    pub(crate) store: MessageStore,
     pub(crate) zone: TimeZone,
     pub(crate) assets: Assets,
     /// Whether people reach the portal through TLS: then cookies say so.
@@ -35,12 +37,13 @@ impl App {
                 TimeZone::get(name).map_err(|error| Error::Setting { what: "time_zone", because: error.to_string() })?
             }
         };
-        MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
+        let store = MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
         let secure = directory.settings().base_url.starts_with("https://");
         let nobody = password::hash_password(&password::first_password()?)?;
         let inner = Inner {
             directory,
             settings,
+            store,
             zone,
             assets: Assets::new(),
             secure,

@@ -21,7 +21,9 @@ pub(crate) enum Section {
     Audit,
     Authorities,
     Board,
+    Contacts,
     HowTo,
+    Inbox,
     Keys,
     Nowhere,
     Partners,
@@ -83,6 +85,8 @@ fn links(t: Texts, roles: Option<Roles>, section: Section) -> Vec<Link> {
         (any(BOARD), Section::Authorities, "/board/authorities", t.nav_authorities(), icons::building()),
         (any(AUDIT), Section::Audit, "/board/audit", t.nav_audit(), icons::book()),
         (any(&[Role::Employee]), Section::Partners, "/partners", t.nav_partners(), icons::people()),
+        (any(PARTNER), Section::Inbox, "/inbox", t.nav_inbox(), icons::mail()),
+        (any(PARTNER), Section::Contacts, "/contacts", t.nav_contacts(), icons::people()),
         (true, Section::Keys, "/keys", t.nav_keys(), icons::key()),
         (true, Section::HowTo, "/", t.nav_how_to(), icons::info()),
     ];
@@ -107,6 +111,8 @@ fn languages(visitor: &Visitor) -> Vec<Choice> {
         .collect()
 }
 
+/// Who has a webmailer.
+pub(crate) const PARTNER: &[Role] = &[Role::Partner];
 /// Who sees the board.
 pub(crate) const BOARD: &[Role] = &[Role::Officer, Role::Auditor];
 /// Who reads the record.
@@ -121,7 +127,7 @@ pub(crate) fn start_page(roles: Roles) -> &'static str {
     } else if roles.has(Role::Employee) {
         "/partners"
     } else {
-        "/keys"
+        "/inbox"
     }
 }
 

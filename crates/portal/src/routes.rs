@@ -8,8 +8,10 @@ use directory::Role;
 use crate::Settings;
 use crate::app::App;
 use crate::guard::{Gate, guard, harden};
-use crate::page::{AUDIT, BOARD};
-use crate::pages::{audit, authorities, board, confirm, how_to, keys, log_in, partners, password, problem, status};
+use crate::page::{AUDIT, BOARD, PARTNER};
+use crate::pages::{
+    audit, authorities, board, confirm, contacts, how_to, keys, log_in, messages, partners, password, problem, status,
+};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub fn routes() -> Vec<RouteInfo> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Intake {
     Form,
+    Message,
     Upload,
 }
 
@@ -58,6 +61,7 @@ impl Intake {
     pub(crate) fn most(self, settings: &Settings) -> u64 {
         match self {
             Self::Form => FORM,
+            Self::Message => settings.message_bytes.saturating_add(FORM),
             Self::Upload => settings.upload_bytes.saturating_add(FORM),
         }
     }
@@ -77,8 +81,8 @@ fn table() -> Vec<Route> {
     let see = |path, access, handler| route("GET", path, access, Intake::Form, handler);
     let send = |path, access, handler| route("POST", path, access, Intake::Form, handler);
     let upload = |path, access, handler| route("POST", path, access, Intake::Upload, handler);
+    let message = |path, access, handler| route("POST", path, access, Intake::Message, handler);
     use Access::{Anyone, BeforePassword, Roles, SignedIn};
-    const PARTNER: Access = Roles(&[Role::Partner]);
     const EMPLOYEE: Access = Roles(&[Role::Employee]);
     const OFFICER: Access = Roles(&[Role::Officer]);
     vec![
@@ -97,10 +101,21 @@ fn table() -> Vec<Route> {
         send("/password", BeforePassword, post(password::change)),
         see("/keys", SignedIn, get(keys::show)),
         // Partners
-        upload("/keys/upload", PARTNER, post(keys::upload)),
-        send("/keys/withdraw", PARTNER, post(keys::withdraw)),
-        send("/keys/resend", PARTNER, post(keys::resend)),
-        see("/keys/certificate/{file}", PARTNER, get(keys::download)),
+        upload("/keys/upload", Roles(PARTNER), post(keys::upload)),
+        send("/keys/withdraw", Roles(PARTNER), post(keys::withdraw)),
+        send("/keys/resend", Roles(PARTNER), post(keys::resend)),
+        see("/keys/certificate/{file}", Roles(PARTNER), get(keys::download)),
+        see("/inbox", Roles(PARTNER), get(messages::inbox)),
+        see("/messages/{id}", Roles(PARTNER), get(messages::show)),
+        see("/messages/{id}/html", Roles(PARTNER), get(messages::frame)),
+        see("/messages/{id}/attachments/{number}", Roles(PARTNER), get(messages::attachment)),
+        see("/messages/{id}/reply", Roles(PARTNER), get(messages::reply_form)),
+        message("/messages/{id}/reply", Roles(PARTNER), post(messages::reply)),
+        send("/messages/{id}/delete", Roles(PARTNER), post(messages::delete)),
+        see("/write", Roles(PARTNER), get(messages::write_form)),
+        message("/write", Roles(PARTNER), post(messages::send)),
+        see("/contacts", Roles(PARTNER), get(contacts::list)),
+        see("/contacts/{file}", Roles(PARTNER), get(contacts::file)),
         // Employees
         see("/partners", EMPLOYEE, get(partners::list)),
         see("/partners/invite", EMPLOYEE, get(partners::form)),

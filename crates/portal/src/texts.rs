@@ -5,6 +5,7 @@ mod board;
 mod common;
 mod how_to;
 mod keys;
+mod mail;
 mod partners;
 
 use directory::Language;
@@ -48,7 +49,7 @@ mod tests {
 
     #[test]
     fn both_languages_say_the_same_with_words_of_their_own() {
-        let tables = [board::TABLE, common::TABLE, how_to::TABLE, keys::TABLE, partners::TABLE];
+        let tables = [board::TABLE, common::TABLE, how_to::TABLE, keys::TABLE, mail::TABLE, partners::TABLE];
         let mut count = 0;
         for (name, de, en) in tables.into_iter().flatten() {
             count += 1;

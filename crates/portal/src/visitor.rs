@@ -168,6 +168,12 @@ impl Visitor {
         value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.".contains(&b)).then_some(value)
     }
 
+    /// The value of a parameter of the page's address as somebody typed it.
+    pub(crate) fn text_parameter(&self, name: &str) -> String {
+        let pairs = self.0.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| unescape(value)).next().unwrap_or_default()
+    }
+
     /// Sets the cookies that follow from this visit.
     pub(crate) fn leave_cookies(&self, app: &App, headers: &mut HeaderMap) {
         let names = names(app.secure);
@@ -200,6 +206,22 @@ pub(crate) fn leave_flash(app: &App, headers: &mut HeaderMap, text: &str) {
     let encoded = base64_simd::URL_SAFE_NO_PAD.encode_to_string(text);
     let name = names(app.secure).flash;
     set(headers, &format!("{name}={encoded}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{}", tls(app)));
+}
+
+fn unescape(value: &str) -> String {
+    let (mut octets, mut rest) = (Vec::new(), value.bytes());
+    while let Some(octet) = rest.next() {
+        octets.push(match octet {
+            b'+' => b' ',
+            b'%' => {
+                let pair: Vec<u8> = rest.by_ref().take(2).collect();
+                let digits = std::str::from_utf8(&pair).unwrap_or_default();
+                u8::from_str_radix(digits, 16).unwrap_or(b'?')
+            }
+            octet => octet,
+        });
+    }
+    String::from_utf8_lossy(&octets).into_owned()
 }
 
 async fn signed_in(app: &App, token: &str) -> Result<Option<SignedIn>, Problem> {

@@ -29,7 +29,8 @@ fn t_106_every_route_lets_in_whom_the_table_names_and_nobody_else() {
                 .path
                 .replace("{id}", "0000000000000001")
                 .replace("{token}", "x")
-                .replace("{file}", "0000000000000001.cer");
+                .replace("{file}", "0000000000000001.cer")
+                .replace("{number}", "0");
             let page = match route.method {
                 "GET" => browser.get(&path),
                 _ => browser.submit(&own, &path, &[]),

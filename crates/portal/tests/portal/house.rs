@@ -76,10 +76,6 @@ impl House {
         self.runtime.block_on(work).unwrap()
     }
 
-    pub(crate) fn try_run<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
-    }
-
     pub(crate) fn base(&self) -> String {
         format!("http://{}", self.portal.as_ref().unwrap().address())
     }

@@ -8,4 +8,5 @@ mod forms;
 mod house;
 mod log_in;
 mod markup;
+mod messages;
 mod upload;
