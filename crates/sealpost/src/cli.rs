@@ -69,6 +69,9 @@ pub(crate) enum Command {
     /// Make, import and export keys, and request certificates
     #[command(subcommand)]
     Key(crate::commands::key::Key),
+    /// Add people of the house and partners, with their roles, passwords and keys
+    #[command(subcommand)]
+    People(crate::commands::people::People),
     /// Run the gateway and the portal
     Serve(Serve),
     /// Check the configuration or print its reference

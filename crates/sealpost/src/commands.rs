@@ -4,11 +4,12 @@ use crate::cli::{Command, Config};
 use crate::outcome::Stop;
 
 pub(crate) mod cert;
-mod config;
+pub(crate) mod config;
 mod decrypt;
 mod encrypt;
 mod inspect;
 pub(crate) mod key;
+pub(crate) mod people;
 mod sign;
 mod verify;
 
@@ -17,12 +18,14 @@ pub(crate) fn run(command: Command) -> Result<(), Stop> {
         Command::Cert(command) => cert::run(&command),
         Command::Config(Config::Check { config }) => config::check(&config),
         Command::Config(Config::Reference) => config::reference(),
+        Command::Demo(command) => crate::demo::run(&command),
         Command::Decrypt(command) => decrypt::run(&command),
         Command::Encrypt(command) => encrypt::run(&command),
         Command::Inspect(command) => inspect::run(&command),
         Command::Key(command) => key::run(&command),
+        Command::People(command) => people::run(&command),
         Command::Sign(command) => sign::run(&command),
         Command::Verify(command) => verify::run(&command),
-        Command::Serve(_) | Command::Demo(_) => Err(Stop::failed("this command is being built")),
+        Command::Serve(command) => crate::serve::run(&command),
     }
 }

@@ -105,6 +105,52 @@ pub(crate) struct Gateway {
     pub(crate) connections_per_address: u32,
     pub(crate) listener: Vec<Listener>,
     pub(crate) next_hop: NextHop,
+    #[serde(default)]
+    pub(crate) incoming: Incoming,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Incoming {
+    pub(crate) tampered: Tampered,
+    pub(crate) undecryptable: Undecryptable,
+    pub(crate) mark_signed: String,
+    pub(crate) mark_encrypted: String,
+    pub(crate) mark_failed: String,
+    pub(crate) keep_signature: bool,
+    pub(crate) learn: bool,
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        let gateway::Incoming { mark_signed, mark_encrypted, mark_failed, keep_signature, learn, .. } =
+            gateway::Incoming::default();
+        Self {
+            tampered: Tampered::default(),
+            undecryptable: Undecryptable::default(),
+            mark_signed,
+            mark_encrypted,
+            mark_failed,
+            keep_signature,
+            learn,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Tampered {
+    #[default]
+    DeliverMarked,
+    Refuse,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Undecryptable {
+    #[default]
+    DeliverEncrypted,
+    Hold,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -314,6 +360,9 @@ impl Config {
         ) {
             *path = folder.join(&*path);
         }
+        if let Some(file) = self.database.url.strip_prefix("sqlite:").filter(|file| !file.starts_with('/')) {
+            self.database.url = format!("sqlite:{}", folder.join(file).display());
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -351,6 +400,9 @@ impl Config {
             if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
                 return Err(format!("listener {}: tls_certificate and tls_key go together", listener.address));
             }
+        }
+        for network in gateway.listener.iter().flat_map(|listener| listener.networks.iter().flatten()) {
+            network.parse::<gateway::Network>().map_err(|error| error.to_string())?;
         }
         for (key, hop) in [("inside", &gateway.next_hop.inside), ("outside", &gateway.next_hop.outside)] {
             next_hop(hop)

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 mod cli;
 mod commands;
 mod config;
+mod demo;
 mod files;
 mod outcome;
+mod serve;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(&std::env::args_os().collect::<Vec<_>>()) {

@@ -54,7 +54,10 @@ impl Browser {
         const BOUNDARY: &str = "----sealpost-demo-form-boundary";
         let mut body = Vec::new();
         for (name, value) in page.hidden_fields() {
-            body.extend_from_slice(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes());
+            body.extend_from_slice(
+                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .as_bytes(),
+            );
         }
         let Upload { field, file_name, bytes } = upload;
         body.extend_from_slice(
@@ -113,7 +116,8 @@ impl Page {
         let mut fields: Vec<(String, String)> = Vec::new();
         for tag in self.html.split('<').filter(|tag| tag.starts_with("input")) {
             let tag = tag.split('>').next().unwrap_or_default();
-            if let (Some("hidden"), Some(name), Some(value)) = (attribute(tag, "type"), attribute(tag, "name"), attribute(tag, "value"))
+            if let (Some("hidden"), Some(name), Some(value)) =
+                (attribute(tag, "type"), attribute(tag, "name"), attribute(tag, "value"))
                 && !fields.iter().any(|(known, _)| known == name)
             {
                 fields.push((name.to_owned(), unescape(value)));
@@ -138,7 +142,13 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#34;", "\"").replace("&#39;", "'").replace("&#38;", "&").replace("&amp;", "&")
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#34;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#38;", "&")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

@@ -1,0 +1,206 @@
+//! `sealpost serve`: gateway and portal as the configuration says, until they are told to stop.
+
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use directory::{Clock, Directory, KeyRing, MasterKey, SystemClock};
+use gateway::Gateway;
+use portal::Portal;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Role, Serve};
+use crate::commands::config::load;
+use crate::config::{Config, LogFormat, LogLevel};
+use crate::outcome::Stop;
+
+/// What one configuration has started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    directory: Directory,
+    keys: Option<KeyRing>,
+    gateway: Option<Gateway>,
+    portal: Option<Portal>,
+}
+
+impl Running {
+    /// Starts what the role is made of. The portal's role never reads the master key.
+    pub(crate) async fn start(config: &Config, role: Role) -> Result<Self, Stop> {
+        Self::start_at(config, role, Arc::new(SystemClock)).await
+    }
+
+    async fn start_at(config: &Config, role: Role, clock: Arc<dyn Clock>) -> Result<Self, Stop> {
+        let directory = open_directory(config, clock).await?;
+        let keys = match role {
+            Role::All | Role::Gateway => Some(open_keys(config, &directory).await?),
+            Role::Portal => None,
+        };
+        let gateway = match &keys {
+            Some(keys) => {
+                let settings = settings::gateway(config)?;
+                let started = Gateway::start_with_directory(settings, directory.clone(), keys.clone()).await;
+                Some(started.map_err(|error| cannot_start(&error))?)
+            }
+            None => None,
+        };
+        let portal = match role {
+            Role::All | Role::Portal => {
+                let started = Portal::start(settings::portal(config), directory.clone()).await;
+                Some(started.map_err(|error| cannot_start(&error))?)
+            }
+            Role::Gateway => None,
+        };
+        Ok(Self { directory, keys, gateway, portal })
+    }
+
+    /// The directory that they share.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// What opens private keys; not in the portal's role.
+    pub(crate) fn keys(&self) -> Option<&KeyRing> {
+        self.keys.as_ref()
+    }
+
+    /// Where mail comes in, in the order of the configuration.
+    pub(crate) fn mail_addresses(&self) -> &[SocketAddr] {
+        self.gateway.as_ref().map(Gateway::addresses).unwrap_or_default()
+    }
+
+    /// Where the pages are.
+    pub(crate) fn portal_address(&self) -> Option<SocketAddr> {
+        self.portal.as_ref().map(Portal::address)
+    }
+
+    /// Takes nothing new in, finishes what runs, and ends (CASES R-16).
+    pub(crate) async fn shutdown(self) {
+        if let Some(portal) = self.portal {
+            portal.shutdown().await;
+        }
+        if let Some(gateway) = self.gateway {
+            gateway.shutdown().await;
+        }
+        self.directory.close().await;
+    }
+}
+
+/// `sealpost serve`
+pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
+    let config = load(&arguments.config)?;
+    log_to_standard_error(&config);
+    runtime()?.block_on(async {
+        let running = Running::start(&config, arguments.role).await?;
+        for address in running.mail_addresses() {
+            tracing::info!(%address, "mail comes in");
+        }
+        if let Some(address) = running.portal_address() {
+            tracing::info!(%address, base_url = %config.portal.base_url, "pages are served");
+        }
+        until_told_to_stop().await?;
+        tracing::info!("stopping: what runs is finished, nothing new is taken");
+        running.shutdown().await;
+        Ok(())
+    })
+}
+
+/// Opens the directory of a configuration: for `serve` and for the commands that look into it.
+pub(crate) async fn open_directory(config: &Config, clock: Arc<dyn Clock>) -> Result<Directory, Stop> {
+    let settings = settings::directory(config, settings::store_key(config)?)?;
+    let url = &config.database.url;
+    Directory::open(url, settings, clock).await.map_err(|error| {
+        let stop = Stop::failed(format_args!("cannot open the database {}: {error}", without_password(url)));
+        match error {
+            directory::Error::Unavailable { .. } => {
+                stop.hint("is it running, does the folder exist, and may this user read and write there?")
+            }
+            directory::Error::SchemaTooNew { .. } => {
+                stop.hint("run the version of sealpost that wrote it, or a newer one")
+            }
+            _ => stop,
+        }
+    })
+}
+
+/// Opens the private keys of a configuration.
+pub(crate) async fn open_keys(config: &Config, directory: &Directory) -> Result<KeyRing, Stop> {
+    let Some(file) = &config.keys.master_key_file else {
+        return Err(Stop::refused("keys.master_key_file is not set, and this role opens private keys")
+            .hint("name the file in the configuration, or run the pages alone with --role portal"));
+    };
+    let master = MasterKey::load(file).map_err(|error| {
+        Stop::failed(format_args!("cannot read the master key {}: {error}", file.display()))
+            .hint("sealpost key master new makes one; keep a copy of it apart from the database")
+    })?;
+    KeyRing::open(directory, master).await.map_err(|error| {
+        let stop = Stop::failed(format_args!("cannot open the private keys: {error}"));
+        match error {
+            directory::Error::MasterKeyWrong => {
+                stop.hint(format_args!("{} belongs to another database", file.display()))
+            }
+            _ => stop,
+        }
+    })
+}
+
+/// The runtime for servers; commands that only read and write files never start one.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Stop::failed(format_args!("cannot start: {error}")))
+}
+
+/// Returns at SIGTERM, SIGINT, or Ctrl-C.
+pub(crate) async fn until_told_to_stop() -> Result<(), Stop> {
+    let cannot = |error: std::io::Error| Stop::failed(format_args!("cannot wait for signals: {error}"));
+    let (mut term, mut int) =
+        (signal(SignalKind::terminate()).map_err(cannot)?, signal(SignalKind::interrupt()).map_err(cannot)?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
+fn log_to_standard_error(config: &Config) {
+    let level = match config.log.level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+    };
+    // Others' crates may log what is in a message or a statement: only ours speak below a warning.
+    let ours = ["sealpost", "gateway", "portal", "directory"].map(|name| format!("{name}={level}")).join(",");
+    let filter = tracing_subscriber::EnvFilter::new(format!("warn,{ours}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Human => builder.with_ansi(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+fn cannot_start(error: &dyn std::error::Error) -> Stop {
+    Stop::failed(error.to_string().as_str())
+        .hint("is another program listening there? the addresses are in the configuration")
+}
+
+/// A database URL as it may be shown.
+fn without_password(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
+        Some((scheme, (_, place))) => format!("{scheme}://…@{place}"),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        assert_eq!(without_password("postgres://sealpost:secret@db/x"), "postgres://…@db/x");
+        assert_eq!(without_password("sqlite:/var/lib/x.db"), "sqlite:/var/lib/x.db");
+    }
+}

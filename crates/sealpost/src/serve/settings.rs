@@ -1,0 +1,203 @@
+//! From the one configuration file to what directory, gateway and portal are told.
+
+use std::path::PathBuf;
+
+use directory::{Address, Language, StoreKey};
+use gateway::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
+use gateway::{ListenerSettings, policy};
+
+use crate::config::{self, Config};
+use crate::files;
+use crate::outcome::{Doing, Stop};
+
+/// Seals mail at rest; gateway and portal share it.
+pub(super) fn store_key(config: &Config) -> Result<StoreKey, Stop> {
+    let folder = &config.storage.folder;
+    std::fs::create_dir_all(folder).doing(format_args!("make the folder {}", folder.display()))?;
+    let file = folder.join("store.key");
+    StoreKey::load_or_create(&file).map_err(|error| Stop::failed(format_args!("{}: {error}", file.display())))
+}
+
+pub(super) fn directory(config: &Config, store_key: StoreKey) -> Result<directory::Settings, Stop> {
+    let organisation = &config.organisation;
+    let intake = address("organisation.intake_address", &organisation.intake_address)?;
+    let mut settings = directory::Settings::new(
+        &organisation.name,
+        &organisation.domains,
+        intake.clone(),
+        &config.portal.base_url,
+        store_key,
+    );
+    settings.notify_from = match &organisation.notify_from {
+        Some(from) => address("organisation.notify_from", from)?,
+        None => intake,
+    };
+    settings.language = match organisation.language {
+        config::Language::De => Language::German,
+        config::Language::En => Language::English,
+    };
+    settings.deadline_days = organisation.deadline_days;
+    settings.automatic_approval = config.approval.automatic;
+    settings.profile = profile(config.policy.profile);
+    settings.trust = files::anchors(&config.trust.anchors).map_err(|stop| {
+        stop.hint("trust.anchors in the configuration names files or folders with root certificates in PEM or DER")
+    })?;
+    settings.revocation = match config.trust.revocation {
+        config::Revocation::Required => pki::Revocation::Required,
+        config::Revocation::IfAvailable => pki::Revocation::IfAvailable,
+        config::Revocation::Off => pki::Revocation::Off,
+    };
+    Ok(settings)
+}
+
+pub(super) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
+    let gateway = &config.gateway;
+    let hostname = gateway.hostname.clone().unwrap_or_else(machine_name);
+    let hop = |url: &str| hop(url, gateway.next_hop.tls);
+    let spool = config.storage.folder.join("spool");
+    std::fs::create_dir_all(&spool).doing(format_args!("make the folder {}", spool.display()))?;
+    let mut settings =
+        gateway::Settings::new(&hostname, hop(&gateway.next_hop.inside)?, hop(&gateway.next_hop.outside)?, spool);
+    settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
+    settings.policy = policy(&config.policy);
+    settings.incoming = incoming(&gateway.incoming);
+    settings.connections = gateway.connections;
+    settings.connections_per_address = gateway.connections_per_address;
+    settings.limits = SessionLimits { message_bytes: gateway.message_bytes, ..SessionLimits::default() };
+    settings.message_folder = Some(message_folder(config));
+    Ok(settings)
+}
+
+pub(super) fn portal(config: &Config) -> portal::Settings {
+    let mut settings = portal::Settings::new(config.portal.address, message_folder(config));
+    settings.upload_bytes = config.portal.upload_bytes;
+    settings.idle_minutes = config.portal.idle_minutes;
+    settings.certificate_sources = config.organisation.certificate_sources.clone();
+    settings
+}
+
+fn message_folder(config: &Config) -> PathBuf {
+    config.storage.folder.join("messages")
+}
+
+fn address(key: &str, text: &str) -> Result<Address, Stop> {
+    Address::parse(text).map_err(|error| Stop::refused(format_args!("{key} = \"{text}\": {error}")))
+}
+
+fn hop(url: &str, tls: config::NextHopTls) -> Result<Hop, Stop> {
+    let wrong = || Stop::refused(format_args!("{url} is not smtp://HOST:PORT or lmtp://HOST:PORT"));
+    let (protocol, place) = config::next_hop(url).ok_or_else(wrong)?;
+    let (host, port) = place.rsplit_once(':').ok_or_else(wrong)?;
+    Ok(Hop {
+        protocol: in_words(protocol),
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: port.parse().map_err(|_| wrong())?,
+        tls: match tls {
+            config::NextHopTls::Off => TlsPolicy::Off,
+            config::NextHopTls::Opportunistic => TlsPolicy::Opportunistic,
+            config::NextHopTls::Required => TlsPolicy::Required,
+        },
+    })
+}
+
+fn listener(listener: &config::Listener) -> Result<ListenerSettings, Stop> {
+    let side = match listener.side {
+        config::Side::Inside => gateway::Side::Inside,
+        config::Side::Outside => gateway::Side::Outside,
+    };
+    // Whoever reaches an inside listener is signed for: by default that is this machine alone.
+    let this_machine = ["127.0.0.0/8", "::1/128"].map(str::to_owned).to_vec();
+    let networks = match (&listener.networks, listener.side) {
+        (Some(networks), _) => networks.clone(),
+        (None, config::Side::Inside) => this_machine,
+        (None, config::Side::Outside) => Vec::new(),
+    };
+    Ok(ListenerSettings {
+        address: listener.address,
+        side,
+        protocol: in_words(listener.protocol),
+        networks: networks.iter().map(|network| network.parse()).collect::<Result<_, _>>().map_err(Stop::refused)?,
+        tls: listener.tls_certificate.clone().zip(listener.tls_key.clone()),
+        implicit_tls: false,
+        authentication: false,
+    })
+}
+
+fn in_words(protocol: config::Protocol) -> Protocol {
+    match protocol {
+        config::Protocol::Smtp => Protocol::Smtp,
+        config::Protocol::Lmtp => Protocol::Lmtp,
+    }
+}
+
+fn incoming(incoming: &config::Incoming) -> gateway::Incoming {
+    gateway::Incoming {
+        tampered: match incoming.tampered {
+            config::Tampered::DeliverMarked => gateway::Tampered::DeliverMarked,
+            config::Tampered::Refuse => gateway::Tampered::Refuse,
+        },
+        undecryptable: match incoming.undecryptable {
+            config::Undecryptable::DeliverEncrypted => gateway::Undecryptable::DeliverEncrypted,
+            config::Undecryptable::Hold => gateway::Undecryptable::Hold,
+        },
+        mark_signed: incoming.mark_signed.clone(),
+        mark_encrypted: incoming.mark_encrypted.clone(),
+        mark_failed: incoming.mark_failed.clone(),
+        keep_signature: incoming.keep_signature,
+        learn: incoming.learn,
+    }
+}
+
+fn policy(policy: &config::Policy) -> gateway::Policy {
+    let rules = policy.rule.iter().map(|rule| policy::Rule {
+        name: rule.name.clone(),
+        from: rule.from.clone(),
+        to: rule.to.clone(),
+        subject_words: rule.subject_word.iter().cloned().collect(),
+        sign: rule.sign.map(choice),
+        encrypt: rule.encrypt.map(choice),
+        otherwise: rule.otherwise.map(otherwise),
+        profile: rule.profile.map(profile),
+        ..policy::Rule::default()
+    });
+    gateway::Policy {
+        sign: choice(policy.sign),
+        encrypt: choice(policy.encrypt),
+        otherwise: otherwise(policy.otherwise),
+        profile: profile(policy.profile),
+        rules: rules.collect(),
+    }
+}
+
+fn choice(choice: config::Choice) -> policy::Choice {
+    match choice {
+        config::Choice::Always => policy::Choice::Always,
+        config::Choice::IfPossible => policy::Choice::IfPossible,
+        config::Choice::Never => policy::Choice::Never,
+    }
+}
+
+fn otherwise(otherwise: config::Otherwise) -> policy::Otherwise {
+    match otherwise {
+        config::Otherwise::Hold => policy::Otherwise::Hold,
+        config::Otherwise::Refuse => policy::Otherwise::Refuse,
+        config::Otherwise::Webmailer => policy::Otherwise::Webmailer,
+    }
+}
+
+fn profile(profile: config::Profile) -> smime::Profile {
+    match profile {
+        config::Profile::Modern => smime::Profile::Modern,
+        config::Profile::Compatible => smime::Profile::Compatible,
+        config::Profile::Energy => smime::Profile::Energy,
+        config::Profile::Bsi => smime::Profile::Bsi,
+        config::Profile::Pq => smime::Profile::Pq,
+    }
+}
+
+/// What the machine calls itself, as the kernel knows it.
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
