@@ -107,6 +107,22 @@ pub(crate) struct Gateway {
     pub(crate) next_hop: NextHop,
     #[serde(default)]
     pub(crate) incoming: Incoming,
+    #[serde(default)]
+    pub(crate) intake: Intake,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Intake {
+    pub(crate) authentication_results: Option<String>,
+    pub(crate) answers_per_hour: u32,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        let gateway::IntakeSettings { authentication_results, answers_per_hour } = gateway::IntakeSettings::default();
+        Self { authentication_results, answers_per_hour }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -61,6 +61,10 @@ pub(super) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
     settings.policy = policy(&config.policy);
     settings.incoming = incoming(&gateway.incoming);
+    settings.intake = gateway::IntakeSettings {
+        authentication_results: gateway.intake.authentication_results.clone(),
+        answers_per_hour: gateway.intake.answers_per_hour,
+    };
     settings.connections = gateway.connections;
     settings.connections_per_address = gateway.connections_per_address;
     settings.limits = SessionLimits { message_bytes: gateway.message_bytes, ..SessionLimits::default() };
