@@ -109,7 +109,10 @@ impl Story<'_> {
         )?;
         let page = self.browser.open("/keys?what=smime")?;
         let certificate = self.stage.nora.credential.certificate();
-        let upload = Upload { field: "certificate", file_name: "nora.cer", bytes: certificate.der() };
+        // As the CA hands it out: the certificate, and the one of the CA below the root.
+        let with_chain: String =
+            [certificate].into_iter().chain(self.stage.nora.credential.chain()).map(Certificate::to_pem).collect();
+        let upload = Upload { field: "certificate", file_name: "nora.pem", bytes: with_chain.as_bytes() };
         let page = self.browser.upload(&page, "/keys/upload", &upload)?;
         check("the upload is taken", page.status == 200)?;
         let page = self.browser.open("/keys?what=smime")?;
