@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Column, Row as _, Transaction, TypeInfo, ValueRef};
 
-use crate::Error;
+use crate::{Error, statements as sql};
 
 /// A value for a statement, or from a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,6 +125,28 @@ impl Database {
             Self::Sqlite { write, .. } => Ok(Tx::Sqlite(in_time(write.begin_with("BEGIN IMMEDIATE")).await?)),
             Self::Postgres(pool) => Ok(Tx::Postgres(in_time(pool.begin()).await?)),
         }
+    }
+
+    /// Why a commit would not survive a power cut, as far as the database can tell.
+    pub(crate) async fn durability(&self) -> Result<Option<String>, Error> {
+        if let Self::Sqlite { write, .. } = self {
+            let file = write.connect_options().get_filename().to_owned();
+            return Ok(in_memory_file_system(&file).then(|| format!("{} is in memory, not on a disk", file.display())));
+        }
+        for (name, sql) in [
+            ("fsync", sql::FSYNC),
+            ("full_page_writes", sql::FULL_PAGE_WRITES),
+            ("synchronous_commit", sql::SYNCHRONOUS_COMMIT),
+        ] {
+            let setting = match self.fetch_one(sql, vec![]).await? {
+                Some(mut row) => row.text()?,
+                None => return Err(Error::corrupt(format_args!("{name} has no value"))),
+            };
+            if setting == "off" {
+                return Ok(Some(format!("the server is set to {name} = off")));
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) async fn close(&self) {
@@ -303,6 +325,18 @@ fn create_privately(file: &std::path::Path) -> Result<(), Error> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(file).map(drop).map_err(|error| Error::Unavailable { because: error.to_string() })
+}
+
+/// Whether the file lies on a tmpfs or ramfs, by the longest mount point that leads to it.
+fn in_memory_file_system(file: &std::path::Path) -> bool {
+    let Ok(file) = file.canonicalize() else { return false };
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let kinds = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (point, kind) = (words.next()?, words.next()?);
+        file.starts_with(point).then_some((point.len(), kind))
+    });
+    kinds.max_by_key(|(length, _)| *length).is_some_and(|(_, kind)| matches!(kind, "tmpfs" | "ramfs"))
 }
 
 const WAIT: Duration = Duration::from_secs(5);

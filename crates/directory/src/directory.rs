@@ -112,6 +112,11 @@ impl Directory {
         tx.commit().await
     }
 
+    /// Whether a commit survives a power cut; if not, why (CASES R-07).
+    pub async fn durability(&self) -> Result<Option<String>, Error> {
+        self.database().durability().await
+    }
+
     /// Finishes what runs and closes the connections.
     pub async fn close(&self) {
         self.0.database.close().await;

@@ -428,3 +428,8 @@ pub(crate) const CREATE_SCHEMA_VERSION: &str =
     "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, at BIGINT NOT NULL)";
 pub(crate) const SCHEMA_VERSION: &str = "SELECT MAX(version) FROM schema_version";
 pub(crate) const ADD_SCHEMA_VERSION: &str = "INSERT INTO schema_version (version, at) VALUES ($1, $2)";
+
+// What a PostgreSQL server is set to.
+pub(crate) const FSYNC: &str = "SELECT current_setting('fsync')";
+pub(crate) const FULL_PAGE_WRITES: &str = "SELECT current_setting('full_page_writes')";
+pub(crate) const SYNCHRONOUS_COMMIT: &str = "SELECT current_setting('synchronous_commit')";

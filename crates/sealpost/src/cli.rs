@@ -77,6 +77,8 @@ pub(crate) enum Command {
     /// Check the configuration or print its reference
     #[command(subcommand)]
     Config(Config),
+    /// Find what is wrong with this installation, and the way out
+    Doctor(crate::commands::doctor::Doctor),
     /// Play the whole story on loopback, then stay up to be clicked through
     Demo(Demo),
 }

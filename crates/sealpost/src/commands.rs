@@ -6,6 +6,7 @@ use crate::outcome::Stop;
 pub(crate) mod cert;
 pub(crate) mod config;
 mod decrypt;
+pub(crate) mod doctor;
 mod encrypt;
 mod inspect;
 pub(crate) mod key;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command) -> Result<(), Stop> {
         Command::Config(Config::Reference) => config::reference(),
         Command::Demo(command) => crate::demo::run(&command),
         Command::Decrypt(command) => decrypt::run(&command),
+        Command::Doctor(command) => doctor::run(&command),
         Command::Encrypt(command) => encrypt::run(&command),
         Command::Inspect(command) => inspect::run(&command),
         Command::Key(command) => key::run(&command),

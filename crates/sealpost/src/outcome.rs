@@ -39,6 +39,11 @@ impl Stop {
         one_line(&self.what)
     }
 
+    /// The way out.
+    pub(crate) fn way_out(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Says it on standard error, in the two lines that programs may rely on.
     pub(crate) fn report(&self) -> ExitCode {
         let (word, status) = match self.kind {

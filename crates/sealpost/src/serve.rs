@@ -15,6 +15,8 @@ use crate::commands::config::load;
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::outcome::Stop;
 
+pub(crate) use settings::gateway as gateway_settings;
+
 /// What one configuration has started.
 #[derive(Debug)]
 pub(crate) struct Running {

@@ -25,6 +25,32 @@ fn the_story_holds_and_other_programs_read_its_mail() {
     openssl_reads(&peer, NORA);
     openssl_reads(&peer, JAN);
     gpgsm_reads(&peer);
+    the_doctor_looks(&peer);
+}
+
+/// After the story nobody listens any more, and that is all that is wrong.
+fn the_doctor_looks(peer: &Peer) {
+    let doctor = |config: &str| {
+        let path = peer.folder().join(config);
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sealpost")).args(["doctor", "--config"]).arg(path).output().unwrap();
+        let wrong = String::from_utf8(output.stdout).unwrap();
+        let wrong = wrong.lines().filter(|line| line.starts_with("wrong")).map(str::to_owned).collect::<Vec<_>>();
+        (output.status.code(), wrong)
+    };
+    let (status, wrong) = doctor("sealpost.toml");
+    assert_eq!(status, Some(1), "{wrong:?}");
+    assert!(wrong.iter().all(|line| line.contains("hop ")) && wrong.len() == 2, "{wrong:?}");
+
+    let text = String::from_utf8(peer.read("sealpost.toml")).unwrap();
+    let open = text.replace("side = \"inside\"", "side = \"inside\"\nnetworks = [\"0.0.0.0/0\"]");
+    peer.write("open.toml", open.replace("http://127.0.0.1:", "http://192.0.2.1:"));
+    std::fs::set_permissions(peer.folder().join("master.key"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    let (_, wrong) = doctor("open.toml");
+    for what in ["open relay", "pages", "master key"] {
+        assert!(wrong.iter().any(|line| line.contains(what)), "{what}: {wrong:?}");
+    }
 }
 
 /// Confirmation and offer are encrypted; the offer is signed inside.

@@ -160,7 +160,7 @@ impl Stage {
         to: &EmailAddress,
         mail: &[u8],
     ) -> Result<Reply, String> {
-        let replies = runtime.block_on(send(self.outside, from, &[to.clone()], mail, &self.folder))?;
+        let replies = runtime.block_on(send(self.outside, from, std::slice::from_ref(to), mail, &self.folder))?;
         replies.into_iter().next().ok_or_else(|| "there was no answer".to_owned())
     }
 

@@ -1,6 +1,6 @@
 //! From the one configuration file to what directory, gateway and portal are told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use directory::{Address, Language, StoreKey};
 use gateway::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
@@ -13,7 +13,7 @@ use crate::outcome::{Doing, Stop};
 /// Seals mail at rest; gateway and portal share it.
 pub(super) fn store_key(config: &Config) -> Result<StoreKey, Stop> {
     let folder = &config.storage.folder;
-    std::fs::create_dir_all(folder).doing(format_args!("make the folder {}", folder.display()))?;
+    make_privately(folder)?;
     let file = folder.join("store.key");
     StoreKey::load_or_create(&file).map_err(|error| Stop::failed(format_args!("{}: {error}", file.display())))
 }
@@ -50,12 +50,12 @@ pub(super) fn directory(config: &Config, store_key: StoreKey) -> Result<director
     Ok(settings)
 }
 
-pub(super) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
+pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     let gateway = &config.gateway;
     let hostname = gateway.hostname.clone().unwrap_or_else(machine_name);
     let hop = |url: &str| hop(url, gateway.next_hop.tls);
     let spool = config.storage.folder.join("spool");
-    std::fs::create_dir_all(&spool).doing(format_args!("make the folder {}", spool.display()))?;
+    make_privately(&spool)?;
     let mut settings =
         gateway::Settings::new(&hostname, hop(&gateway.next_hop.inside)?, hop(&gateway.next_hop.outside)?, spool);
     settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
@@ -78,6 +78,13 @@ pub(super) fn portal(config: &Config) -> portal::Settings {
     settings.idle_minutes = config.portal.idle_minutes;
     settings.certificate_sources = config.organisation.certificate_sources.clone();
     settings
+}
+
+/// For the user that sealpost runs as, and nobody else.
+fn make_privately(folder: &Path) -> Result<(), Stop> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+    builder.create(folder).doing(format_args!("make the folder {}", folder.display()))
 }
 
 fn message_folder(config: &Config) -> PathBuf {
