@@ -35,7 +35,8 @@ impl MessageStore {
             let mut options = std::fs::OpenOptions::new();
             options.write(true).create_new(true);
             #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            // Gateway and portal may be two users of one group; what is in it is sealed.
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
             let mut out = options.open(file)?;
             out.write_all(&sealed)?;
             out.sync_all()?;

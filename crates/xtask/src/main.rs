@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod advisories;
 mod check;
 mod citations;
+mod deb;
 mod edges;
 mod generate;
 mod licences;
@@ -17,6 +18,7 @@ usage: cargo xtask COMMAND
 
   check            fmt, clippy, docs, edges of the map, licences, advisories, citations
   vectors [SET]    every set of test vectors: passed, failed, listed
+  deb              the Debian package, built and installed in a folder of its own
   gen [--check]    the references that are generated from the code
 ";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ("check", []) => check::run(),
         ("vectors", []) => vectors::run(None),
         ("vectors", [set]) => vectors::run(Some(set)),
+        ("deb", []) => deb::run(),
         ("gen", []) => generate::run(false).map(|_| ()),
         ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),
         ("help" | "--help" | "-h" | "", _) => {
