@@ -25,7 +25,7 @@ mod texts;
 mod visitor;
 
 pub use error::Error;
-pub use password::hash_password;
+pub use password::{first_password, hash_password};
 pub use portal::Portal;
 pub use routes::{Access, RouteInfo, routes};
 pub use settings::Settings;

@@ -71,7 +71,7 @@ fn is_obvious(password: &str, address: &Address, name: &str) -> bool {
 }
 
 /// A first password: 16 characters that are not mistaken for each other on paper or on the phone, about 79 bits.
-pub(crate) fn first_password() -> Result<String, Error> {
+pub fn first_password() -> Result<String, Error> {
     const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
     let mut characters = String::new();
     while characters.len() < 16 {

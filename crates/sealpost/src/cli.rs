@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Add people of the house and partners, with their roles, passwords and keys
     #[command(subcommand)]
     People(crate::commands::people::People),
+    /// What would happen to a mail and why, and what happened to one
+    #[command(subcommand)]
+    Policy(crate::commands::policy::Policy),
     /// Run the gateway and the portal
     Serve(Serve),
     /// Check the configuration or print its reference

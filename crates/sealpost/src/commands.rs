@@ -11,6 +11,7 @@ mod encrypt;
 mod inspect;
 pub(crate) mod key;
 pub(crate) mod people;
+pub(crate) mod policy;
 mod sign;
 mod verify;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> Result<(), Stop> {
         Command::Inspect(command) => inspect::run(&command),
         Command::Key(command) => key::run(&command),
         Command::People(command) => people::run(&command),
+        Command::Policy(command) => policy::run(&command),
         Command::Sign(command) => sign::run(&command),
         Command::Verify(command) => verify::run(&command),
         Command::Serve(command) => crate::serve::run(&command),

@@ -226,6 +226,8 @@ pub(crate) struct Policy {
     #[serde(default)]
     pub(crate) profile: Profile,
     #[serde(default)]
+    pub(crate) headers: Headers,
+    #[serde(default)]
     pub(crate) rule: Vec<Rule>,
 }
 
@@ -241,10 +243,29 @@ pub(crate) enum Choice {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Otherwise {
+    Clear,
     #[default]
     Hold,
     Refuse,
     Webmailer,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Headers {
+    #[default]
+    Off,
+    NoConfidentiality,
+    Baseline,
+    Shy,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    #[default]
+    Outward,
+    Within,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -266,11 +287,27 @@ pub(crate) struct Rule {
     pub(crate) from: Vec<String>,
     #[serde(default)]
     pub(crate) to: Vec<String>,
-    pub(crate) subject_word: Option<String>,
+    #[serde(default)]
+    pub(crate) direction: Direction,
+    #[serde(default)]
+    pub(crate) subject_words: Vec<String>,
+    pub(crate) header: Option<String>,
+    #[serde(default)]
+    pub(crate) labels: Vec<String>,
+    #[serde(default)]
+    pub(crate) users: Vec<String>,
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    pub(crate) larger_than: Option<u64>,
+    pub(crate) smaller_than: Option<u64>,
     pub(crate) sign: Option<Choice>,
     pub(crate) encrypt: Option<Choice>,
     pub(crate) otherwise: Option<Otherwise>,
     pub(crate) profile: Option<Profile>,
+    pub(crate) headers: Option<Headers>,
+    #[serde(default)]
+    pub(crate) also_to: Vec<String>,
+    pub(crate) banner: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -426,6 +463,23 @@ impl Config {
         }
         if !portal.base_url.starts_with("https://") && !portal.base_url.starts_with("http://") {
             return Err("portal.base_url must begin with https:// (or http:// on loopback)".into());
+        }
+        if self.policy.otherwise == Otherwise::Clear {
+            return Err(
+                "policy.otherwise = \"clear\" would let everything leave unprotected; only a rule may say so".into()
+            );
+        }
+        for rule in &self.policy.rule {
+            if rule.header.as_ref().is_some_and(|header| !header.contains(':')) {
+                return Err(format!(
+                    "policy rule {}: header is \"NAME: PART\", or \"NAME:\" for whatever value",
+                    rule.name
+                ));
+            }
+            for address in &rule.also_to {
+                pki::EmailAddress::parse(address)
+                    .map_err(|error| format!("policy rule {}: also_to {address}: {error}", rule.name))?;
+            }
         }
         let mut names: Vec<&str> = self.policy.rule.iter().map(|rule| rule.name.as_str()).collect();
         names.sort_unstable();

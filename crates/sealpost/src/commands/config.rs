@@ -39,6 +39,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Stop> {
         in_words(config.policy.encrypt, "encrypted")
     );
     let otherwise = match config.policy.otherwise {
+        Otherwise::Clear => "leaves in the clear",
         Otherwise::Hold => "is held: the mail server keeps it and tries again",
         Otherwise::Refuse => "is refused",
         Otherwise::Webmailer => "goes to the webmailer",

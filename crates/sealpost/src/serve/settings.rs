@@ -59,7 +59,7 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     let mut settings =
         gateway::Settings::new(&hostname, hop(&gateway.next_hop.inside)?, hop(&gateway.next_hop.outside)?, spool);
     settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
-    settings.policy = policy(&config.policy);
+    settings.policy = policy(&config.policy)?;
     settings.incoming = incoming(&gateway.incoming);
     settings.intake = gateway::IntakeSettings {
         authentication_results: gateway.intake.authentication_results.clone(),
@@ -159,25 +159,43 @@ fn incoming(incoming: &config::Incoming) -> gateway::Incoming {
     }
 }
 
-fn policy(policy: &config::Policy) -> gateway::Policy {
-    let rules = policy.rule.iter().map(|rule| policy::Rule {
-        name: rule.name.clone(),
-        from: rule.from.clone(),
-        to: rule.to.clone(),
-        subject_words: rule.subject_word.iter().cloned().collect(),
-        sign: rule.sign.map(choice),
-        encrypt: rule.encrypt.map(choice),
-        otherwise: rule.otherwise.map(otherwise),
-        profile: rule.profile.map(profile),
-        ..policy::Rule::default()
-    });
-    gateway::Policy {
+pub(crate) fn policy(policy: &config::Policy) -> Result<gateway::Policy, Stop> {
+    Ok(gateway::Policy {
         sign: choice(policy.sign),
         encrypt: choice(policy.encrypt),
         otherwise: otherwise(policy.otherwise),
         profile: profile(policy.profile),
-        rules: rules.collect(),
-    }
+        headers: headers(policy.headers),
+        rules: policy.rule.iter().map(rule).collect::<Result<_, _>>()?,
+    })
+}
+
+fn rule(rule: &config::Rule) -> Result<policy::Rule, Stop> {
+    let header = rule.header.as_ref().and_then(|header| header.split_once(':'));
+    let also_to = rule.also_to.iter().map(|address| pki::EmailAddress::parse(address));
+    Ok(policy::Rule {
+        name: rule.name.clone(),
+        direction: match rule.direction {
+            config::Direction::Outward => policy::Direction::Outward,
+            config::Direction::Within => policy::Direction::Within,
+        },
+        from: rule.from.clone(),
+        to: rule.to.clone(),
+        subject_words: rule.subject_words.clone(),
+        header: header.map(|(name, part)| (name.trim().to_owned(), part.trim().to_owned())),
+        labels: rule.labels.clone(),
+        users: rule.users.clone(),
+        groups: rule.groups.clone(),
+        larger_than: rule.larger_than,
+        smaller_than: rule.smaller_than,
+        sign: rule.sign.map(choice),
+        encrypt: rule.encrypt.map(choice),
+        otherwise: rule.otherwise.map(otherwise),
+        profile: rule.profile.map(profile),
+        headers: rule.headers.map(headers),
+        also_to: also_to.collect::<Result<_, _>>().map_err(Stop::refused)?,
+        banner: rule.banner.clone(),
+    })
 }
 
 fn choice(choice: config::Choice) -> policy::Choice {
@@ -190,9 +208,20 @@ fn choice(choice: config::Choice) -> policy::Choice {
 
 fn otherwise(otherwise: config::Otherwise) -> policy::Otherwise {
     match otherwise {
+        config::Otherwise::Clear => policy::Otherwise::Clear,
         config::Otherwise::Hold => policy::Otherwise::Hold,
         config::Otherwise::Refuse => policy::Otherwise::Refuse,
         config::Otherwise::Webmailer => policy::Otherwise::Webmailer,
+    }
+}
+
+fn headers(headers: config::Headers) -> policy::HeaderProtection {
+    use policy::HeaderProtection::{Off, On};
+    match headers {
+        config::Headers::Off => Off,
+        config::Headers::NoConfidentiality => On(smime::HeaderConfidentiality::NoConfidentiality),
+        config::Headers::Baseline => On(smime::HeaderConfidentiality::Baseline),
+        config::Headers::Shy => On(smime::HeaderConfidentiality::Shy),
     }
 }
 
