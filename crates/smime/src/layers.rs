@@ -288,6 +288,7 @@ impl LayerOpener<'_> {
             cipher: reader.cipher_name(),
             authenticated: reader.is_authenticated(),
             opened: false,
+            opened_by: None,
         };
         if self.credentials.is_empty() {
             opened.layers.push(Layer::Encrypted { report, failed: false });
@@ -296,6 +297,8 @@ impl LayerOpener<'_> {
         let (step, failed) = match reader.decrypt(self.credentials, self.limits.spool.clone()) {
             Ok(decrypted) => {
                 report.opened = true;
+                let key = decrypted.opened_by.and_then(|index| self.credentials.get(index));
+                report.opened_by = key.map(|key| key.certificate().clone());
                 opened.authenticated &= report.authenticated;
                 let spool = match decrypted.content {
                     Content::Authenticated(spool) => spool,

@@ -37,6 +37,8 @@ pub struct EncryptedReport {
     pub authenticated: bool,
     /// Whether one of our keys opened it.
     pub opened: bool,
+    /// The certificate of that key.
+    pub opened_by: Option<Certificate>,
 }
 
 /// The result of one check.
