@@ -71,6 +71,17 @@ pub trait Book: Send + Sync + 'static {
         candidate: &Candidate,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
+    /// A message to somebody inside came encrypted to this certificate, and says that it is from `partner`.
+    fn encrypted_to(
+        &self,
+        employee: &EmailAddress,
+        certificate: &Certificate,
+        partner: &EmailAddress,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (employee, certificate, partner);
+        async {}
+    }
+
     /// Somebody inside wrote to somebody outside, and the next hop has it.
     fn wrote(&self, employee: &EmailAddress, partner: &EmailAddress) -> impl Future<Output = ()> + Send {
         let _ = (employee, partner);

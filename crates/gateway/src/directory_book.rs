@@ -64,6 +64,11 @@ impl DirectoryBook {
         (this, kept)
     }
 
+    /// What opens private keys.
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
@@ -143,6 +148,20 @@ impl Book for DirectoryBook {
     async fn decryption(&self, address: &EmailAddress) -> Result<Vec<Credential>, Unavailable> {
         let Ok(address) = Address::from_email(address.clone()) else { return Ok(Vec::new()) };
         Ok(self.keys.decryption_credentials(&address).await?)
+    }
+
+    async fn encrypted_to(&self, employee: &EmailAddress, certificate: &Certificate, partner: &EmailAddress) {
+        let (Ok(employee), Ok(partner)) = (Address::from_email(employee.clone()), Address::from_email(partner.clone()))
+        else {
+            return;
+        };
+        if self.directory.is_inside(&partner) {
+            return;
+        }
+        // A statistic: it holds no mail up.
+        if let Err(error) = self.directory.record_key_use(&employee, certificate, &partner).await {
+            tracing::warn!(%error, "which key a partner encrypts to was not noted");
+        }
     }
 
     async fn delivered(&self, message: &MessageKey) -> Result<HashSet<String>, Unavailable> {

@@ -11,7 +11,7 @@ use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, Way};
 use crate::intake::Intake;
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
-use crate::{Error, ListenerSettings, Settings, workers};
+use crate::{Error, ListenerSettings, Settings, key_worker, workers};
 
 /// A gateway that is running.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ impl Gateway {
         let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
         this.keeper = Some(keeper);
         this.running.spawn(workers::deliver_outbox(Arc::clone(&shared), this.shutdown.subscribe()));
-        this.running.spawn(workers::keep_schedule(shared, this.shutdown.subscribe()));
+        this.running.spawn(workers::keep_schedule(Arc::clone(&shared), this.shutdown.subscribe()));
+        this.running.spawn(key_worker::keep_keys(shared, this.shutdown.subscribe()));
         Ok(this)
     }
 

@@ -17,6 +17,7 @@ mod flow;
 mod gateway;
 mod incoming;
 mod intake;
+mod key_worker;
 pub mod maildir;
 mod network;
 mod notes;

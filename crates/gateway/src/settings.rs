@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use directory::RenewalSettings;
+
 use crate::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
 use crate::{Network, Policy};
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub outbox_seconds: u64,
     /// Seconds between two looks at deadlines and at what has run out.
     pub schedule_seconds: u64,
+    /// How certificates of the people inside are renewed.
+    pub renewal: RenewalSettings,
     /// How mail to the intake address is answered.
     pub intake: IntakeSettings,
 }
@@ -158,6 +162,7 @@ impl Settings {
             worker: format!("{hostname}/{}", std::process::id()),
             outbox_seconds: 2,
             schedule_seconds: 60,
+            renewal: RenewalSettings::default(),
             intake: IntakeSettings::default(),
         }
     }

@@ -1,4 +1,5 @@
 use mime::Field;
+use pki::Certificate;
 use smime::{Check, LayerReport, SignerVerdict};
 
 /// What was found out about an incoming message.
@@ -14,6 +15,8 @@ pub struct Verdict {
     pub serial: Option<String>,
     /// Whether it came encrypted and was decrypted here.
     pub decrypted: bool,
+    /// The certificate that it was encrypted to.
+    pub decrypted_by: Option<Certificate>,
     /// What else the recipient should know: nothing of it makes a signature better.
     pub notes: Vec<String>,
 }
@@ -52,6 +55,7 @@ impl Verdict {
             addresses: Vec::new(),
             serial: None,
             decrypted: false,
+            decrypted_by: None,
             notes: Vec::new(),
         }
     }
@@ -78,6 +82,10 @@ impl Verdict {
                 .and_then(|signer| signer.certificate.as_ref())
                 .map(|certificate| certificate.serial().content().iter().map(|b| format!("{b:02X}")).collect()),
             decrypted: layers.iter().any(|layer| matches!(layer, LayerReport::Encrypted(report) if report.opened)),
+            decrypted_by: layers.iter().find_map(|layer| match layer {
+                LayerReport::Encrypted(report) => report.opened_by.clone(),
+                _ => None,
+            }),
             notes: Vec::new(),
         }
     }

@@ -59,6 +59,11 @@ impl<B: Book> Shared<B> {
                         self.book.mark_confidential(&facts.message_id).await?;
                     }
                     self.learn(&facts, &opened).await;
+                    if let (Some(key), Some(from), [(_, recipient)]) =
+                        (&opened.verdict.decrypted_by, &facts.visible_from, left.as_slice())
+                    {
+                        self.book.encrypted_to(recipient.to.mailbox(), key, from).await;
+                    }
                     let message = opened.content.as_slice();
                     let copy = Copy { client: &self.inside, peer, envelope, message, to: &left, key: &key };
                     self.send(copy, &mut replies).await?;

@@ -74,6 +74,15 @@ impl House {
     }
 
     pub(crate) async fn at(url: &str, folder: tempfile::TempDir, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_tokens(url, folder, Vec::new(), change).await
+    }
+
+    pub(crate) async fn with_tokens(
+        url: &str,
+        folder: tempfile::TempDir,
+        tokens: Vec<crypto::Token>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let pki = TestPki::shared();
         let mut about = directory::Settings::new(
             "Muster GmbH",
@@ -85,7 +94,8 @@ impl House {
         about.trust = pki.anchors();
         let clock = Arc::new(ManualClock::at(testkit::now()));
         let directory = Directory::open(url, about, clock.clone()).await.unwrap();
-        let keys = KeyRing::open(&directory, MasterKey::generate().unwrap()).await.unwrap();
+        let master = vec![MasterKey::generate().unwrap().into()];
+        let keys = KeyRing::open_with(&directory, master, tokens).await.unwrap();
         let officer = add(&directory, OFFICER, [Role::Employee, Role::Officer]).await;
         let employee = add(&directory, ALICE, [Role::Employee, Role::Employee]).await;
         let alice = pki.person(ALICE, KeyKind::P256);

@@ -6,6 +6,7 @@ mod house;
 mod house_mail;
 mod incoming;
 mod intake;
+mod keys;
 mod next_hop;
 mod outgoing;
 mod policy;
