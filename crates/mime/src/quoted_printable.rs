@@ -1,6 +1,6 @@
 use std::io::{self, BufRead, Read, Write};
 
-use crate::decode_quoted_printable;
+use crate::transfer::decode_quoted_printable_piece;
 
 /// Writes quoted-printable (RFC 2045 §6.7) of text; safe for signing: no trailing blanks, no `From `, no lone `.`.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl<R: BufRead> QuotedPrintableReader<R> {
             // An escape that is not complete waits for the rest; so many blanks behind one are not an escape.
             let open = memchr::memrchr(b'=', &self.text).filter(|&at| !self.ended && self.is_open(at));
             let whole = open.unwrap_or(self.text.len());
-            self.decoded = decode_quoted_printable(self.text.get(..whole).unwrap_or_default());
+            self.decoded = decode_quoted_printable_piece(self.text.get(..whole).unwrap_or_default(), self.ended);
             self.text.drain(..whole);
         }
         Ok(())
@@ -172,6 +172,16 @@ mod tests {
             reader.read_to_end(&mut back).unwrap();
             assert_eq!(String::from_utf8(back).unwrap(), expected, "{piece}");
         }
+        for odd in ["==", "= =41", "=\t==\r\n", "=+1=4", "x= \r\n=", "=\r"] {
+            let expected = crate::decode_quoted_printable(odd.as_bytes());
+            for piece in 1..4 {
+                let mut back = Vec::new();
+                let mut reader = QuotedPrintableReader::new(io::BufReader::with_capacity(piece, odd.as_bytes()));
+                reader.read_to_end(&mut back).unwrap();
+                assert_eq!(back, expected, "{odd:?} in pieces of {piece}");
+            }
+        }
+        assert_eq!(crate::decode_quoted_printable(b"=+1=4g=4A"), b"=+1=4gJ");
         for line in String::from_utf8(whole).unwrap().lines() {
             assert!(!line.starts_with(['.', '-', 'F']) && !line.ends_with([' ', '\t']), "{line:?}");
         }

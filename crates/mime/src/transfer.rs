@@ -218,6 +218,12 @@ pub fn encode_quoted_printable(octets: &[u8]) -> Vec<u8> {
 
 /// Decodes quoted-printable; what is malformed stays as it is.
 pub fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
+    decode_quoted_printable_piece(text, true)
+}
+
+/// The same for a piece of a text: where it does not end, a `=` behind which nothing but blanks is left does not break
+/// the line, for the next piece begins with another `=`.
+pub(crate) fn decode_quoted_printable_piece(text: &[u8], ends: bool) -> Vec<u8> {
     let (mut out, mut position) = (Vec::with_capacity(text.len()), 0);
     while let Some(&byte) = text.get(position) {
         position += 1;
@@ -226,12 +232,10 @@ pub fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
             continue;
         }
         let rest = text.get(position..).unwrap_or_default();
-        let hex = rest
-            .get(..2)
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let Some(value) = hex {
-            out.push(value);
+        if let [high, low, ..] = rest
+            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
+        {
+            out.push(high << 4 | low);
             position += 2;
             continue;
         }
@@ -239,11 +243,21 @@ pub fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
         match rest.get(blanks..).unwrap_or_default() {
             [b'\r', b'\n', ..] => position += blanks + 2,
             [b'\n', ..] => position += blanks + 1,
-            [] => position += blanks,
+            [] if ends => position += blanks,
             _ => out.push(byte),
         }
     }
     out
+}
+
+// RFC 2045 §6.7: small letters are seen.
+fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
 }
 
 /// Whether `text` is 7-bit in lines of at most 998 octets with CRLF ends, so that every relay leaves it alone.
