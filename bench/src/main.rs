@@ -21,12 +21,16 @@ fn main() {
         arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1)).cloned()
     };
     let quick = flag("--quick");
+    let ours_for = value("--ours-for").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
     let effort = Effort {
         rounds: if quick { 7 } else { 31 },
         slice: Duration::from_millis(if quick { 10 } else { 40 }),
+        ours_for,
     };
-    let heavy = Effort { rounds: if quick { 3 } else { 31 }, slice: Duration::from_millis(1) };
-    let material = material::Material::new();
+    let heavy = Effort { rounds: if quick { 3 } else { 31 }, slice: Duration::from_millis(1), ours_for };
+    let kept = std::env::temp_dir().join("sealpost-bench-keys");
+    let _ = std::fs::create_dir_all(&kept);
+    let material = material::Material::new(&kept);
     let only = value("--only").unwrap_or_default();
     let mut plan = rows::Plan { material: &material, effort, heavy, only: &only, rows: Vec::new() };
     measure::pin();

@@ -1,5 +1,7 @@
 //! Keys, certificates and mails, the same for us and for the peers.
 
+use std::cell::Cell;
+use std::path::Path;
 use std::sync::Arc;
 
 use asn1::Time;
@@ -9,7 +11,6 @@ use pki::{Certificate, CertificateBuilder, Credential, EmailAddress, Issuer, Sub
 /// A root, an issuing CA, and people below it.
 pub struct Material {
     pub root: Issuer,
-    pub ca: Issuer,
     pub rsa2048: Person,
     pub rsa3072: Person,
     pub p256: Person,
@@ -33,14 +34,19 @@ impl Person {
 }
 
 impl Material {
-    /// Everything is made anew. Of the hundred recipients with RSA, each ten share a key: making keys takes long, and
+    /// Certificates are made anew, the keys are kept in a folder from run to run. Of the hundred recipients with RSA, each ten share a key: making keys takes long, and
     /// no side gains by it, since each certificate is read by itself.
-    pub fn new() -> Self {
+    pub fn new(kept: &Path) -> Self {
         let now = Time::from_unix(
             std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
         );
         let (from, to) = (now.plus_days(-30), now.plus_days(300));
-        let key = || Arc::new(SoftwareKey::generate(KeyKind::Rsa2048).expect("a key"));
+        let count = Cell::new(0);
+        let fresh = |kind| {
+            count.set(count.get() + 1);
+            Arc::new(key(&kept.join(format!("{:03}-{kind:?}.key", count.get())), kind))
+        };
+        let key = || fresh(KeyKind::Rsa2048);
         let root = CertificateBuilder::authority(Subject::named("Bench Root").of("Sealpost Bench"), Some(1), from, to);
         let root = Issuer::new_root(key(), &root).expect("a root");
         let ca = CertificateBuilder::authority(Subject::named("Bench CA").of("Sealpost Bench"), Some(0), from, to);
@@ -58,7 +64,6 @@ impl Material {
             let chain = [issued.certificate().clone(), ca.certificate().clone()];
             Person { address, credential: Credential::new(key, chain).expect("a credential"), pkcs8 }
         };
-        let fresh = |kind| Arc::new(SoftwareKey::generate(kind).expect("a key"));
         let keys: Vec<_> = (0..10).map(|_| fresh(KeyKind::Rsa2048)).collect();
         let many_rsa = (0..100).map(|i| person(&format!("r{i}@example.org"), Arc::clone(&keys[i % 10]))).collect();
         let many_p256 = (0..100).map(|i| person(&format!("e{i}@example.org"), fresh(KeyKind::P256))).collect();
@@ -69,7 +74,6 @@ impl Material {
             many_rsa,
             many_p256,
             root,
-            ca,
             now,
         }
     }
@@ -77,6 +81,16 @@ impl Material {
     pub fn anchors(&self) -> TrustAnchors {
         [self.root.certificate().clone()].into_iter().collect()
     }
+}
+
+fn key(file: &Path, kind: KeyKind) -> SoftwareKey {
+    if let Some(key) = std::fs::read(file).ok().and_then(|pkcs8| SoftwareKey::from_pkcs8(&pkcs8).ok()) {
+        return key;
+    }
+    let key = SoftwareKey::generate(kind).expect("a key");
+    // Without the folder the key is made anew next time.
+    let _ = std::fs::write(file, &*key.to_pkcs8());
+    key
 }
 
 /// The fields that stay outside.

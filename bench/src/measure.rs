@@ -8,6 +8,8 @@ pub struct Effort {
     pub rounds: usize,
     /// How long each side of a round takes at least.
     pub slice: Duration,
+    /// Only our side, for so long: for a profiler.
+    pub ours_for: Option<Duration>,
 }
 
 /// What came out of one comparison. Times are those of one operation.
@@ -18,7 +20,6 @@ pub struct Comparison {
     pub floor: Option<Duration>,
     /// The rival's time by ours: the median of the pairs, and the quarters below and above it.
     pub ratio: Option<(f64, f64, f64)>,
-    pub rounds: usize,
 }
 
 /// Something to measure.
@@ -50,6 +51,15 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// Runs the pairs.
 pub fn compare(effort: Effort, mut ours: Work<'_>, theirs: Option<Work<'_>>, floor: Option<Work<'_>>) -> Comparison {
+    if let Some(length) = effort.ours_for {
+        let (begin, mut times) = (Instant::now(), 0);
+        while begin.elapsed() < length {
+            ours();
+            times += 1;
+        }
+        let ours = begin.elapsed() / times;
+        return Comparison { ours, theirs: None, floor: None, ratio: None };
+    }
     let mut theirs = theirs;
     let mut floor = floor;
     let ours_times = fitting(&mut ours, effort.slice);
@@ -81,7 +91,6 @@ pub fn compare(effort: Effort, mut ours: Work<'_>, theirs: Option<Work<'_>>, flo
         theirs: (!b.is_empty()).then(|| median(b)),
         floor: (!f.is_empty()).then(|| median(f)),
         ratio: (!ratios.is_empty()).then(|| (middle(&ratios, 0.25), middle(&ratios, 0.5), middle(&ratios, 0.75))),
-        rounds: effort.rounds,
     }
 }
 

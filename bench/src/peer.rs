@@ -148,13 +148,15 @@ fn must(result: c_int) {
 #[derive(Clone, Copy)]
 pub enum Out {
     Memory,
+    /// Into memory, as content is held back that may not be shown yet.
+    Held,
     Nowhere,
 }
 
 impl Out {
     fn bio(self) -> Bio {
         match self {
-            Self::Memory => Bio::memory(),
+            Self::Memory | Self::Held => Bio::memory(),
             Self::Nowhere => Bio::null(),
         }
     }
@@ -162,7 +164,7 @@ impl Out {
     fn take(self, bio: &Bio) -> Vec<u8> {
         match self {
             Self::Memory => bio.to_vec(),
-            Self::Nowhere => Vec::new(),
+            Self::Held | Self::Nowhere => Vec::new(),
         }
     }
 }

@@ -49,7 +49,7 @@ pub use limits::Limits;
 pub use oid::Oid;
 pub use pem::{Pem, PemError, encode_pem, parse_pem};
 pub use reader::{BitString, Element, Encoding, Reader};
-pub use stream_reader::{Header, OctetString, StreamReader};
+pub use stream_reader::{Header, OctetString, OctetsProgress, StreamReader};
 pub use stream_writer::StreamWriter;
 pub use tag::{Class, Tag};
 pub use time::{Time, TimeParts};

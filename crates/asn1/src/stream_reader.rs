@@ -211,20 +211,36 @@ impl<R: BufRead> StreamReader<R> {
     ///
     /// It must be read to its end before anything else is asked of this reader.
     pub fn octets(&mut self, header: &Header, what: &'static str) -> Result<OctetString<'_, R>, Error> {
-        let floor = self.containers.len();
-        let mut left = 0;
-        if header.tag.constructed {
-            self.enter(header, what)?;
-        } else {
-            left = header.length.unwrap_or(0);
-        }
-        Ok(OctetString { reader: self, floor, left, what })
+        Ok(OctetString { progress: self.begin_octets(header, what)?, reader: self, what })
     }
 
-    /// Goes on with an OCTET STRING whose stream was dropped: `floor` is the depth outside of it, `left` what
-    /// [`OctetString::left_in_piece`] said.
-    pub fn resume_octets(&mut self, floor: usize, left: u64, what: &'static str) -> OctetString<'_, R> {
-        OctetString { reader: self, floor, left, what }
+    /// What is at hand of an OCTET STRING whose [`Header`] was read; empty at its end.
+    ///
+    /// It must be read to its end before anything else is asked of this reader.
+    pub fn available_octets(&mut self, progress: &mut OctetsProgress, what: &'static str) -> Result<&[u8], Error> {
+        if !progress.advance(self, what)? {
+            return Ok(&[]);
+        }
+        let left = usize::try_from(progress.left).unwrap_or(usize::MAX);
+        let available = self.fill_some(what)?;
+        Ok(available.get(..available.len().min(left)).unwrap_or_default())
+    }
+
+    /// Passes over so many octets of what [`Self::available_octets`] gave.
+    pub fn consume_octets(&mut self, progress: &mut OctetsProgress, count: usize) {
+        self.consume(count);
+        progress.left = progress.left.saturating_sub(count as u64);
+    }
+
+    /// Begins to read an OCTET STRING, in one piece or in many.
+    pub fn begin_octets(&mut self, header: &Header, what: &'static str) -> Result<OctetsProgress, Error> {
+        let floor = self.containers.len();
+        if header.tag.constructed {
+            self.enter(header, what)?;
+            Ok(OctetsProgress { floor, left: 0 })
+        } else {
+            Ok(OctetsProgress { floor, left: header.length.unwrap_or(0) })
+        }
     }
 
     fn copy_element(&mut self, header: &Header, what: &'static str, raw: &mut Vec<u8>) -> Result<(), Error> {
@@ -349,39 +365,34 @@ impl Octets {
     }
 }
 
-/// The content of an OCTET STRING as a stream; pieces are joined on the way.
-#[derive(Debug)]
-pub struct OctetString<'r, R> {
-    reader: &'r mut StreamReader<R>,
+/// How far an OCTET STRING is read.
+#[derive(Debug, Clone, Copy)]
+pub struct OctetsProgress {
+    /// The depth outside of it.
     floor: usize,
+    /// Octets that are left of the piece that is being read.
     left: u64,
-    what: &'static str,
 }
 
-impl<R: BufRead> OctetString<'_, R> {
-    /// Octets that are left of the piece that is being read, for [`StreamReader::resume_octets`].
-    pub fn left_in_piece(&self) -> u64 {
-        self.left
-    }
-
+impl OctetsProgress {
     // Positions at the next octet; `false` at the end.
-    fn advance(&mut self) -> Result<bool, Error> {
+    fn advance<R: BufRead>(&mut self, reader: &mut StreamReader<R>, what: &'static str) -> Result<bool, Error> {
         while self.left == 0 {
-            if self.reader.containers.len() == self.floor {
+            if reader.containers.len() == self.floor {
                 return Ok(false);
             }
-            match self.reader.header(self.what)? {
+            match reader.header(what)? {
                 None => {
-                    self.reader.containers.pop();
+                    reader.containers.pop();
                 }
                 Some(header) if !header.tag.is_like(Tag::OCTET_STRING) => {
                     return Err(Error::Malformed {
-                        what: self.what,
+                        what,
                         offset: header.offset,
                         because: Because::Unexpected { found: Some(header.tag), expected: Some(Tag::OCTET_STRING) },
                     });
                 }
-                Some(header) if header.tag.constructed => self.reader.enter(&header, self.what)?,
+                Some(header) if header.tag.constructed => reader.enter(&header, what)?,
                 Some(header) => self.left = header.length.unwrap_or(0),
             }
         }
@@ -389,19 +400,21 @@ impl<R: BufRead> OctetString<'_, R> {
     }
 }
 
+/// The content of an OCTET STRING as a stream; pieces are joined on the way.
+#[derive(Debug)]
+pub struct OctetString<'r, R> {
+    reader: &'r mut StreamReader<R>,
+    progress: OctetsProgress,
+    what: &'static str,
+}
+
 impl<R: BufRead> BufRead for OctetString<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if !self.advance()? {
-            return Ok(&[]);
-        }
-        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let available = self.reader.fill_some(self.what)?;
-        Ok(available.get(..available.len().min(left)).unwrap_or_default())
+        Ok(self.reader.available_octets(&mut self.progress, self.what)?)
     }
 
     fn consume(&mut self, count: usize) {
-        self.reader.consume(count);
-        self.left = self.left.saturating_sub(count as u64);
+        self.reader.consume_octets(&mut self.progress, count);
     }
 }
 

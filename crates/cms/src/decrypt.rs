@@ -1,7 +1,8 @@
 use std::io::{BufRead, Write as _};
+use std::sync::Arc;
 
 use asn1::{Encoding, Oid, Reader, StreamReader, Tag};
-use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, Opener};
+use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, Opener, Wiped};
 use pki::{Certificate, Credential};
 use zeroize::Zeroizing;
 
@@ -15,7 +16,7 @@ pub struct EncryptedDataReader<R> {
     authenticated: bool,
     /// Certificates of senders whose own key agrees.
     originators: Vec<Certificate>,
-    recipients: Vec<RecipientInfo>,
+    recipients: Arc<[RecipientInfo]>,
     content_type: Oid,
     algorithm: AlgorithmIdentifier,
     /// `None` when they cannot be used: the message then fails as any other does, and not before.
@@ -99,7 +100,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
             let because = asn1::Because::Unexpected { found: next.map(|header| header.tag), expected: Some(Tag::SET) };
             return Err(asn1::Error::Malformed { what: "recipientInfos", offset: reader.offset(), because }.into());
         };
-        let recipients = parse_recipients(&reader.element(&set, "recipientInfos")?)?;
+        let recipients = parse_recipients(&reader.element(&set, "recipientInfos")?)?.into();
         let info = reader.expect(Tag::SEQUENCE, "EncryptedContentInfo")?;
         reader.enter(&info, "EncryptedContentInfo")?;
         let content_type = reader.oid("contentType")?;
@@ -116,6 +117,11 @@ impl<R: BufRead> EncryptedDataReader<R> {
     /// Whom the message is encrypted to.
     pub fn recipients(&self) -> &[RecipientInfo] {
         &self.recipients
+    }
+
+    /// The same, to be kept: they are described when somebody asks.
+    pub fn shared_recipients(&self) -> Arc<[RecipientInfo]> {
+        Arc::clone(&self.recipients)
     }
 
     /// The content cipher; `None` when it is not known, or is not used as its standard says.
@@ -186,7 +192,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
         let (mut failure, mut unavailable) = (Error::NoMatchingRecipient, None);
         let originators: Vec<Certificate> = self.originators.iter().chain(keys.originators).cloned().collect();
         for (index, credential) in keys.credentials.iter().enumerate() {
-            for recipient in &self.recipients {
+            for recipient in self.recipients.iter() {
                 if !recipient.is_for(credential.certificate()) {
                     continue;
                 }
@@ -210,7 +216,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
         mut failure: Error,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut budget = PasswordBudget::default();
-        for recipient in &self.recipients {
+        for recipient in self.recipients.iter() {
             let by_key = keys.shared_keys.iter().filter_map(|key| recipient.content_key_with(key));
             let by_password =
                 keys.passwords.iter().filter_map(|password| recipient.content_key_by_password(password, &mut budget));
@@ -230,7 +236,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
         let uniform = |_: crypto::Error| Error::DecryptionFailed;
         let mut opener = Opener::new(cipher, content_key, &nonce, b"").map_err(uniform)?;
         let mut spool = Spool::new(limits);
-        let mut plain = Zeroizing::new(Vec::new());
+        let mut plain = Wiped::with_capacity(STEP + 32);
         let header = reader.expect(Tag::context(0), "encryptedContent")?;
         let mut octets = reader.octets(&header, "encryptedContent")?;
         loop {
@@ -239,7 +245,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
             if available.is_empty() {
                 break;
             }
-            let step = available.len().min(32 * 1024);
+            let step = available.len().min(STEP);
             opener.update(available.get(..step).unwrap_or_default(), &mut plain).map_err(uniform)?;
             octets.consume(step);
             spool.write_all(&plain)?;
@@ -281,6 +287,9 @@ impl<R: BufRead> EncryptedDataReader<R> {
         Ok(spool)
     }
 }
+
+/// What is decrypted at once: it fits the nearest cache.
+const STEP: usize = 16 * 1024;
 
 // RFC 9709 §2: contentEncryptionAlgorithm id-alg-cek-hkdf-sha256 holds the cipher's own identifier. CASES T-23: whoever
 // puts another cipher in its place gets another key.

@@ -1,4 +1,4 @@
-use asn1::{Error as Asn1Error, Reader, Tag};
+use asn1::{Error as Asn1Error, Oid, Reader, Tag};
 use crypto::{AlgorithmIdentifier, KeyTransportAlgorithm, PrivateKey};
 use pki::Certificate;
 use zeroize::Zeroizing;
@@ -18,7 +18,6 @@ use crate::{CertificateIdentifier, SharedKey, oids};
 pub struct RecipientInfo {
     recipients: Vec<CertificateIdentifier>,
     kind: RecipientKind,
-    algorithm: String,
     inner: Inner,
 }
 
@@ -44,8 +43,14 @@ enum Inner {
     Kem(Box<KemRecipientInfo>),
     Kek(KekRecipientInfo),
     Password(PasswordRecipientInfo),
-    /// Recognised, not opened.
-    Unread,
+    /// Recognised, not opened, with what it is.
+    Unread(Unread),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Unread {
+    Kind(Oid),
+    Unknown,
 }
 
 impl RecipientInfo {
@@ -55,45 +60,38 @@ impl RecipientInfo {
         if tag == Tag::SEQUENCE {
             return Self::parse_key_trans(raw.reader("KeyTransRecipientInfo")?);
         }
-        let unread = |kind, algorithm: &str| Self {
-            recipients: Vec::new(),
-            kind,
-            algorithm: algorithm.into(),
-            inner: Inner::Unread,
-        };
+        let unnamed = |kind, inner| Self { recipients: Vec::new(), kind, inner };
         match tag {
             _ if tag == Tag::context_constructed(1) => {
                 let info = KeyAgreeRecipientInfo::parse(raw.reader("KeyAgreeRecipientInfo")?)?;
                 Ok(Self {
                     recipients: info.recipients().cloned().collect(),
                     kind: RecipientKind::KeyAgree,
-                    algorithm: info.describe(),
                     inner: Inner::KeyAgree(Box::new(info)),
                 })
             }
             _ if tag == Tag::context_constructed(2) => {
                 let info = KekRecipientInfo::parse(raw.reader("KEKRecipientInfo")?)?;
-                Ok(Self { inner: Inner::Kek(info), ..unread(RecipientKind::Kek, "pre-shared key") })
+                Ok(unnamed(RecipientKind::Kek, Inner::Kek(info)))
             }
             _ if tag == Tag::context_constructed(3) => {
                 let info = PasswordRecipientInfo::parse(raw.reader("PasswordRecipientInfo")?)?;
-                Ok(Self { inner: Inner::Password(info), ..unread(RecipientKind::Password, "password") })
+                Ok(unnamed(RecipientKind::Password, Inner::Password(info)))
             }
             _ if tag == Tag::context_constructed(4) => {
                 let mut inside = raw.reader("OtherRecipientInfo")?;
                 let kind = inside.oid()?;
                 if kind != oids::ID_ORI_KEM {
-                    return Ok(unread(RecipientKind::Other, &kind.to_string()));
+                    return Ok(unnamed(RecipientKind::Other, Inner::Unread(Unread::Kind(kind))));
                 }
                 let info = KemRecipientInfo::parse(inside.sequence("KEMRecipientInfo")?)?;
                 Ok(Self {
                     recipients: vec![info.recipient().clone()],
                     kind: RecipientKind::Kem,
-                    algorithm: info.describe(),
                     inner: Inner::Kem(Box::new(info)),
                 })
             }
-            _ => Ok(unread(RecipientKind::Other, "unknown")),
+            _ => Ok(unnamed(RecipientKind::Other, Inner::Unread(Unread::Unknown))),
         }
     }
 
@@ -108,8 +106,6 @@ impl RecipientInfo {
         Ok(Self {
             recipients: vec![recipient],
             kind: RecipientKind::KeyTrans,
-            algorithm: KeyTransportAlgorithm::from_identifier(&algorithm)
-                .map_or_else(|error| error.to_string(), |algorithm| algorithm.describe()),
             inner: Inner::KeyTrans { algorithm, encrypted_key },
         })
     }
@@ -125,8 +121,17 @@ impl RecipientInfo {
     }
 
     /// The algorithm's name.
-    pub fn algorithm(&self) -> &str {
-        &self.algorithm
+    pub fn algorithm(&self) -> String {
+        match &self.inner {
+            Inner::KeyTrans { algorithm, .. } => KeyTransportAlgorithm::from_identifier(algorithm)
+                .map_or_else(|error| error.to_string(), |algorithm| algorithm.describe()),
+            Inner::KeyAgree(info) => info.describe(),
+            Inner::Kem(info) => info.describe(),
+            Inner::Kek(_) => "pre-shared key".into(),
+            Inner::Password(_) => "password".into(),
+            Inner::Unread(Unread::Kind(kind)) => kind.to_string(),
+            Inner::Unread(Unread::Unknown) => "unknown".into(),
+        }
     }
 
     /// Whether it names `certificate`.
@@ -151,7 +156,7 @@ impl RecipientInfo {
             }
             Inner::KeyAgree(info) => info.content_key(certificate, key, originators),
             Inner::Kem(info) => info.content_key(key),
-            Inner::Kek(_) | Inner::Password(_) | Inner::Unread => {
+            Inner::Kek(_) | Inner::Password(_) | Inner::Unread(_) => {
                 Err(crypto::Error::NotForThisKey { operation: "open this kind of recipient" })
             }
         }

@@ -1,7 +1,7 @@
 use std::cell::Cell;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write};
 
-use asn1::{Encoding, Oid, Reader, StreamReader, Tag};
+use asn1::{Encoding, OctetsProgress, Oid, Reader, StreamReader, Tag};
 use crypto::{AlgorithmIdentifier, DigestAlgorithm, DigestValue, Hasher};
 use pki::Certificate;
 
@@ -56,6 +56,17 @@ impl ContentDigests {
     }
 }
 
+impl Write for ContentDigests {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        self.update(content);
+        Ok(content.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 // CASES S-42, T-06: DER of `SET OF Attribute`, as long as the whole content, whose first element begins with an OID.
 fn looks_like_attributes(beginning: &[u8], length: u64) -> bool {
     let (Some(0x31), Some(&second)) = (beginning.first(), beginning.get(1)) else { return false };
@@ -84,18 +95,8 @@ pub struct SignedDataReader<R> {
     content_type: Oid,
     announced: Vec<DigestAlgorithm>,
     has_content: bool,
-    content: Option<Pieces>,
+    content: Option<OctetsProgress>,
     digests: ContentDigests,
-}
-
-/// The octets of the content that are read ahead of the caller.
-#[derive(Debug, Default)]
-struct Pieces {
-    buffer: Vec<u8>,
-    position: usize,
-    done: bool,
-    depth: usize,
-    left: u64,
 }
 
 impl<R: BufRead> SignedDataReader<R> {
@@ -134,13 +135,7 @@ impl<R: BufRead> SignedDataReader<R> {
             }
             reader.enter(&explicit, "eContent")?;
             let octets = reader.expect(Tag::OCTET_STRING, "eContent")?;
-            let mut pieces = Pieces { depth: reader.depth(), ..Pieces::default() };
-            if octets.tag.constructed {
-                reader.enter(&octets, "eContent")?;
-            } else {
-                pieces.left = octets.length.unwrap_or(0);
-            }
-            content = Some(pieces);
+            content = Some(reader.begin_octets(&octets, "eContent")?);
         }
         let digests = ContentDigests::new(&announced);
         Ok(Self { reader, content_type, announced, has_content: content.is_some(), content, digests })
@@ -164,7 +159,13 @@ impl<R: BufRead> SignedDataReader<R> {
     /// Reads what is left. `detached` are the digests of content that is elsewhere; content inside and content elsewhere
     /// at once is refused by the digests: they are taken over what the caller gives (CASES T-01).
     pub fn finish(mut self, detached: Option<ContentDigests>) -> Result<SignedData, Error> {
-        io::copy(&mut self, &mut io::sink())?;
+        loop {
+            let left = self.fill_buf()?.len().min(STEP);
+            if left == 0 {
+                break;
+            }
+            self.consume(left);
+        }
         let Self { mut reader, content_type, has_content, digests, .. } = self;
         if has_content {
             reader.leave("eContent")?;
@@ -200,36 +201,23 @@ impl<R: BufRead> SignedDataReader<R> {
         reader.finish("SignedData")?;
         Ok(signed)
     }
-
-    fn fill(&mut self) -> Result<(), Error> {
-        const AHEAD: usize = 64 * 1024;
-        let Some(pieces) =
-            self.content.as_mut().filter(|pieces| !pieces.done && pieces.position == pieces.buffer.len())
-        else {
-            return Ok(());
-        };
-        pieces.buffer.clear();
-        pieces.position = 0;
-        let floor = pieces.depth;
-        let mut source = self.reader.resume_octets(floor, pieces.left, "eContent");
-        source.by_ref().take(AHEAD as u64).read_to_end(&mut pieces.buffer)?;
-        pieces.left = source.left_in_piece();
-        pieces.done = pieces.buffer.len() < AHEAD;
-        self.digests.update(&pieces.buffer);
-        Ok(())
-    }
 }
 
 impl<R: BufRead> BufRead for SignedDataReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.fill()?;
-        Ok(self.content.as_ref().and_then(|pieces| pieces.buffer.get(pieces.position..)).unwrap_or_default())
+        match &mut self.content {
+            Some(progress) => Ok(self.reader.available_octets(progress, "eContent")?),
+            None => Ok(&[]),
+        }
     }
 
+    // What is consumed is digested: that is what the caller saw.
     fn consume(&mut self, count: usize) {
-        if let Some(pieces) = &mut self.content {
-            pieces.position = pieces.buffer.len().min(pieces.position + count);
+        let Some(progress) = &mut self.content else { return };
+        if let Ok(available) = self.reader.available_octets(progress, "eContent") {
+            self.digests.update(available.get(..count).unwrap_or_default());
         }
+        self.reader.consume_octets(progress, count);
     }
 }
 
@@ -244,6 +232,9 @@ impl<R: BufRead> Read for SignedDataReader<R> {
         Ok(now)
     }
 }
+
+/// What is digested at once: it fits the nearer cache.
+const STEP: usize = 64 * 1024;
 
 fn parse_digest_algorithms(raw: &[u8]) -> Result<Vec<DigestAlgorithm>, Error> {
     let mut outer = Reader::new(raw, Encoding::Ber);

@@ -2,8 +2,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use crypto::LocalKey;
-use zeroize::{Zeroize as _, Zeroizing};
+use crypto::{LocalKey, Wiped};
 
 /// How much is held in memory, and where the rest goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +26,12 @@ impl SpoolLimits {
 /// that never leaves this process (CASES T-35).
 pub struct Spool {
     limits: SpoolLimits,
-    /// The beginning, up to the limit.
-    memory: Zeroizing<Vec<u8>>,
+    /// The beginning, up to the limit: all blocks but the last are full.
+    memory: Vec<Wiped>,
     /// What does not fit there, in whole blocks.
     file: Option<Sealed>,
     /// What does not fill a block yet.
-    block: Zeroizing<Vec<u8>>,
+    block: Wiped,
     length: u64,
 }
 
@@ -47,7 +46,7 @@ const SEALED_BLOCK: usize = BLOCK + LocalKey::TAG_LENGTH;
 impl Spool {
     /// An empty one.
     pub fn new(limits: SpoolLimits) -> Self {
-        Self { limits, memory: Zeroizing::default(), file: None, block: Zeroizing::default(), length: 0 }
+        Self { limits, memory: Vec::new(), file: None, block: Wiped::default(), length: 0 }
     }
 
     /// Octets written.
@@ -60,30 +59,32 @@ impl Spool {
         self.length == 0
     }
 
-    /// The content, when all of it is in memory.
-    pub fn in_memory(&self) -> Option<&[u8]> {
-        (self.file.is_none() && self.block.is_empty()).then_some(&self.memory)
-    }
-
     /// Reads it from the start; as often as wanted, one after the other.
     pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
         if let Some(sealed) = &mut self.file {
             sealed.file.seek(SeekFrom::Start(0))?;
         }
-        Ok(SpoolReader { spool: self, place: Place::Memory, buffer: Zeroizing::default(), position: 0, end: 0 })
+        Ok(SpoolReader { spool: self, place: Place::Memory(0), buffer: Wiped::default(), position: 0, end: 0 })
     }
 
-    fn remember(&mut self, content: &[u8]) {
-        let needed = self.memory.len() + content.len();
-        if needed > self.memory.capacity() {
-            // By hand, so that what is moved leaves nothing behind.
-            let capacity = needed.next_power_of_two().max(4 * 1024).min(self.limits.memory.max(needed));
-            let mut larger = Vec::with_capacity(capacity);
-            larger.extend_from_slice(&self.memory);
-            self.memory.zeroize();
-            *self.memory = larger;
+    fn remember(&mut self, mut content: &[u8]) {
+        while !content.is_empty() {
+            if self.memory.last().is_none_or(|block| block.len() == BLOCK) {
+                // Only what begins small may stay small.
+                let capacity = if self.memory.is_empty() { content.len().next_power_of_two() } else { BLOCK };
+                self.memory.push(Wiped::with_capacity(capacity.clamp(1024, BLOCK)));
+            }
+            let Some(block) = self.memory.last_mut() else { return };
+            let (now, later) = content.split_at(content.len().min(BLOCK - block.len()));
+            let needed = block.len() + now.len();
+            if needed > block.capacity() {
+                let mut larger = Wiped::with_capacity(needed.next_power_of_two());
+                larger.extend_from_slice(block);
+                *block = larger;
+            }
+            block.extend_from_slice(now);
+            content = later;
         }
-        self.memory.extend_from_slice(content);
     }
 
     fn put_down_block(&mut self) -> io::Result<()> {
@@ -106,16 +107,13 @@ impl Write for Spool {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the content is larger than the limit"));
         }
         // The order is kept: once something is behind the memory, everything is.
-        let room = if self.block.is_empty() && self.file.is_none() {
-            self.limits.memory.saturating_sub(self.memory.len())
-        } else {
-            0
-        };
+        let before = usize::try_from(self.length - content.len() as u64).unwrap_or(usize::MAX);
+        let room = self.limits.memory.saturating_sub(before);
         let (now, mut later) = content.split_at(content.len().min(room));
         self.remember(now);
         while !later.is_empty() {
             if self.block.capacity() < SEALED_BLOCK {
-                self.block.reserve_exact(SEALED_BLOCK);
+                self.block = Wiped::with_capacity(SEALED_BLOCK);
             }
             let (now, rest) = later.split_at(later.len().min(BLOCK - self.block.len()));
             self.block.extend_from_slice(now);
@@ -143,7 +141,7 @@ impl std::fmt::Debug for Spool {
 pub struct SpoolReader<'s> {
     spool: &'s mut Spool,
     place: Place,
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Wiped,
     position: usize,
     /// Octets of the buffer that are content.
     end: usize,
@@ -151,7 +149,8 @@ pub struct SpoolReader<'s> {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Memory,
+    /// In this block of the memory.
+    Memory(usize),
     /// In the buffer; this block comes next.
     File(u64),
     LastBlock,
@@ -161,7 +160,11 @@ impl SpoolReader<'_> {
     fn advance(&mut self) -> io::Result<()> {
         self.position = 0;
         let next = match self.place {
-            Place::Memory => 0,
+            Place::Memory(block) if block + 1 < self.spool.memory.len() => {
+                self.place = Place::Memory(block + 1);
+                return Ok(());
+            }
+            Place::Memory(_) => 0,
             Place::File(next) => next,
             Place::LastBlock => return Ok(()),
         };
@@ -171,7 +174,10 @@ impl SpoolReader<'_> {
             return Ok(());
         };
         self.place = Place::File(next + 1);
-        self.buffer.resize(SEALED_BLOCK, 0);
+        if self.buffer.len() < SEALED_BLOCK {
+            self.buffer = Wiped::with_capacity(SEALED_BLOCK);
+            self.buffer.resize(SEALED_BLOCK, 0);
+        }
         sealed.file.read_exact(&mut self.buffer)?;
         self.end = sealed.key.open(next, &mut self.buffer).map_err(io::Error::other)?.len();
         Ok(())
@@ -179,7 +185,7 @@ impl SpoolReader<'_> {
 
     fn available(&self) -> &[u8] {
         match self.place {
-            Place::Memory => self.spool.memory.get(self.position..),
+            Place::Memory(block) => self.spool.memory.get(block).and_then(|block| block.get(self.position..)),
             Place::File(_) => self.buffer.get(self.position..self.end),
             Place::LastBlock => self.spool.block.get(self.position..),
         }

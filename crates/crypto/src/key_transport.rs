@@ -1,7 +1,6 @@
 use asn1::{Encoding, Reader, Tag};
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384, OAEP_SHA512_MGF1SHA512, OaepAlgorithm,
-    OaepPublicEncryptingKey, Pkcs1PublicEncryptingKey, PublicEncryptingKey,
 };
 
 use crate::signature::mgf1_digest;
@@ -112,14 +111,14 @@ impl KeyTransportAlgorithm {
             let (modulus, exponent) = recipient.rsa_components().ok_or(Error::BadValue)?;
             return rsa_fallback::encrypt(modulus, exponent, self, key);
         }
-        let public = PublicEncryptingKey::from_der(recipient.spki())?;
-        let mut out = vec![0; public.key_size_bytes()];
+        let public = recipient.transport()?;
+        let mut out = vec![0; public.oaep.ciphertext_size()];
         let length = match self {
-            Self::RsaPkcs1 => Pkcs1PublicEncryptingKey::new(public)?.encrypt(key, &mut out)?.len(),
+            Self::RsaPkcs1 => public.pkcs1.encrypt(key, &mut out)?.len(),
             Self::RsaOaep { label, .. } => {
                 let algorithm = self.aws_oaep().ok_or_else(|| Error::Unsupported { algorithm: self.describe() })?;
                 let label = if label.is_empty() { None } else { Some(&label[..]) };
-                OaepPublicEncryptingKey::new(public)?.encrypt(algorithm, key, &mut out, label)?.len()
+                public.oaep.encrypt(algorithm, key, &mut out, label)?.len()
             }
         };
         out.truncate(length);

@@ -25,6 +25,7 @@ mod signature;
 mod slh_dsa;
 mod software_key;
 mod token;
+mod wiped;
 
 pub use algorithm_identifier::AlgorithmIdentifier;
 pub use cipher::{ContentCipher, ContentParameters, LocalKey, Opener, Sealer};
@@ -42,3 +43,4 @@ pub use signature::{PssParameters, SignatureAlgorithm};
 pub use slh_dsa::SlhDsaParameterSet;
 pub use software_key::{KeyKind, SoftwareKey};
 pub use token::{Token, TokenEntry, TokenKey, TokenReference, TokenSecret, TokenSettings};
+pub use wiped::Wiped;

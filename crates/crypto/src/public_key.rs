@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use asn1::{Encoding, Reader, Writer};
+use aws_lc_rs::rsa::{OaepPublicEncryptingKey, Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature as aws;
 
 use crate::{
@@ -24,6 +25,13 @@ pub struct PublicKey {
     bits: Vec<u8>,
     kind: PublicKeyKind,
     prepared: Arc<OnceLock<Prepared>>,
+    transport: Arc<OnceLock<Result<Transport, Error>>>,
+}
+
+/// An RSA key as aws-lc has it, to encrypt to.
+pub(crate) struct Transport {
+    pub(crate) oaep: OaepPublicEncryptingKey,
+    pub(crate) pkcs1: Pkcs1PublicEncryptingKey,
 }
 
 /// The key as aws-lc has it, for the algorithm that it verified with first.
@@ -49,7 +57,14 @@ impl PublicKey {
             return Err(Error::MalformedKey { because: "its bits do not fill octets" });
         }
         let kind = Self::kind_of(&algorithm, bits.octets)?;
-        Self { spki: spki.to_vec(), bits: bits.octets.to_vec(), kind, prepared: Arc::default() }.with_checked_point()
+        Self {
+            spki: spki.to_vec(),
+            bits: bits.octets.to_vec(),
+            kind,
+            prepared: Arc::default(),
+            transport: Arc::default(),
+        }
+        .with_checked_point()
     }
 
     /// Puts a SubjectPublicKeyInfo around the key's own bits.
@@ -60,7 +75,8 @@ impl PublicKey {
             algorithm.encode(w);
             w.bit_string(0, bits);
         });
-        Self { spki: writer.into_vec(), bits: bits.to_vec(), kind, prepared: Arc::default() }.with_checked_point()
+        Self { spki: writer.into_vec(), bits: bits.to_vec(), kind, prepared: Arc::default(), transport: Arc::default() }
+            .with_checked_point()
     }
 
     /// An EC key from its uncompressed point.
@@ -250,6 +266,16 @@ impl PublicKey {
         // Every digest goes through the one preparation of an EC key.
         let fits = first.algorithm == *algorithm || matches!(self.kind, PublicKeyKind::Ec(_));
         if fits { verify(first.key.as_ref().map_err(Clone::clone)?) } else { verify(&prepare()?) }
+    }
+
+    /// What encrypts to this key, prepared once.
+    pub(crate) fn transport(&self) -> Result<&Transport, Error> {
+        let prepare = || {
+            let key = PublicEncryptingKey::from_der(&self.spki)?;
+            let oaep = OaepPublicEncryptingKey::new(key.clone())?;
+            Ok(Transport { oaep, pkcs1: Pkcs1PublicEncryptingKey::new(key)? })
+        };
+        self.transport.get_or_init(prepare).as_ref().map_err(Clone::clone)
     }
 
     fn verify_long_salt(&self, parameters: &PssParameters, message: &[u8], signature: &[u8]) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Finds the cryptographic layers of a message and opens them, one after the other, outermost first.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{BufRead, Read, Write};
 
 use cms::{
     CompressedDataReader, Content, ContentDigests, ContentType, EncryptedDataReader, SignedData, SignedDataReader,
@@ -11,6 +11,7 @@ use mime::{Base64Reader, CrlfWriter, Header, PartEnd, PartReader};
 use pki::Credential;
 
 use crate::recognise::unarmour;
+use crate::source::{Both, pass};
 use crate::{EncryptedReport, Error, Form, Limits, recognise};
 
 /// One layer as it was found.
@@ -96,7 +97,7 @@ impl LayerOpener<'_> {
                         // What is not protected is the content as it stands.
                         opened.content.write_all(&header.to_bytes())?;
                         opened.content.write_all(b"\r\n")?;
-                        io::copy(&mut source, &mut opened.content)?;
+                        pass(&mut source, &mut opened.content)?;
                         return Ok(opened);
                     }
                     step => step,
@@ -210,16 +211,14 @@ impl LayerOpener<'_> {
         opened: &mut Opened,
     ) -> Result<Step, Error> {
         let mut part = PartReader::new(body, boundary).next_part()?;
-        let mut sink = CrlfWriter::new(Tee {
-            digests: ContentDigests::new(&announced(micalg)),
-            spool: Spool::new(self.limits.spool.clone()),
-        });
-        io::copy(&mut part, &mut sink)?;
+        let mut sink =
+            CrlfWriter::new(Both(ContentDigests::new(&announced(micalg)), Spool::new(self.limits.spool.clone())));
+        pass(&mut part, &mut sink)?;
         if part.end() != Some(PartEnd::Delimiter) {
             return Ok(Step::Stopped);
         }
         let bare_line_feeds = sink.has_changed();
-        let Tee { digests, mut spool } = sink.finish();
+        let Both(digests, mut spool) = sink.finish();
         let mut signature = part.next_part()?;
         let mut text = Vec::new();
         (&mut signature).take(self.limits.signature).read_to_end(&mut text)?;
@@ -247,13 +246,14 @@ impl LayerOpener<'_> {
         let has_content = reader.has_content();
         let data = match detached {
             Some(detached) => {
-                let mut sink = Tee { digests: ContentDigests::new(reader.announced_digests()), spool };
-                io::copy(detached, &mut sink)?;
-                spool = sink.spool;
-                reader.finish(Some(sink.digests))?
+                let mut sink = Both(ContentDigests::new(reader.announced_digests()), spool);
+                pass(detached, &mut sink)?;
+                let Both(digests, content) = sink;
+                spool = content;
+                reader.finish(Some(digests))?
             }
             None => {
-                io::copy(&mut reader, &mut spool)?;
+                pass(&mut reader, &mut spool)?;
                 reader.finish(None)?
             }
         };
@@ -274,17 +274,8 @@ impl LayerOpener<'_> {
                 return Ok(Step::Stopped);
             }
         };
-        let recipients = reader.recipients().iter().flat_map(|info| {
-            let named: Vec<String> = match info.recipients() {
-                [] => vec![info.algorithm().to_owned()],
-                named => {
-                    named.iter().map(|recipient| format!("{} by {}", recipient.describe(), info.algorithm())).collect()
-                }
-            };
-            named
-        });
         let mut report = EncryptedReport {
-            recipients: recipients.collect(),
+            recipients: Some(reader.shared_recipients()),
             cipher: reader.cipher_name(),
             authenticated: reader.is_authenticated(),
             opened: false,
@@ -371,21 +362,4 @@ fn skip_mbox_line(source: &mut impl BufRead) -> Result<(), Error> {
         source.take(1000).read_until(b'\n', &mut line)?;
     }
     Ok(())
-}
-
-struct Tee {
-    digests: ContentDigests,
-    spool: Spool,
-}
-
-impl Write for Tee {
-    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        self.digests.update(content);
-        self.spool.write_all(content)?;
-        Ok(content.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use asn1::{Oid, Time};
+use cms::RecipientInfo;
 use pki::{Certificate, RevocationStatus};
 
 /// One cryptographic layer, outermost first.
@@ -29,8 +32,7 @@ pub struct SignedReport {
 /// An encrypted layer.
 #[derive(Debug, Clone, Default)]
 pub struct EncryptedReport {
-    /// Whom it is encrypted to, as the message names them, and how.
-    pub recipients: Vec<String>,
+    pub(crate) recipients: Option<Arc<[RecipientInfo]>>,
     /// The content cipher's name.
     pub cipher: String,
     /// Whether a tag protected the content.
@@ -39,6 +41,23 @@ pub struct EncryptedReport {
     pub opened: bool,
     /// The certificate of that key.
     pub opened_by: Option<Certificate>,
+}
+
+impl EncryptedReport {
+    /// Whom it is encrypted to, as the message names them, and how.
+    pub fn recipients(&self) -> Vec<String> {
+        let infos = self.recipients.iter().flat_map(|infos| infos.iter());
+        infos
+            .flat_map(|info| {
+                let algorithm = info.algorithm();
+                let named: Vec<String> = match info.recipients() {
+                    [] => vec![algorithm],
+                    named => named.iter().map(|named| format!("{} by {algorithm}", named.describe())).collect(),
+                };
+                named
+            })
+            .collect()
+    }
 }
 
 /// The result of one check.

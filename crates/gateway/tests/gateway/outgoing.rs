@@ -72,7 +72,7 @@ async fn t_36_a_hidden_recipient_is_in_nobody_elses_copy() {
         let (policy, keys) = (rig.policy(), [person.credential.clone()]);
         let verification = Verifier::new(&policy).with_keys(&keys).verify(&arrived[..]).unwrap();
         let LayerReport::Encrypted(report) = &verification.layers()[0] else { panic!("not encrypted") };
-        assert_eq!(report.recipients.len(), 1, "{name}");
+        assert_eq!(report.recipients().len(), 1, "{name}");
         assert!(report.opened, "{name}");
     }
 }

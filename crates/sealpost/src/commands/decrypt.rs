@@ -9,7 +9,7 @@ use crate::outcome::{Doing, Stop};
 struct Output<'a> {
     outcome: &'static str,
     cipher: &'a str,
-    recipients: &'a [String],
+    recipients: Vec<String>,
     /// Whether a tag protected the content against change.
     authenticated: bool,
 }
@@ -55,7 +55,7 @@ pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
         let output = Output {
             outcome: "decrypted",
             cipher: &report.cipher,
-            recipients: &report.recipients,
+            recipients: report.recipients(),
             authenticated: report.authenticated,
         };
         let json = serde_json::to_string(&output).unwrap_or_default();

@@ -153,7 +153,7 @@ impl From<&ProtectedHeader> for Protected {
 struct Layer<'a> {
     kind: &'static str,
     signers: Vec<Signer<'a>>,
-    recipients: &'a [String],
+    recipients: Vec<String>,
     cipher: Option<&'a str>,
 }
 
@@ -195,16 +195,16 @@ fn print_json(outcome: &'static str, reason: Option<&str>, layers: &[LayerReport
         LayerReport::Signed(report) => Layer {
             kind: "signed",
             signers: report.signers.iter().map(Signer::from).collect(),
-            recipients: &[],
+            recipients: Vec::new(),
             cipher: None,
         },
         LayerReport::Encrypted(report) => Layer {
             kind: "encrypted",
             signers: Vec::new(),
-            recipients: &report.recipients,
+            recipients: report.recipients(),
             cipher: Some(&report.cipher),
         },
-        _ => Layer { kind: "compressed", signers: Vec::new(), recipients: &[], cipher: None },
+        _ => Layer { kind: "compressed", signers: Vec::new(), recipients: Vec::new(), cipher: None },
     });
     let output = Output { outcome, reason, layers: layers.collect(), protected_header: header.map(Protected::from) };
     println!("{}", serde_json::to_string(&output).unwrap_or_default());
