@@ -46,7 +46,8 @@ fn looks_like_header(beginning: &[u8]) -> bool {
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
     let Some(colon) = line.iter().position(|&b| b == b':') else { return false };
     let name = line.get(..colon).unwrap_or_default().trim_ascii_end();
-    !name.is_empty() && name.len() <= 76 && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    // RFC 5322 §2.2: any printable characters but the colon.
+    !name.is_empty() && name.len() <= 76 && name.iter().all(u8::is_ascii_graphic)
 }
 
 /// The octets of a ContentInfo in PEM or base64.
@@ -65,6 +66,7 @@ mod tests {
     #[test]
     fn content_decides() {
         assert_eq!(recognise(b"Subject: x\r\n\r\n"), Form::Mail);
+        assert_eq!(recognise(b"X-Odd=Name: x\r\n\r\n"), Form::Mail);
         assert_eq!(recognise(b"From alice Thu Jan 1\nSubject: x\n\n"), Form::Mail);
         assert_eq!(
             recognise(&[0x30, 0x80, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x02, 0xA0, 0x80]),

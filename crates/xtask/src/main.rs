@@ -8,6 +8,7 @@ mod check;
 mod citations;
 mod deb;
 mod edges;
+mod fuzz;
 mod generate;
 mod licences;
 mod process;
@@ -19,6 +20,8 @@ usage: cargo xtask COMMAND
   check            fmt, clippy, docs, edges of the map, licences, advisories, citations
   vectors [SET]    every set of test vectors: passed, failed, listed
   deb              the Debian package, built and installed in a folder of its own
+  fuzz [TARGET] [--smoke | --seconds N]
+                   the fuzz targets, a minute each unless said otherwise
   gen [--check]    the references that are generated from the code
 ";
 
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         ("vectors", []) => vectors::run(None),
         ("vectors", [set]) => vectors::run(Some(set)),
         ("deb", []) => deb::run(),
+        ("fuzz", options) => fuzz::run(options),
         ("gen", []) => generate::run(false).map(|_| ()),
         ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),
         ("help" | "--help" | "-h" | "", _) => {
