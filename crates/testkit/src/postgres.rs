@@ -27,7 +27,7 @@ impl Postgres {
         let server = Self { user: server_user(folder.path()), folder };
         let data = server.data();
         server.run("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        let options = format!("-k {} -h '' -c fsync=off", server.folder.path().display());
+        let options = server.options();
         let log = server.folder.path().join("log").display().to_string();
         server.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-w", "start"]);
         server
@@ -37,6 +37,23 @@ impl Postgres {
     pub fn url(&self) -> String {
         let folder = self.folder.path().display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{folder}/postgres")
+    }
+
+    /// Takes it down as a crash would, and up again.
+    pub fn restart(&self) {
+        let (data, options) = (self.data(), self.options());
+        let log = self.folder.path().join("log").display().to_string();
+        self.run("pg_ctl", &["-D", &data, "-l", &log, "-o", &options, "-m", "immediate", "-w", "restart"]);
+    }
+
+    /// Takes it down for good: for whoever cannot drop it.
+    pub fn stop(&self) {
+        let data = self.data();
+        let _ = self.command("pg_ctl", &["-D", &data, "-m", "immediate", "-w", "stop"]).status();
+    }
+
+    fn options(&self) -> String {
+        format!("-k {} -h '' -c fsync=off", self.folder.path().display())
     }
 
     fn data(&self) -> String {
@@ -65,8 +82,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let data = self.data();
-        let _ = self.command("pg_ctl", &["-D", &data, "-m", "immediate", "-w", "stop"]).status();
+        self.stop();
     }
 }
 
