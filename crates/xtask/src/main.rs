@@ -8,6 +8,7 @@ mod check;
 mod citations;
 mod deb;
 mod edges;
+mod faults;
 mod fuzz;
 mod generate;
 mod licences;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   deb              the Debian package, built and installed in a folder of its own
   fuzz [TARGET] [--smoke | --seconds N]
                    the fuzz targets, a minute each unless said otherwise
+  faults [K M]     gateways killed K times under M messages, written into docs/reference/reliability.md
   gen [--check]    the references that are generated from the code
 ";
 
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         ("vectors", [set]) => vectors::run(Some(set)),
         ("deb", []) => deb::run(),
         ("fuzz", options) => fuzz::run(options),
+        ("faults", []) => faults::run("2000", "200000"),
+        ("faults", [kills, messages]) => faults::run(kills, messages),
         ("gen", []) => generate::run(false).map(|_| ()),
         ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),
         ("help" | "--help" | "-h" | "", _) => {

@@ -1,0 +1,242 @@
+//! Gateways as processes of their own, started again whenever they are killed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use directory::Directory;
+use gateway::policy::{Choice, Otherwise};
+use gateway::smtp::{Hop, Protocol};
+use gateway::{Gateway, Settings, Side};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::house::{self, Told};
+use crate::ledger::Ledger;
+use crate::{hop, mail_server};
+
+pub(crate) struct Rig {
+    pub(crate) gateways: Vec<Process>,
+    pub(crate) killer: Arc<Killer>,
+    pub(crate) directory: Directory,
+    pub(crate) encrypted: Vec<u8>,
+}
+
+/// One gateway process and where it listens.
+pub(crate) struct Process {
+    pub(crate) inside: SocketAddr,
+    pub(crate) outside: SocketAddr,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Process {
+    fn spawn(&self) -> Child {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["process::the_gateway", "--exact", "--ignored", "--nocapture"])
+            .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+}
+
+/// Kills a gateway when the point comes that it waits for.
+pub(crate) struct Killer {
+    children: Mutex<Vec<Option<Child>>>,
+    waits_for: Mutex<Option<&'static str>>,
+    killed: Notify,
+    ledger: Arc<Ledger>,
+}
+
+impl Killer {
+    /// Something happens here now.
+    pub(crate) fn point(&self, name: &'static str) {
+        let mut waits_for = self.waits_for.lock().unwrap();
+        if *waits_for == Some(name) {
+            *waits_for = None;
+            drop(waits_for);
+            self.kill(name);
+        }
+    }
+
+    fn kill(&self, name: &'static str) {
+        let mut children = self.children.lock().unwrap();
+        let number: usize = self.ledger.kills.lock().unwrap().values().sum();
+        let index = number % children.len();
+        if let Some(mut child) = children[index].take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            *self.ledger.kills.lock().unwrap().entry(name).or_default() += 1;
+        }
+        self.killed.notify_one();
+    }
+
+    pub(crate) fn is_done(&self, kills: usize) -> bool {
+        self.ledger.kills.lock().unwrap().values().sum::<usize>() >= kills
+    }
+}
+
+const FREE: [&str; 4] = ["any moment", "any moment, later", "any moment, early", "any moment, at once"];
+
+/// Kills at one point after the other until it is enough, and starts what was killed again.
+pub(crate) async fn kill_at_each_point(rig: Arc<Rig>, kills: usize) {
+    let points: Vec<&'static str> = mail_server::POINTS
+        .into_iter()
+        .chain(hop::INSIDE.all())
+        .chain(hop::OUTSIDE.all())
+        .chain([hop::OUTBOX_BEFORE, hop::OUTBOX_AFTER])
+        .chain(FREE)
+        .collect();
+    for round in 0.. {
+        if rig.killer.is_done(kills) {
+            return;
+        }
+        let point = points[round % points.len()];
+        // Some mail goes through between two kills.
+        sleep(Duration::from_millis(60 + (round as u64 * 37) % 180)).await;
+        if let Some(delay) = FREE.iter().position(|free| *free == point) {
+            sleep(Duration::from_millis([7, 61, 3, 0][delay])).await;
+            rig.killer.kill(point);
+        } else {
+            *rig.killer.waits_for.lock().unwrap() = Some(point);
+        }
+        if tokio::time::timeout(Duration::from_secs(5), rig.killer.killed.notified()).await.is_err() {
+            // No mail came by there just now.
+            *rig.killer.waits_for.lock().unwrap() = None;
+            continue;
+        }
+        rig.start_missing().await;
+    }
+}
+
+impl Rig {
+    pub(crate) async fn start(url: &str, folder: &Path, gateways: usize, ledger: Arc<Ledger>) -> Self {
+        let told = Told::new(url, folder);
+        let (directory, keys) = told.open().await;
+        let encrypted = house::fill(&directory, &keys).await;
+        let killer = Arc::new(Killer {
+            children: Mutex::new((0..gateways).map(|_| None).collect()),
+            waits_for: Mutex::default(),
+            killed: Notify::new(),
+            ledger: Arc::clone(&ledger),
+        });
+        let inside_hop = hop::start(hop::INSIDE, Arc::clone(&killer), Arc::clone(&ledger)).await;
+        let outside_hop = hop::start(hop::OUTSIDE, Arc::clone(&killer), ledger).await;
+        let gateways = (0..gateways)
+            .map(|number| {
+                let (inside, outside) = (free(), free());
+                let environment = vec![
+                    ("FAULT_URL", told.url.clone()),
+                    ("FAULT_START", told.start.to_string()),
+                    ("FAULT_STORE_KEY", told.store_key.clone()),
+                    ("FAULT_MASTER_KEY", told.master_key.clone()),
+                    ("FAULT_ROOT", told.root.clone()),
+                    ("FAULT_FOLDER", folder.display().to_string()),
+                    ("FAULT_INSIDE", inside.to_string()),
+                    ("FAULT_OUTSIDE", outside.to_string()),
+                    ("FAULT_INSIDE_HOP", inside_hop.to_string()),
+                    ("FAULT_OUTSIDE_HOP", outside_hop.to_string()),
+                    ("FAULT_NAME", format!("gateway {number}")),
+                ];
+                Process { inside, outside, environment }
+            })
+            .collect();
+        let rig = Self { gateways, killer, directory, encrypted };
+        rig.start_missing().await;
+        rig
+    }
+
+    /// What a supervisor does: whatever does not run is started until it does.
+    async fn start_missing(&self) {
+        for (index, process) in self.gateways.iter().enumerate() {
+            let since = Instant::now();
+            while self.is_missing(index) || tokio::net::TcpStream::connect(process.outside).await.is_err() {
+                assert!(since.elapsed() < Duration::from_secs(60), "a gateway does not start");
+                if self.is_missing(index) {
+                    let child = process.spawn();
+                    self.killer.children.lock().unwrap()[index] = Some(child);
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    /// Whether a gateway was killed, or ended by itself because its database was away when it started.
+    fn is_missing(&self, index: usize) -> bool {
+        let mut children = self.killer.children.lock().unwrap();
+        let ended = children[index].as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
+        if ended {
+            children[index] = None;
+        }
+        ended
+    }
+
+    pub(crate) async fn until_outbox_is_empty(&self) {
+        let since = Instant::now();
+        loop {
+            let counts = self.directory.outbox_counts().await.unwrap();
+            if counts.waiting + counts.leased == 0 {
+                assert_eq!(counts.given_up, 0);
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(120), "the outbox does not empty: {counts:?}");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    pub(crate) async fn stop(&self) {
+        for mut child in self.killer.children.lock().unwrap().drain(..).flatten() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        for mut child in self.killer.children.lock().unwrap().drain(..).flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn free() -> SocketAddr {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// Not a test: the process that the others kill.
+#[test]
+#[ignore = "is started by the other tests"]
+fn the_gateway() {
+    let told = |name: &str| std::env::var(name).unwrap();
+    let address = |name: &str| -> SocketAddr { told(name).parse().unwrap() };
+    let house = Told {
+        url: told("FAULT_URL"),
+        start: told("FAULT_START").parse().unwrap(),
+        store_key: told("FAULT_STORE_KEY"),
+        master_key: told("FAULT_MASTER_KEY"),
+        root: told("FAULT_ROOT"),
+    };
+    let folder = PathBuf::from(told("FAULT_FOLDER"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (directory, keys) = house.open().await;
+        let inside = Hop::plain(Protocol::Smtp, address("FAULT_INSIDE_HOP"));
+        let outside = Hop::plain(Protocol::Smtp, address("FAULT_OUTSIDE_HOP"));
+        let mut settings = Settings::new("gate.inside.example", inside, outside, &folder)
+            .listen(address("FAULT_INSIDE"), Side::Inside, Protocol::Smtp)
+            .listen(address("FAULT_OUTSIDE"), Side::Outside, Protocol::Smtp);
+        settings.policy.encrypt = Choice::Always;
+        settings.policy.otherwise = Otherwise::Webmailer;
+        settings.message_folder = Some(folder.join("store"));
+        settings.worker = told("FAULT_NAME");
+        settings.outbox_seconds = 1;
+        let _gateway = Gateway::start_with_directory(settings, directory, keys).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+}
