@@ -10,6 +10,8 @@ mod keys;
 mod next_hop;
 mod outgoing;
 mod policy;
+mod postfix;
 mod spoofed;
 mod support;
+mod topologies;
 mod wire;
