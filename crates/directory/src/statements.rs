@@ -358,7 +358,8 @@ statements! {
     // Traces
     ADD_TRACE = "INSERT INTO traces (id, message, message_id, sender, sender_key, recipient, recipient_key, at, detail)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    TRACES = "SELECT message_id, sender, recipient, at, detail FROM traces WHERE message = $1 ORDER BY at, id LIMIT 1000";
+    TRACES = "SELECT message_id, sender, recipient, at, detail FROM traces WHERE message = $1
+        ORDER BY at, recipient_key, id LIMIT 1000";
     FORGET_TRACES = "DELETE FROM traces WHERE at < $1";
     ERASE_TRACES = "DELETE FROM traces WHERE recipient_key = $1 OR sender_key = $1";
     MARK_CONFIDENTIAL = "INSERT INTO confidential_messages (message, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";

@@ -72,9 +72,9 @@ impl House {
                 Ok(content) => content.unwrap(),
                 Err(error) => panic!("the mail does not open: {error}\n{}", String::from_utf8_lossy(&mail)),
             };
-            let mut text = Vec::new();
-            std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut text).unwrap();
-            let text = String::from_utf8(text).unwrap().replace("=\r\n", "");
+            let mut entity = Vec::new();
+            std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut entity).unwrap();
+            let text = mime::Entity::parse(&entity, &mime::Limits::default()).unwrap().first_text().unwrap();
             let (_, rest) = text.split_once("https://mail.muster.example/confirm/").unwrap();
             link = Some(rest.chars().take(43).collect());
         }
