@@ -100,9 +100,9 @@ pub(crate) async fn fill(directory: &Directory, keys: &KeyRing) -> Vec<u8> {
         let limits = smime::Limits::in_folder(std::env::temp_dir());
         let own = [person.credential.clone()];
         let mut content = smime::Decryptor::new(&own, &limits).decrypt(&mail.outgoing.content[..]).unwrap().unwrap();
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut content.reader().unwrap(), &mut text).unwrap();
-        let text = text.replace("=\r\n", "");
+        let mut entity = Vec::new();
+        std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut entity).unwrap();
+        let text = mime::Entity::parse(&entity, &mime::Limits::default()).unwrap().first_text().unwrap();
         let token: String = text.split_once("/confirm/").unwrap().1.chars().take(43).collect();
         directory.confirm(&token).await.unwrap();
         directory.approve(request.id(), &request.fingerprint(), officer.id, "rig").await.unwrap();

@@ -246,9 +246,9 @@ pub(crate) fn link_in(mail: &[u8], person: &Person) -> String {
     let limits = smime::Limits::in_folder(std::env::temp_dir());
     let keys = [person.credential.clone()];
     let mut content = smime::Decryptor::new(&keys, &limits).decrypt(mail).unwrap().unwrap();
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut content.reader().unwrap(), &mut text).unwrap();
-    let text = text.replace("=\r\n", "");
+    let mut entity = Vec::new();
+    std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut entity).unwrap();
+    let text = mime::Entity::parse(&entity, &mime::Limits::default()).unwrap().first_text().unwrap();
     let (_, rest) = text.split_once("https://mail.inside.example/confirm/").unwrap();
     rest.chars().take(43).collect()
 }
