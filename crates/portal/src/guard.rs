@@ -58,7 +58,7 @@ pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next
 
 async fn admit(gate: &Gate, visitor: &Visitor, mut parts: Parts, mut body: Body) -> Result<Request, Response> {
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
-    if let Err(response) = may_enter(gate, visitor, &parts, changes) {
+    if let Some(response) = turned_away(gate, visitor, &parts, changes) {
         return Err(without_reading(body, response).await);
     }
     if changes {
@@ -82,8 +82,9 @@ async fn admit(gate: &Gate, visitor: &Visitor, mut parts: Parts, mut body: Body)
     Ok(Request::from_parts(parts, body))
 }
 
-fn may_enter(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> Result<(), Response> {
-    let refused = |problem: Problem| Err(problem.into_response());
+/// Where somebody is sent who may not enter; `None` for those who may.
+fn turned_away(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> Option<Response> {
+    let refused = |problem: Problem| Some(problem.into_response());
     if changes && !is_same_origin(&parts.headers, &gate.app.directory.settings().base_url) {
         return refused(Problem::ForeignForm);
     }
@@ -91,14 +92,14 @@ fn may_enter(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> Re
         return refused(Problem::Forbidden);
     }
     match (visitor.signed_in(), gate.access) {
-        (_, Access::Anyone) | (Some(_), Access::BeforePassword) => Ok(()),
+        (_, Access::Anyone) | (Some(_), Access::BeforePassword) => None,
         (None, _) if changes => refused(Problem::Forbidden),
-        (None, _) => Err(see_other(&format!("/login?next={}", parts.uri.path()))),
-        (Some(signed_in), _) if signed_in.must_change => Err(see_other("/password")),
-        (Some(_), Access::SignedIn) => Ok(()),
+        (None, _) => Some(see_other(&format!("/login?next={}", parts.uri.path()))),
+        (Some(signed_in), _) if signed_in.must_change => Some(see_other("/password")),
+        (Some(_), Access::SignedIn) => None,
         (Some(signed_in), Access::Roles(roles)) => {
             let allowed = roles.iter().any(|role| signed_in.person.roles.has(*role));
-            if allowed { Ok(()) } else { refused(Problem::Forbidden) }
+            if allowed { None } else { refused(Problem::Forbidden) }
         }
     }
 }
