@@ -11,7 +11,8 @@ fn t_101_a_form_that_is_not_ours_changes_nothing() {
     let fields =
         |token: &'static str| vec![("name", "X"), ("address", "x@y.example"), ("language", "de"), ("csrf", token)];
     let token: &'static str = Box::leak(csrf.into_boxed_str());
-    let foreign: [(&[(&str, &str)], Vec<(&str, &str)>); 7] = [
+    type Pairs<'a> = [(&'a str, &'a str)];
+    let foreign: [(&Pairs<'_>, Vec<(&str, &str)>); 7] = [
         (&[], fields("")),
         (&[], fields("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
         (&[("Sec-Fetch-Site", "cross-site")], fields(token)),

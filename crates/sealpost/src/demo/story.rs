@@ -34,11 +34,12 @@ impl fmt::Display for Broken {
 }
 
 type Told = Result<(), String>;
+type Step<'a> = fn(&mut Story<'a>) -> Told;
 
 /// Plays all of it.
 pub(super) fn play<'a>(stage: &'a Stage, runtime: &'a Runtime) -> Result<(), Broken> {
     let mut story = Story { stage, runtime, browser: Browser::new(&stage.base_url), emmas: None };
-    let steps: [(&str, fn(&mut Story<'a>) -> Told); 8] = [
+    let steps: [(&str, Step<'a>); 8] = [
         ("Emma Sommer invites Nora Lindner, who logs in and changes the first password", Story::invite),
         ("Nora opens Schlüssel und Kennwörter, chooses S/MIME and uploads her certificate", Story::upload),
         ("the confirmation mail comes, the link is confirmed, Otto Brandt approves", Story::confirm_and_approve),
