@@ -13,6 +13,7 @@ mod fuzz;
 mod generate;
 mod licences;
 mod process;
+mod screenshots;
 mod vectors;
 
 const HELP: &str = "\
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
   fuzz [TARGET] [--smoke | --seconds N]
                    the fuzz targets, a minute each unless said otherwise
   faults [K M]     gateways killed K times under M messages, written into docs/reference/reliability.md
+  screenshots      the pictures in the documentation, out of the demonstration
   gen [--check]    the references that are generated from the code
 ";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ("fuzz", options) => fuzz::run(options),
         ("faults", []) => faults::run("2000", "200000"),
         ("faults", [kills, messages]) => faults::run(kills, messages),
+        ("screenshots", []) => screenshots::run(),
         ("gen", []) => generate::run(false).map(|_| ()),
         ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),
         ("help" | "--help" | "-h" | "", _) => {
