@@ -67,6 +67,8 @@ pub enum Purpose {
     ReadMessage,
     /// Sets another password; the subject is a person.
     ResetPassword,
+    /// Says that the password was right, while the second factor is asked for; the subject is a person.
+    SecondFactor,
 }
 
 impl Purpose {
@@ -76,6 +78,7 @@ impl Purpose {
             Self::FirstLogIn => "first-log-in",
             Self::ReadMessage => "read-message",
             Self::ResetPassword => "reset-password",
+            Self::SecondFactor => "second-factor",
         }
     }
 }

@@ -33,6 +33,7 @@ mod requests;
 
 mod schema;
 mod sealing;
+mod second_factor;
 mod statements;
 pub mod texts;
 mod traces;
@@ -57,6 +58,7 @@ pub use people::{NewPerson, Person, Role, Roles};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
 pub use requests::{Origin, PartnerCertificate, Refusal, Request, RequestFilter, ScheduleReport, State, Submission};
 pub use sealing::{MasterKey, StoreKey};
+pub use second_factor::SecondFactor;
 pub use traces::Trace;
 
 pub(crate) fn hex(octets: &[u8]) -> String {

@@ -118,6 +118,15 @@ statements! {
     REMOVE_FROM_GROUP = "DELETE FROM group_members WHERE name = $1 AND person = $2";
     GROUPS_OF = "SELECT name FROM group_members WHERE person = $1 ORDER BY name";
 
+    SECOND_FACTOR = "SELECT sealed, since, last_step,
+            (SELECT COUNT(*) FROM recovery_codes r WHERE r.person = s.person AND r.used IS NULL)
+        FROM second_factors s WHERE person = $1";
+    ADD_SECOND_FACTOR = "INSERT INTO second_factors (person, sealed, since, last_step) VALUES ($1, $2, $3, $4)";
+    REMOVE_SECOND_FACTOR = "DELETE FROM second_factors WHERE person = $1";
+    USE_SECOND_FACTOR = "UPDATE second_factors SET last_step = $2 WHERE person = $1 AND last_step < $2";
+    ADD_RECOVERY_CODE = "INSERT INTO recovery_codes (person, hash) VALUES ($1, $2)";
+    REMOVE_RECOVERY_CODES = "DELETE FROM recovery_codes WHERE person = $1";
+    USE_RECOVERY_CODE = "UPDATE recovery_codes SET used = $3 WHERE person = $1 AND hash = $2 AND used IS NULL";
     // Log-in
     SET_PASSWORD = "INSERT INTO accounts (person, password_hash, must_change, changed) VALUES ($1, $2, $3, $4)
         ON CONFLICT (person) DO UPDATE SET password_hash = excluded.password_hash,
