@@ -22,6 +22,7 @@ mod problem;
 mod routes;
 mod settings;
 mod texts;
+mod totp;
 mod visitor;
 
 pub use error::Error;

@@ -8,12 +8,14 @@ pub(crate) mod contacts;
 pub(crate) mod how_to;
 pub(crate) mod keys;
 pub(crate) mod log_in;
+pub(crate) mod me;
 pub(crate) mod messages;
 mod notice;
 pub(crate) mod partners;
 pub(crate) mod password;
 mod people;
 pub(crate) mod problem;
+pub(crate) mod second_factor;
 pub(crate) mod status;
 
 pub(crate) use notice::Notice;

@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER};
 use crate::pages::{
-    audit, authorities, board, confirm, contacts, how_to, keys, log_in, messages, partners, password, problem, status,
+    audit, authorities, board, confirm, contacts, how_to, keys, log_in, me, messages, partners, password, problem,
+    second_factor, status,
 };
 
 /// Who may use a route.
@@ -91,6 +92,8 @@ fn table() -> Vec<Route> {
         see("/assets/{file}", Anyone, get(status::asset)),
         see("/login", Anyone, get(log_in::show)),
         send("/login", Anyone, post(log_in::log_in)),
+        see("/login/code", Anyone, get(second_factor::code_form)),
+        send("/login/code", Anyone, post(second_factor::check_code)),
         see("/confirm/{token}", Anyone, get(confirm::show)),
         send("/confirm/{token}", Anyone, post(confirm::confirm)),
         see("/healthz", Anyone, get(status::alive)),
@@ -100,11 +103,17 @@ fn table() -> Vec<Route> {
         see("/password", BeforePassword, get(password::show)),
         send("/password", BeforePassword, post(password::change)),
         see("/keys", SignedIn, get(keys::show)),
+        send("/keys/second-factor", SignedIn, post(second_factor::set)),
+        send("/keys/second-factor/remove", SignedIn, post(second_factor::remove)),
+        see("/me", SignedIn, get(me::show)),
+        see("/me/export", SignedIn, get(me::export)),
+        send("/me/language", SignedIn, post(me::language)),
         // Partners
         upload("/keys/upload", Roles(PARTNER), post(keys::upload)),
         send("/keys/withdraw", Roles(PARTNER), post(keys::withdraw)),
         send("/keys/resend", Roles(PARTNER), post(keys::resend)),
         see("/keys/certificate/{file}", Roles(PARTNER), get(keys::download)),
+        send("/me/delete", Roles(PARTNER), post(me::delete)),
         see("/inbox", Roles(PARTNER), get(messages::inbox)),
         see("/messages/{id}", Roles(PARTNER), get(messages::show)),
         see("/messages/{id}/html", Roles(PARTNER), get(messages::frame)),

@@ -6,6 +6,7 @@ mod common;
 mod how_to;
 mod keys;
 mod mail;
+mod me;
 mod partners;
 
 use directory::Language;
@@ -49,7 +50,7 @@ mod tests {
 
     #[test]
     fn both_languages_say_the_same_with_words_of_their_own() {
-        let tables = [board::TABLE, common::TABLE, how_to::TABLE, keys::TABLE, mail::TABLE, partners::TABLE];
+        let tables = [board::TABLE, common::TABLE, how_to::TABLE, keys::TABLE, mail::TABLE, me::TABLE, partners::TABLE];
         let mut count = 0;
         for (name, de, en) in tables.into_iter().flatten() {
             count += 1;
@@ -75,5 +76,6 @@ mod tests {
     }
 
     /// Words that are the same in both languages.
-    const SAME: &[&str] = &["column_partner", "field_name", "kind_smime", "partner", "product", "reply_subject"];
+    const SAME: &[&str] =
+        &["code", "column_partner", "field_name", "kind_smime", "partner", "product", "reply_subject"];
 }

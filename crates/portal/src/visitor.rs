@@ -28,6 +28,7 @@ struct Inner {
     form_token: String,
     form_token_known: bool,
     form_token_wanted: AtomicBool,
+    pending: Option<String>,
     flash: Option<String>,
     flash_taken: AtomicBool,
 }
@@ -82,6 +83,7 @@ impl Visitor {
             form_token: form_token
                 .map_or_else(|| base64_simd::URL_SAFE_NO_PAD.encode_to_string(fresh), ToOwned::to_owned),
             form_token_wanted: AtomicBool::new(false),
+            pending: cookie(&parts.headers, names(app.secure).pending).map(ToOwned::to_owned),
             flash: cookie(&parts.headers, names(app.secure).flash).map(ToOwned::to_owned),
             flash_taken: AtomicBool::new(false),
         })))
@@ -146,6 +148,11 @@ impl Visitor {
         known && crypto::constant_time_eq(brought.as_bytes(), expected.as_bytes())
     }
 
+    /// The token that says that the password was right and the second factor is asked for.
+    pub(crate) fn pending(&self) -> Option<&str> {
+        self.0.pending.as_deref()
+    }
+
     /// What the page before left to say; shown once.
     pub(crate) fn take_flash(&self) -> Option<String> {
         let flash = self.0.flash.clone()?;
@@ -196,6 +203,19 @@ pub(crate) fn set_session(app: &App, headers: &mut HeaderMap, token: &str) {
     set(headers, &format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{}", names(app.secure).session, tls(app)));
 }
 
+/// Remembers that the password was right, until the second factor is.
+pub(crate) fn set_pending(app: &App, headers: &mut HeaderMap, token: &str) {
+    set(
+        headers,
+        &format!("{}={token}; Path=/; Max-Age=300; HttpOnly; SameSite=Lax{}", names(app.secure).pending, tls(app)),
+    );
+}
+
+/// The second factor was right, too.
+pub(crate) fn clear_pending(app: &App, headers: &mut HeaderMap) {
+    set(headers, &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}", names(app.secure).pending, tls(app)));
+}
+
 /// Logs somebody out.
 pub(crate) fn clear_session(app: &App, headers: &mut HeaderMap) {
     set(headers, &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}", names(app.secure).session, tls(app)));
@@ -240,14 +260,15 @@ struct Names {
     session: &'static str,
     form: &'static str,
     flash: &'static str,
+    pending: &'static str,
 }
 
 // `__Host-`: set by this host alone, for this host alone, over TLS alone.
 fn names(secure: bool) -> Names {
     if secure {
-        Names { session: "__Host-session", form: "__Host-form", flash: "__Host-flash" }
+        Names { session: "__Host-session", form: "__Host-form", flash: "__Host-flash", pending: "__Host-pending" }
     } else {
-        Names { session: "session", form: "form", flash: "flash" }
+        Names { session: "session", form: "form", flash: "flash", pending: "pending" }
     }
 }
 

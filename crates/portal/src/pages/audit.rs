@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::certificate_view::{Moment, moment};
 use crate::page::{Answer, Page, Section, clean, html};
 use crate::pages::Notice;
-use crate::pages::people::{Names, action};
+use crate::pages::people::{Names, action, why as reason};
 use crate::problem::Problem;
 use crate::visitor::Visitor;
 
@@ -81,7 +81,7 @@ async fn entry(app: &App, visitor: &Visitor, names: &mut Names, row: &AuditEntry
         about = clean(detail.address.as_deref().unwrap_or(&detail.subject));
         why = match detail.why.strip_prefix("person:") {
             Some(id) => names.person(app, t, id).await?,
-            None => clean(&detail.why),
+            None => reason(t, &detail.why),
         };
     }
     Ok(Entry {

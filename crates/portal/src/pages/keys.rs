@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::certificate_view::CertificateView;
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, html, see_other};
-use crate::pages::Notice;
+use crate::pages::second_factor::SecondFactorView;
+use crate::pages::{Notice, second_factor};
 use crate::password::FEWEST_CHARACTERS;
 use crate::problem::Problem;
 use crate::visitor::{Visitor, leave_flash};
@@ -36,6 +37,7 @@ struct KeysPage {
     address: String,
     first: bool,
     fewest: usize,
+    factor: Option<SecondFactorView>,
 }
 
 pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -44,6 +46,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     let notice = match flash.as_deref() {
         Some("password-changed") => Notice::good(t.password_changed()),
         Some("resent") => Notice::good(t.certificate_resent()),
+        Some("factor-removed") => Notice::good(t.factor_removed()),
         Some("withdrawn") => Notice::good(t.certificate_withdrawn()),
         _ => None,
     };
@@ -52,6 +55,17 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         None => Vec::new(),
     };
     page(&app, &visitor, StatusCode::OK, notice, answers).await
+}
+
+/// The second factor's part again, with what was wrong; `secret` is the one that a try was made with.
+pub(crate) async fn second_factor_page(
+    app: &App,
+    visitor: &Visitor,
+    notice: Option<Notice>,
+    secret: Option<&str>,
+) -> Answer {
+    let factor = second_factor::view(app, visitor, secret).await?;
+    show_kind(app, visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, Vec::new(), SECOND_FACTOR, Some(factor)).await
 }
 
 pub(crate) async fn withdraw(
@@ -117,6 +131,29 @@ async fn page(
     notice: Option<Notice>,
     answers: Vec<FileAnswer>,
 ) -> Answer {
+    let partner = visitor.known()?.roles.has(Role::Partner);
+    let offered = if partner { SMIME } else { PASSWORD };
+    let what = match visitor.parameter("what") {
+        Some(PASSWORD) => PASSWORD,
+        Some(SECOND_FACTOR) => SECOND_FACTOR,
+        _ => offered,
+    };
+    let factor = match what {
+        SECOND_FACTOR => Some(second_factor::view(app, visitor, None).await?),
+        _ => None,
+    };
+    show_kind(app, visitor, status, notice, answers, what, factor).await
+}
+
+async fn show_kind(
+    app: &App,
+    visitor: &Visitor,
+    status: StatusCode,
+    notice: Option<Notice>,
+    answers: Vec<FileAnswer>,
+    what: &'static str,
+    factor: Option<SecondFactorView>,
+) -> Answer {
     let (t, person) = (visitor.texts(), visitor.known()?);
     let partner = person.roles.has(Role::Partner);
     let mut kinds = Vec::new();
@@ -124,12 +161,7 @@ async fn page(
         kinds.push((SMIME, t.kind_smime()));
     }
     kinds.push((PASSWORD, t.kind_password()));
-    let wanted = visitor.parameter("what").unwrap_or(SMIME);
-    let what = kinds.iter().map(|(kind, _)| *kind).find(|kind| *kind == wanted).unwrap_or(if partner {
-        SMIME
-    } else {
-        PASSWORD
-    });
+    kinds.push((SECOND_FACTOR, t.kind_second_factor()));
     let (mut open, mut active, mut past) = (Vec::new(), Vec::new(), Vec::new());
     if what == SMIME {
         for request in app.directory.requests(&RequestFilter::For(person.address.clone()), MOST_SHOWN).await? {
@@ -155,10 +187,12 @@ async fn page(
         address: person.address.to_string(),
         first: false,
         fewest: FEWEST_CHARACTERS,
+        factor,
     };
     html(status, &page)
 }
 
 const SMIME: &str = "smime";
 const PASSWORD: &str = "password";
+const SECOND_FACTOR: &str = "second-factor";
 const MOST_SHOWN: u32 = 50;

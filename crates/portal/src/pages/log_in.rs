@@ -9,7 +9,7 @@ use directory::{Account, Address, Limit, Person};
 use crate::app::App;
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, html, see_other, start_page};
-use crate::pages::Notice;
+use crate::pages::{Notice, second_factor};
 use crate::problem::Problem;
 use crate::visitor::{Visitor, clear_session, set_session};
 
@@ -60,6 +60,9 @@ pub(crate) async fn log_in(
     let over = account.changed.plus_days(i64::from(app.settings.first_password_days));
     if account.must_change && app.directory.now() > over {
         return page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.first_password_over()), typed);
+    }
+    if app.directory.second_factor(person.id).await?.is_some() {
+        return second_factor::ask(&app, &person).await;
     }
     if let Some(before) = visitor.signed_in() {
         app.directory.end_session(&before.token).await?;

@@ -72,11 +72,15 @@ pub(crate) async fn inbox(State(app): State<App>, Extension(visitor): Extension<
     let rows = app.directory.messages(partner, folder, MOST_SHOWN).await?.into_iter().filter(|message| {
         message.subject.to_lowercase().contains(&wanted) || message.correspondent.to_string().contains(&wanted)
     });
+    let known = app.directory.contacts_of(partner).await?;
+    let name_of = |at: &Address| {
+        known.iter().find(|contact| contact.address == *at).map_or_else(|| at.to_string(), |one| clean(&one.name))
+    };
     let rows = rows
         .map(|message| Row {
             id: message.id.to_string(),
             subject: subject_of(&visitor, &message),
-            correspondent: message.correspondent.to_string(),
+            correspondent: name_of(&message.correspondent),
             at: moment(visitor.local(), message.at),
             bytes: visitor.local().bytes(message.bytes),
             unread: message.read.is_none() && !sent,

@@ -128,6 +128,8 @@ async fn give_first_password(app: &App, visitor: &Visitor, partner: &Person, tit
     let password = first_password()?;
     let hash = app.hash_password(&password).await?;
     app.directory.set_password(partner.id, &hash, true, &visitor.actor()?).await?;
+    // Who has lost the phone as well begins anew.
+    app.directory.remove_second_factor(partner.id, &visitor.actor()?).await?;
     let local = Local { language: partner.language, zone: app.zone.clone() };
     let page = InvitedPage {
         page: Page::new(app, visitor, Section::Partners),

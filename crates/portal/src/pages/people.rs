@@ -57,11 +57,34 @@ pub(crate) fn action(t: Texts, action: &str) -> String {
         "person.added" => t.action_person(),
         "person.roles" | "person.language" | "person.contact" | "person.deactivated" => t.action_person_changed(),
         "account.first-password" => t.action_first_password(),
+        "account.second-factor" => t.action_second_factor(),
+        "account.second-factor-removed" => t.action_second_factor_removed(),
         "account.password" => t.action_password(),
         "private-key.dropped" => t.action_key_dropped(),
         "anchor.proposed" => t.action_anchor_proposed(),
         "anchor.confirmed" => t.action_anchor_confirmed(),
         "credential.imported" | "credential.retired" => t.action_credential(),
+        other => return clean(other),
+    }
+    .to_owned()
+}
+
+/// The reason that was given, for people: what rules and programs write is translated, what people write is not.
+pub(crate) fn why(t: Texts, why: &str) -> String {
+    match why {
+        "api" => t.origin_api(),
+        "intake-mail" => t.origin_intake(),
+        "learned" => t.origin_learned(),
+        "look-up" => t.origin_look_up(),
+        "officer" => t.origin_officer(),
+        "portal-upload" => t.origin_upload(),
+        "the confirmation mail is on its way" => t.why_mail_sent(),
+        "the confirmation mail waits: as many as allowed were sent today" => t.why_mail_waits(),
+        "the link in the encrypted mail was followed" => t.why_link(),
+        "its CA is not known" => t.why_authority(),
+        "a trusted CA issued it" => t.why_rule(),
+        "it was not confirmed in time" => t.why_late(),
+        "sent in through the portal, and dropped" => t.why_dropped(),
         other => return clean(other),
     }
     .to_owned()

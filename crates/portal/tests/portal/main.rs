@@ -8,5 +8,7 @@ mod forms;
 mod house;
 mod log_in;
 mod markup;
+mod me;
 mod messages;
+mod second_factor;
 mod upload;

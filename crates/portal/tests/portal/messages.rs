@@ -66,7 +66,7 @@ fn f8_a_partner_reads_answers_downloads_and_deletes() {
     let fields = [("subject", "Re: Vertrag\r\nBcc: evil@evil.example"), ("text", "Einverstanden, Grüße")];
     let sent = petra.submit(&form, &path, &fields);
     assert_eq!((sent.status, sent.location.as_str()), (303, "/inbox?folder=sent"), "{}", sent.html);
-    assert!(petra.get("/inbox?folder=sent").text().contains("emma@muster.example"));
+    assert!(petra.get("/inbox?folder=sent").text().contains("Emma Muster"));
     let leased = house.run(house.directory.lease_outbox("test", 9, 60));
     let outgoing = &leased.iter().find(|leased| leased.outgoing.kind == OutgoingKind::Reply).unwrap().outgoing;
     assert_eq!(outgoing.recipient, address("emma@muster.example"));

@@ -14,7 +14,7 @@ use crate::certificate_view::{CertificateView, Moment, groups, moment};
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, clean, html, see_other};
 use crate::pages::Notice;
-use crate::pages::people::{Names, action};
+use crate::pages::people::{Names, action, why as reason_given};
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::visitor::{Visitor, leave_flash};
@@ -137,7 +137,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
             at: moment(visitor.local(), entry.at),
             what: action(t, &entry.action),
             who: names.actor(app, t, actor).await?,
-            why: clean(why),
+            why: reason_given(t, why),
         });
     }
     let anchors = app.directory.trust_anchors().await?;

@@ -1,0 +1,171 @@
+//! The second factor: setting it up, taking it away, and being asked for it.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use directory::{Limit, Person, PersonId, Purpose};
+
+use crate::app::App;
+use crate::form::Form;
+use crate::page::{Answer, Page, Section, html, see_other, start_page};
+use crate::pages::Notice;
+use crate::problem::Problem;
+use crate::totp;
+use crate::visitor::{Visitor, clear_pending, leave_flash, set_pending, set_session};
+
+/// What is shown under *Schlüssel und Kennwörter*.
+pub(crate) struct SecondFactorView {
+    /// Since when, and how many recovery codes are left; `None` when there is none yet.
+    pub(crate) present: Option<(String, u64)>,
+    pub(crate) secret: String,
+    pub(crate) secret_groups: Vec<String>,
+    pub(crate) picture: String,
+    pub(crate) picture_size: i32,
+}
+
+#[derive(Template)]
+#[template(path = "code.html")]
+struct CodePage {
+    page: Page,
+    csrf: String,
+    notice: Option<Notice>,
+}
+
+#[derive(Template)]
+#[template(path = "recovery.html")]
+struct RecoveryPage {
+    page: Page,
+    codes: Vec<String>,
+}
+
+/// `secret` is the one that a failed try was made with; a fresh one otherwise.
+pub(crate) async fn view(app: &App, visitor: &Visitor, secret: Option<&str>) -> Result<SecondFactorView, Problem> {
+    let person = visitor.known()?;
+    let present = app.directory.second_factor(person.id).await?;
+    let present = present.map(|factor| (visitor.local().date(factor.since), factor.recovery_codes));
+    let secret = match secret {
+        Some(secret) => secret.to_owned(),
+        None => totp::to_base32(&totp::new_secret()?),
+    };
+    let organisation = &app.directory.settings().organisation;
+    let (picture, picture_size) =
+        totp::picture(organisation, &person.address.to_string(), &secret).ok_or(Problem::Internal)?;
+    let characters: Vec<char> = secret.chars().collect();
+    let secret_groups = characters.chunks(4).map(|group| group.iter().collect()).collect();
+    Ok(SecondFactorView { present, secret, secret_groups, picture, picture_size })
+}
+
+pub(crate) async fn set(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let (t, person) = (visitor.texts(), visitor.known()?);
+    let typed = form.field("secret");
+    let secret = totp::from_base32(typed).ok_or(Problem::BadForm)?;
+    if !is_owner(&app, &visitor, &form).await? {
+        return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), Some(typed)).await;
+    }
+    let Some(step) = totp::matching_step(&secret, form.field("code"), app.directory.now().to_unix()) else {
+        return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.code_wrong()), Some(typed)).await;
+    };
+    let codes = totp::recovery_codes()?;
+    app.directory.set_second_factor(person.id, &secret, step, &codes, &visitor.actor()?).await?;
+    // Shown by this answer alone, like a first password.
+    html(StatusCode::OK, &RecoveryPage { page: Page::new(&app, &visitor, Section::Keys), codes })
+}
+
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let t = visitor.texts();
+    if !is_owner(&app, &visitor, &form).await? {
+        return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), None).await;
+    }
+    app.directory.remove_second_factor(visitor.known()?.id, &visitor.actor()?).await?;
+    let mut response = see_other("/keys?what=second-factor");
+    leave_flash(&app, response.headers_mut(), "factor-removed");
+    Ok(response)
+}
+
+/// Whether the one at the keyboard knows the password: an open browser is not enough.
+pub(crate) async fn is_owner(app: &App, visitor: &Visitor, form: &Form) -> Result<bool, Problem> {
+    let person = visitor.known()?;
+    let account = app.directory.account(person.id).await?.ok_or(Problem::Forbidden)?;
+    let key = format!("account:{}", person.address.key());
+    let attempt = app.attempt(Limit::LogIn, &[&key, visitor.network()]).await?;
+    let right = app.verify_password(form.exact("current"), Some(account.password_hash)).await?;
+    if right {
+        app.directory.succeeded(attempt).await?;
+    }
+    Ok(right)
+}
+
+/// The password was right: there is no session before the code is right as well (CASES T-105).
+pub(crate) async fn ask(app: &App, person: &Person) -> Answer {
+    let token =
+        app.directory.issue_token(Purpose::SecondFactor, person.id.number(), &person.address, MOST_SECONDS).await?;
+    let mut response = see_other("/login/code");
+    set_pending(app, response.headers_mut(), token.as_str());
+    Ok(response)
+}
+
+pub(crate) async fn code_form(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    match pending(&app, &visitor).await? {
+        None => Ok(see_other("/login")),
+        Some(_) => code_page(&app, &visitor, StatusCode::OK, None),
+    }
+}
+
+pub(crate) async fn check_code(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let t = visitor.texts();
+    let Some((token, person)) = pending(&app, &visitor).await? else { return Ok(see_other("/login")) };
+    let attempt = match app.attempt(Limit::SecondFactor, &[&format!("account:{}", person.address.key())]).await {
+        Err(Problem::TooMany(until)) => {
+            let notice = Notice::bad(t.log_in_too_often(visitor.local().moment(until)));
+            return code_page(&app, &visitor, StatusCode::TOO_MANY_REQUESTS, notice);
+        }
+        attempt => attempt?,
+    };
+    if !is_right(&app, person.id, form.field("code")).await? {
+        return code_page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.code_wrong()));
+    }
+    app.directory.use_token(&token, Purpose::SecondFactor).await?;
+    app.directory.succeeded(attempt).await?;
+    let (session, _) = app.directory.start_session(person.id, &app.session_limits()).await?;
+    let mut response = see_other(start_page(person.roles));
+    set_session(&app, response.headers_mut(), session.as_str());
+    clear_pending(&app, response.headers_mut());
+    Ok(response)
+}
+
+async fn is_right(app: &App, id: PersonId, code: &str) -> Result<bool, Problem> {
+    let Some(factor) = app.directory.second_factor(id).await? else { return Ok(false) };
+    match totp::matching_step(&factor.secret, code, app.directory.now().to_unix()) {
+        Some(step) => Ok(app.directory.use_second_factor_step(id, step).await?),
+        None => Ok(app.directory.use_recovery_code(id, &code.to_lowercase()).await?),
+    }
+}
+
+async fn pending(app: &App, visitor: &Visitor) -> Result<Option<(String, Person)>, Problem> {
+    let Some(token) = visitor.pending() else { return Ok(None) };
+    let info = match app.directory.peek_token(token, Purpose::SecondFactor).await {
+        Err(directory::Error::TokenInvalid) => return Ok(None),
+        info => info?,
+    };
+    let found = app.directory.account_at(&info.address).await?.map(|(person, _)| person);
+    Ok(found.filter(|person| person.id.number() == info.subject).map(|person| (token.to_owned(), person)))
+}
+
+fn code_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>) -> Answer {
+    html(status, &CodePage { page: Page::new(app, visitor, Section::Nowhere), csrf: visitor.csrf(), notice })
+}
+
+const MOST_SECONDS: u32 = 300;
