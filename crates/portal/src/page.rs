@@ -90,7 +90,7 @@ fn links(t: Texts, roles: Option<Roles>, section: Section) -> Vec<Link> {
         (any(PARTNER), Section::Contacts, "/contacts", t.nav_contacts(), icons::people()),
         (true, Section::Keys, "/keys", t.nav_keys(), icons::key()),
         (true, Section::Me, "/me", t.nav_me(), icons::person()),
-        (true, Section::HowTo, "/", t.nav_how_to(), icons::info()),
+        (any(PARTNER), Section::HowTo, "/", t.nav_how_to(), icons::info()),
     ];
     all.into_iter()
         .filter(|(shown, ..)| *shown)

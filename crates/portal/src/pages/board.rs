@@ -12,7 +12,7 @@ pub(crate) use request::{approve, refuse, request};
 
 use crate::app::App;
 use crate::certificate_view::{
-    Moment, clock, clock_class, issuer_of, moment, name_of, origin_name, state_class, state_name,
+    Moment, clock, clock_class, day, issuer_of, name_of, origin_name, state_class, state_name,
 };
 use crate::page::{Answer, Page, Section, html};
 use crate::pages::Notice;
@@ -105,7 +105,7 @@ fn row(app: &App, visitor: &Visitor, request: &Request) -> Row {
             _ => "",
         },
         flags,
-        received: moment(local, request.received()),
+        received: day(local, request.received()),
         origin: origin_name(t, request.origin()),
     }
 }
