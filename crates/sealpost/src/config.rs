@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::serve::SecretPlace;
+
 /// Every key with its meaning; `sealpost config reference` prints it, and a test holds it against the types here.
 pub(crate) const REFERENCE: &str = include_str!("config/reference.toml");
 
@@ -17,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) storage: Storage,
     #[serde(default)]
     pub(crate) keys: Keys,
+    #[serde(default)]
+    pub(crate) renewal: Renewal,
     pub(crate) trust: Trust,
     #[serde(default)]
     pub(crate) approval: Approval,
@@ -67,6 +71,33 @@ pub(crate) struct Storage {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Keys {
     pub(crate) master_key_file: Option<PathBuf>,
+    pub(crate) master_key: Option<String>,
+    pub(crate) next_master_key: Option<String>,
+    #[serde(default)]
+    pub(crate) token: Vec<Token>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Token {
+    pub(crate) label: String,
+    pub(crate) module: PathBuf,
+    pub(crate) pin: String,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Renewal {
+    pub(crate) house_days: u16,
+    pub(crate) validity_days: u16,
+    pub(crate) announce: bool,
+}
+
+impl Default for Renewal {
+    fn default() -> Self {
+        let directory::RenewalSettings { house_days, validity_days, announce } = Default::default();
+        Self { house_days, validity_days, announce }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -413,6 +444,13 @@ impl Config {
         ) {
             *path = folder.join(&*path);
         }
+        let secrets = self.keys.master_key.iter_mut().chain(&mut self.keys.next_master_key);
+        for secret in secrets.chain(self.keys.token.iter_mut().map(|token| &mut token.pin)) {
+            *secret = SecretPlace::resolved(secret, folder);
+        }
+        for token in &mut self.keys.token {
+            token.module = folder.join(&token.module);
+        }
         if let Some(file) = self.database.url.strip_prefix("sqlite:").filter(|file| !file.starts_with('/')) {
             self.database.url = format!("sqlite:{}", folder.join(file).display());
         }
@@ -443,6 +481,7 @@ impl Config {
         {
             return Err("database.url must begin with sqlite: or postgres:".into());
         }
+        self.check_keys()?;
         if self.trust.anchors.is_empty() {
             return Err("trust.anchors is empty: no certificate would be trusted".into());
         }
@@ -485,6 +524,31 @@ impl Config {
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
             return Err(format!("two policy rules are named {}", pair.first().unwrap_or(&"")));
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    fn check_keys(&self) -> Result<(), String> {
+        let keys = &self.keys;
+        for (key, text) in [("master_key", &keys.master_key), ("next_master_key", &keys.next_master_key)] {
+            let Some(text) = text else { continue };
+            match SecretPlace::parse(text) {
+                None => return Err(format!("keys.{key} {text} is not file:PATH, credential:NAME or token:LABEL")),
+                Some(SecretPlace::Token { label, .. }) if !keys.token.iter().any(|token| token.label == label) => {
+                    return Err(format!("keys.{key} is in the token {label}, which no [[keys.token]] describes"));
+                }
+                Some(_) => {}
+            }
+        }
+        for token in &keys.token {
+            if matches!(SecretPlace::parse(&token.pin), None | Some(SecretPlace::Token { .. })) {
+                return Err(format!("keys.token {}: pin is not file:PATH or credential:NAME", token.label));
+            }
+        }
+        if !(1..=1_185).contains(&self.renewal.validity_days) {
+            return Err("renewal.validity_days must be 1 to 1185".into());
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod demo;
 mod files;
+mod house;
 mod outcome;
 mod serve;
 

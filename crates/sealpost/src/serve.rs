@@ -1,11 +1,12 @@
 //! `sealpost serve`: gateway and portal as the configuration says, until they are told to stop.
 
+mod keys;
 mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use directory::{Clock, Directory, KeyRing, MasterKey, SystemClock};
+use directory::{Clock, Directory, KeyRing, SystemClock};
 use gateway::Gateway;
 use portal::Portal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ use crate::commands::config::load;
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::outcome::Stop;
 
+pub(crate) use keys::{SecretPlace, master, master_place, next_master_place, open_keys, token, tokens};
 pub(crate) use settings::gateway as gateway_settings;
 
 /// What one configuration has started.
@@ -119,27 +121,6 @@ pub(crate) async fn open_directory(config: &Config, clock: Arc<dyn Clock>) -> Re
             }
             directory::Error::SchemaTooNew { .. } => {
                 stop.hint("run the version of sealpost that wrote it, or a newer one")
-            }
-            _ => stop,
-        }
-    })
-}
-
-/// Opens the private keys of a configuration.
-pub(crate) async fn open_keys(config: &Config, directory: &Directory) -> Result<KeyRing, Stop> {
-    let Some(file) = &config.keys.master_key_file else {
-        return Err(Stop::refused("keys.master_key_file is not set, and this role opens private keys")
-            .hint("name the file in the configuration, or run the pages alone with --role portal"));
-    };
-    let master = MasterKey::load(file).map_err(|error| {
-        Stop::failed(format_args!("cannot read the master key {}: {error}", file.display()))
-            .hint("sealpost key master new makes one; keep a copy of it apart from the database")
-    })?;
-    KeyRing::open(directory, master).await.map_err(|error| {
-        let stop = Stop::failed(format_args!("cannot open the private keys: {error}"));
-        match error {
-            directory::Error::MasterKeyWrong => {
-                stop.hint(format_args!("{} belongs to another database", file.display()))
             }
             _ => stop,
         }

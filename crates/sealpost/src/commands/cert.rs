@@ -1,7 +1,9 @@
 //! `sealpost cert`: look at certificates, compare them with the rules, find them, check them.
 
+mod authority;
 mod check;
 mod describe;
+mod incident;
 
 use std::path::PathBuf;
 
@@ -50,6 +52,14 @@ pub(crate) enum Cert {
     },
     /// May this certificate be used for this address, for this purpose, at this time, and why (not)?
     Check(Check),
+    /// The organisation's own CA
+    #[command(subcommand)]
+    Ca(authority::Authority),
+    /// List the certificates of the people inside that come to their end
+    Due(incident::Due),
+    /// Replace many certificates in stages, before an hour
+    #[command(subcommand)]
+    Incident(incident::IncidentCommand),
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +137,9 @@ pub(crate) fn run(command: &Cert) -> Result<(), Stop> {
         Cert::Lint { at, json, input } => lint(at.as_deref(), *json, &files::certificate(input)?),
         Cert::Find { json, what, inputs } => find(*json, what, inputs),
         Cert::Check(arguments) => check::run(arguments),
+        Cert::Ca(command) => authority::run(command),
+        Cert::Due(arguments) => incident::due(arguments),
+        Cert::Incident(command) => incident::run(command),
     }
 }
 

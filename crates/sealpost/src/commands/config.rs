@@ -54,8 +54,12 @@ pub(crate) fn check(path: &Path) -> Result<(), Stop> {
             println!("  note: {} does not exist, so it brings no trusted root", path.display());
         }
     }
-    if let Some(path) = config.keys.master_key_file.as_ref().filter(|path| !path.exists()) {
-        println!("  note: the master key {} does not exist; sealpost key new --master makes one", path.display());
+    let master = match crate::serve::master_place(&config) {
+        Some(crate::serve::SecretPlace::File(path)) => Some(path),
+        _ => None,
+    };
+    if let Some(path) = master.filter(|path| !path.exists()) {
+        println!("  note: the master key {} does not exist; sealpost key master new makes one", path.display());
     }
     Ok(())
 }

@@ -106,13 +106,14 @@ fn print(finding: &Finding, for_programs: bool) {
 }
 
 fn files_and_folders(config: &Config, findings: &mut Findings) {
-    match &config.keys.master_key_file {
+    match serve::master_place(config) {
         None => findings.note(
             "master key",
             "none is set: this installation can serve the pages, not the mail",
             "set keys.master_key_file where the gateway runs",
         ),
-        Some(file) => secret_file("master key", file, findings),
+        Some(serve::SecretPlace::File(file)) => secret_file("master key", &file, findings),
+        Some(place) => findings.good("master key", format!("it is {place}")),
     }
     let folder = &config.storage.folder;
     match tempfile::tempfile_in(folder) {
@@ -264,7 +265,7 @@ async fn behind_the_database(config: &Config, directory: &Directory, findings: &
         Ok(Some(why)) => findings.wrong("database", why, "nothing may be lost once it is committed: mend that first"),
         Err(error) => findings.wrong("database", error.to_string(), "its durability could not be found out"),
     }
-    if config.keys.master_key_file.is_some() {
+    if serve::master_place(config).is_some() {
         match serve::open_keys(config, directory).await {
             Ok(_) => findings.good("master key", "it opens the private keys"),
             Err(stop) => findings.wrong("master key", stop.what(), stop.way_out().unwrap_or("see keys")),

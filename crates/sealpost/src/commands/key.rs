@@ -1,21 +1,26 @@
 //! `sealpost key`: make keys, request certificates, bring in what the CA returns, hand identities on.
 
 mod identity;
+mod master;
+mod order;
 mod request;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use crypto::{KeyKind, MlDsaLevel, SoftwareKey};
+use crypto::{KeyKind, MlDsaLevel, MlKemLevel, SoftwareKey};
 use zeroize::Zeroizing;
 
 use crate::cli::Identity;
 use crate::files;
 use crate::outcome::Stop;
 
+pub(crate) use order::Order;
+pub(crate) use request::Validation;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Make a private key, or the master key that seals private keys at rest
+    /// Make a private key
     New(New),
     /// Make a request for a certificate (PKCS #10), for a CA to answer
     Request(request::Request),
@@ -23,6 +28,17 @@ pub(crate) enum Key {
     Import(Import),
     /// Write key, certificate and chain as a .p12 or as PEM, for another program
     Export(Export),
+    /// Make a key in the installation, for an employee, and the request for its certificate
+    Order(Box<Order>),
+    /// Take in what the CA returned for keys that wait in the installation
+    Answer(order::Answer),
+    /// List the keys that wait in the installation for their certificate
+    Waiting(order::Waiting),
+    /// Give up on a key that waits
+    Withdraw(order::Withdraw),
+    /// Make the key that opens all private keys of an installation, or bring in another one
+    #[command(subcommand)]
+    Master(master::Master),
 }
 
 #[derive(Debug, Args)]
@@ -42,7 +58,7 @@ pub(crate) struct New {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+pub(crate) enum Kind {
     /// For signing and encrypting; every program knows it
     #[value(name = "rsa-3072")]
     Rsa3072,
@@ -71,6 +87,35 @@ enum Kind {
     /// The same, stronger
     #[value(name = "ml-dsa-87")]
     MlDsa87,
+    /// For encrypting, safe from quantum computers
+    #[value(name = "ml-kem-512")]
+    MlKem512,
+    /// The same, stronger
+    #[value(name = "ml-kem-768")]
+    MlKem768,
+    /// The same, stronger
+    #[value(name = "ml-kem-1024")]
+    MlKem1024,
+}
+
+impl From<Kind> for KeyKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Rsa3072 => Self::Rsa3072,
+            Kind::Rsa4096 => Self::Rsa4096,
+            Kind::P256 => Self::P256,
+            Kind::P384 => Self::P384,
+            Kind::P521 => Self::P521,
+            Kind::Ed25519 => Self::Ed25519,
+            Kind::X25519 => Self::X25519,
+            Kind::MlDsa44 => Self::MlDsa(MlDsaLevel::MlDsa44),
+            Kind::MlDsa65 => Self::MlDsa(MlDsaLevel::MlDsa65),
+            Kind::MlDsa87 => Self::MlDsa(MlDsaLevel::MlDsa87),
+            Kind::MlKem512 => Self::MlKem(MlKemLevel::MlKem512),
+            Kind::MlKem768 => Self::MlKem(MlKemLevel::MlKem768),
+            Kind::MlKem1024 => Self::MlKem(MlKemLevel::MlKem1024),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -124,31 +169,20 @@ pub(crate) fn run(command: &Key) -> Result<(), Stop> {
         Key::Request(arguments) => request::run(arguments),
         Key::Import(arguments) => identity::import(arguments),
         Key::Export(arguments) => identity::export(arguments),
+        Key::Order(arguments) => order::order(arguments),
+        Key::Answer(arguments) => order::answer(arguments),
+        Key::Waiting(arguments) => order::waiting(arguments),
+        Key::Withdraw(arguments) => order::withdraw(arguments),
+        Key::Master(command) => master::run(command),
     }
 }
 
 fn new(arguments: &New) -> Result<(), Stop> {
-    let cannot = |error: crypto::Error| Stop::failed(format_args!("cannot make a key: {error}"));
     if let Some(path) = &arguments.master {
-        let octets = Zeroizing::new(crypto::random_array::<32>().map_err(cannot)?);
-        let armoured = Zeroizing::new(asn1::encode_pem("KEY", &*octets));
-        // 32 octets are one line of base64 between the two lines of the armour.
-        let line = Zeroizing::new(format!("{}\n", armoured.lines().nth(1).unwrap_or_default()));
-        return files::write_secret(path, line.as_bytes());
+        return master::new_file(path);
     }
-    let key = SoftwareKey::generate(match arguments.kind {
-        Kind::Rsa3072 => KeyKind::Rsa3072,
-        Kind::Rsa4096 => KeyKind::Rsa4096,
-        Kind::P256 => KeyKind::P256,
-        Kind::P384 => KeyKind::P384,
-        Kind::P521 => KeyKind::P521,
-        Kind::Ed25519 => KeyKind::Ed25519,
-        Kind::X25519 => KeyKind::X25519,
-        Kind::MlDsa44 => KeyKind::MlDsa(MlDsaLevel::MlDsa44),
-        Kind::MlDsa65 => KeyKind::MlDsa(MlDsaLevel::MlDsa65),
-        Kind::MlDsa87 => KeyKind::MlDsa(MlDsaLevel::MlDsa87),
-    })
-    .map_err(cannot)?;
+    let key = SoftwareKey::generate(arguments.kind.into());
+    let key = key.map_err(|error| Stop::failed(format_args!("cannot make a key: {error}")))?;
     let password = new_password(arguments.password_file.as_deref(), "--password-file")?;
     let pem = Zeroizing::new(key_pem(&key, password.as_deref().map(String::as_str))?);
     files::write_secret(&arguments.output, pem.as_bytes())

@@ -69,6 +69,8 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     settings.connections_per_address = gateway.connections_per_address;
     settings.limits = SessionLimits { message_bytes: gateway.message_bytes, ..SessionLimits::default() };
     settings.message_folder = Some(message_folder(config));
+    let config::Renewal { house_days, validity_days, announce } = config.renewal;
+    settings.renewal = directory::RenewalSettings { house_days, validity_days, announce };
     Ok(settings)
 }
 

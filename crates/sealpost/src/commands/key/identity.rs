@@ -46,7 +46,7 @@ pub(super) fn import(arguments: &Import) -> Result<(), Stop> {
 }
 
 /// A file as it is, or the certificates out of it as PEM where it is a mail, a `.p7b` or an archive.
-fn read_any(path: &Path) -> Result<Vec<u8>, Stop> {
+pub(super) fn read_any(path: &Path) -> Result<Vec<u8>, Stop> {
     let bytes = files::read(path)?;
     if pki::contains_private_key(&bytes) {
         return Ok(bytes);

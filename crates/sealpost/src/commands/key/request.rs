@@ -21,6 +21,22 @@ pub(crate) struct Request {
     /// The address that the certificate shall speak for
     #[arg(long = "for", value_name = "ADDRESS", required = true)]
     addresses: Vec<String>,
+    #[command(flatten)]
+    names: Names,
+    /// What the certificate is for
+    #[arg(long, value_enum, default_value_t = Usage::Both)]
+    usage: Usage,
+    /// DER instead of PEM
+    #[arg(long)]
+    der: bool,
+    /// Where to write
+    #[arg(short, long, value_name = "OUT", default_value = "-")]
+    output: PathBuf,
+}
+
+/// Whose certificate it shall be, and what of that the CA shall verify.
+#[derive(Debug, Args)]
+pub(crate) struct Names {
     /// What the CA shall verify
     #[arg(long, value_enum, default_value_t = Validation::Mailbox)]
     profile: Validation,
@@ -39,19 +55,10 @@ pub(crate) struct Request {
     /// The country, two letters
     #[arg(long, value_name = "CC")]
     country: Option<String>,
-    /// What the certificate is for
-    #[arg(long, value_enum, default_value_t = Usage::Both)]
-    usage: Usage,
-    /// DER instead of PEM
-    #[arg(long)]
-    der: bool,
-    /// Where to write
-    #[arg(short, long, value_name = "OUT", default_value = "-")]
-    output: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Validation {
+pub(crate) enum Validation {
     /// The mailbox alone
     Mailbox,
     /// The person
@@ -74,7 +81,7 @@ impl From<Validation> for pki::Validation {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Usage {
+pub(crate) enum Usage {
     /// Signing and, where the key allows it, encrypting
     Both,
     /// Signing alone
@@ -93,7 +100,7 @@ pub(super) fn run(arguments: &Request) -> Result<(), Stop> {
         );
     }
     let Some((first, others)) = addresses.split_first() else { return Err(Stop::failed("--for names no address")) };
-    let subject = subject(arguments, first)?;
+    let subject = arguments.names.subject(first)?;
     let key = key(arguments)?;
     let mut builder = CertificateRequestBuilder::mailbox(subject, first.clone());
     for address in others {
@@ -124,30 +131,34 @@ fn key(arguments: &Request) -> Result<SoftwareKey, Stop> {
         .map_err(|error| files::key_error(&named, &error))
 }
 
-fn subject(arguments: &Request, first: &EmailAddress) -> Result<Subject, Stop> {
-    let given = Subject {
-        common_name: String::new(),
-        organization: arguments.organization.clone(),
-        organization_identifier: arguments.organization_identifier.clone(),
-        given_name: arguments.given_name.clone(),
-        surname: arguments.surname.clone(),
-        country: arguments.country.clone(),
-    };
-    let validation: pki::Validation = arguments.profile.into();
-    validation.subject(given, first).map_err(|error| match &error {
-        SubjectError::Missing { attribute, .. } => {
-            Stop::failed(format_args!("--profile {} needs {}", validation.name(), option(*attribute)))
-        }
-        SubjectError::NotAllowed { attribute, .. } => {
-            Stop::failed(format_args!("--profile {} has no place for {}", validation.name(), option(*attribute)))
-                .hint("the profiles are mailbox, individual, sponsor and organization; see --help")
-        }
-        SubjectError::Empty { attribute } => Stop::failed(format_args!("the value of {} is empty", option(*attribute))),
-        SubjectError::Country { .. } => Stop::failed(&error).hint("write it like DE"),
-        SubjectError::Identifier { .. } => Stop::failed(&error)
-            .hint("write it like \"NTRDE-HRB 12345\", VATDE-123456789 or LEIXG-529900T8BM49AURSDO55"),
-        _ => Stop::failed(&error),
-    })
+impl Names {
+    pub(crate) fn subject(&self, first: &EmailAddress) -> Result<Subject, Stop> {
+        let given = Subject {
+            common_name: String::new(),
+            organization: self.organization.clone(),
+            organization_identifier: self.organization_identifier.clone(),
+            given_name: self.given_name.clone(),
+            surname: self.surname.clone(),
+            country: self.country.clone(),
+        };
+        let validation: pki::Validation = self.profile.into();
+        validation.subject(given, first).map_err(|error| match &error {
+            SubjectError::Missing { attribute, .. } => {
+                Stop::failed(format_args!("--profile {} needs {}", validation.name(), option(*attribute)))
+            }
+            SubjectError::NotAllowed { attribute, .. } => {
+                Stop::failed(format_args!("--profile {} has no place for {}", validation.name(), option(*attribute)))
+                    .hint("the profiles are mailbox, individual, sponsor and organization; see --help")
+            }
+            SubjectError::Empty { attribute } => {
+                Stop::failed(format_args!("the value of {} is empty", option(*attribute)))
+            }
+            SubjectError::Country { .. } => Stop::failed(&error).hint("write it like DE"),
+            SubjectError::Identifier { .. } => Stop::failed(&error)
+                .hint("write it like \"NTRDE-HRB 12345\", VATDE-123456789 or LEIXG-529900T8BM49AURSDO55"),
+            _ => Stop::failed(&error),
+        })
+    }
 }
 
 fn option(attribute: SubjectAttribute) -> &'static str {
