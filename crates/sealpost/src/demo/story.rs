@@ -4,15 +4,16 @@
 use std::fmt;
 use std::io::Read as _;
 
+use crypto::KeyKind;
 use directory::{Address, RequestFilter, State};
 use gateway::smtp::Class;
 use mime::{Attachment, MessageBuilder};
-use pki::{Certificate, EmailAddress};
+use pki::{Certificate, Credential, EmailAddress, Subject};
 use smime::{Check, Encryptor, LayerReport, Policy, Sender, SignatureForm, Signer, Verifier};
 use tokio::runtime::Runtime;
 
 use super::browser::{Browser, Page, Upload};
-use super::cast::{EMMA, Employee, INTAKE, KARL, OTTO, Partner};
+use super::cast::{Authority, EMMA, Employee, INTAKE, KARL, OTTO, Partner};
 use super::mailbox::{Delivered, Mailbox, shows};
 use super::stage::Stage;
 use crate::files;
@@ -151,7 +152,7 @@ impl Story<'_> {
                 content: certificate.der().to_vec(),
             })
             .build();
-        let signed = sign(jan, &mail)?;
+        let signed = sign(&jan.credential, &mail)?;
         let intake = EmailAddress::parse(INTAKE).map_err(|error| error.to_string())?;
         let reply = self.stage.send_from_outside(self.runtime, &jan.address, &intake, &signed)?;
         check("his server hands it over", reply.is_positive())?;
@@ -232,23 +233,24 @@ impl Story<'_> {
         let mut mailbox = self.stage.mailbox(&emma);
 
         let mail = letter(nora.name, &nora.address, EMMA.address, "Re: Ihr Angebot", "Wir zahlen 100 Euro.\n").build();
-        let honest = sign(nora, &mail)?;
+        let honest = sign(&nora.credential, &mail)?;
         self.judge(&honest).map_err(|why| format!("the answer before it was changed is refused: {why}"))?;
-        let changed = replace(&honest, b"100 Euro", b"900 Euro")?;
-        let refused = match self.judge(&changed) {
-            Ok(()) => return Err("the changed answer was accepted".into()),
-            Err(refused) => refused,
-        };
-        println!("   · {refused}");
-        check("a changed text under a signature: refused", refused.contains("digest") || refused.contains("changed"))?;
-        let reply = self.stage.send_from_outside(self.runtime, &nora.address, &emma, &changed)?;
-        println!("   · {} {} {}", reply.code(), reply.enhanced(), reply.text());
-        let named = reply.text().contains("layer 1 (signed)");
-        check(
-            "the gateway refuses it, and says which layer failed and why",
-            reply.class() == Class::Permanent && named,
-        )?;
-        check("nothing has come to Emma", mailbox.new_mail()?.is_none())?;
+        // One for each thing that makes a signature worth something.
+        let forgeries = [
+            ("a changed text under her signature", replace(&honest, b"100 Euro", b"900 Euro")?),
+            ("her text under a changed signature", flip_in_signature(&honest)?),
+            ("a signature by a certificate in her name from a CA that nobody trusts", self.sign_as_stranger(&mail)?),
+            ("a good signature by Jan under her address", sign(&self.stage.jan.credential, &mail)?),
+        ];
+        for (what, forged) in forgeries {
+            let Err(why) = self.judge(&forged) else { return Err(format!("{what} was accepted")) };
+            check(&format!("{what} is refused: {why}"), !why.is_empty())?;
+            let reply = self.stage.send_from_outside(self.runtime, &nora.address, &emma, &forged)?;
+            println!("   · {} {} {}", reply.code(), reply.enhanced(), reply.text());
+            let named = reply.text().contains("layer 1 (signed)");
+            check("the gateway says which layer failed and why", reply.class() == Class::Permanent && named)?;
+            check("nothing has come to Emma", mailbox.new_mail()?.is_none())?;
+        }
 
         let sealed = self.answer_from_nora(SignatureForm::Opaque)?;
         let changed = flip_in_body(&sealed)?;
@@ -351,6 +353,15 @@ impl Story<'_> {
         Ok(Policy::new(self.stage.anchors()?, files::now(), self.stage.limits()))
     }
 
+    /// What somebody signs who had a certificate made in Nora's name.
+    fn sign_as_stranger(&self, mail: &[u8]) -> Result<Vec<u8>, String> {
+        let nora = &self.stage.nora;
+        let made = Authority::new("Unbekannte Stelle", files::now())
+            .and_then(|ca| ca.issue(Subject::named(nora.name), &nora.address, KeyKind::P256, files::now()));
+        let (credential, _) = made.map_err(|stop| stop.what())?;
+        sign(&credential, mail)
+    }
+
     /// Nora's answer as her program sends it: signed, and encrypted to the certificate that it stored.
     fn answer_from_nora(&self, form: SignatureForm) -> Result<Vec<u8>, String> {
         let nora = &self.stage.nora;
@@ -388,8 +399,8 @@ fn letter(name: &str, from: &EmailAddress, to: &str, subject: &str, text: &str) 
         .text(text)
 }
 
-fn sign(partner: &Partner, mail: &[u8]) -> Result<Vec<u8>, String> {
-    let signer = Signer::new(&partner.credential).map_err(|error| error.to_string())?;
+fn sign(credential: &Credential, mail: &[u8]) -> Result<Vec<u8>, String> {
+    let signer = Signer::new(credential).map_err(|error| error.to_string())?;
     signer.at(files::now()).sign(mail).map_err(|error| error.to_string())
 }
 
@@ -403,6 +414,17 @@ fn replace(mail: &[u8], from: &[u8], to: &[u8]) -> Result<Vec<u8>, String> {
     let at = mail.windows(from.len()).position(|window| window == from).ok_or("the text is not there to be changed")?;
     let mut changed = mail.to_vec();
     changed.get_mut(at..at + from.len()).ok_or("the text is not there")?.copy_from_slice(to);
+    Ok(changed)
+}
+
+/// Another base64 character near the end of the signature part: the last octets there are those of the signature.
+fn flip_in_signature(mail: &[u8]) -> Result<Vec<u8>, String> {
+    let end = mail.windows(4).rposition(|window| window == b"\r\n--").ok_or("there is no signature part")?;
+    let letters = (0..end).rev().filter(|&at| mail.get(at).is_some_and(u8::is_ascii_alphanumeric));
+    let at = letters.take(20).last().ok_or("there is nothing to change")?;
+    let mut changed = mail.to_vec();
+    let octet = changed.get_mut(at).ok_or("there is nothing to change")?;
+    *octet = if *octet == b'A' { b'B' } else { b'A' };
     Ok(changed)
 }
 
