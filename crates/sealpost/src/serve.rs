@@ -5,6 +5,7 @@ mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use directory::{Clock, Directory, KeyRing, SystemClock};
 use gateway::Gateway;
@@ -80,33 +81,99 @@ impl Running {
 
     /// Takes nothing new in, finishes what runs, and ends (CASES R-16).
     pub(crate) async fn shutdown(self) {
-        if let Some(portal) = self.portal {
-            portal.shutdown().await;
+        let Self { directory, gateway, portal, .. } = self;
+        let portal = async {
+            if let Some(portal) = portal {
+                portal.shutdown().await;
+            }
+        };
+        let gateway = async {
+            if let Some(gateway) = gateway {
+                gateway.shutdown().await;
+            }
+        };
+        tokio::join!(portal, gateway);
+        directory.close().await;
+    }
+
+    fn announce(&self, config: &Config) {
+        for address in self.mail_addresses() {
+            tracing::info!(%address, "mail comes in");
         }
-        if let Some(gateway) = self.gateway {
-            gateway.shutdown().await;
+        if let Some(address) = self.portal_address() {
+            tracing::info!(%address, base_url = %config.portal.base_url, "pages are served");
         }
-        self.directory.close().await;
     }
 }
 
 /// `sealpost serve`
 pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
-    let config = load(&arguments.config)?;
+    let mut config = load(&arguments.config)?;
     log_to_standard_error(&config);
     runtime()?.block_on(async {
-        let running = Running::start(&config, arguments.role).await?;
-        for address in running.mail_addresses() {
-            tracing::info!(%address, "mail comes in");
+        let mut running = Running::start(&config, arguments.role).await?;
+        running.announce(&config);
+        let mut reload = signal(SignalKind::hangup())
+            .map_err(|error| Stop::failed(format_args!("cannot wait for signals: {error}")))?;
+        loop {
+            tokio::select! {
+                told = until_told_to_stop() => { told?; break }
+                _ = reload.recv() => {}
+            }
+            (running, config) = reloaded(running, config, arguments).await?;
         }
-        if let Some(address) = running.portal_address() {
-            tracing::info!(%address, base_url = %config.portal.base_url, "pages are served");
-        }
-        until_told_to_stop().await?;
         tracing::info!("stopping: what runs is finished, nothing new is taken");
         running.shutdown().await;
         Ok(())
     })
+}
+
+/// Goes on under the configuration as the file has it now: for new rules, and for new certificates on the listeners.
+///
+/// What cannot be used leaves everything as it is (CASES R-11). Otherwise the listeners change hands, which takes a
+/// moment in which a mail server is told to come again; sessions that are under way end under the old configuration.
+async fn reloaded(running: Running, config: Config, arguments: &Serve) -> Result<(Running, Config), Stop> {
+    let new = match load(&arguments.config).and_then(|new| checked(&new).map(|()| new)) {
+        Ok(new) => new,
+        Err(stop) => {
+            tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration is not used");
+            return Ok((running, config));
+        }
+    };
+    let draining = tokio::spawn(running.shutdown());
+    let started = match started_soon(&new, arguments.role).await {
+        Ok(running) => (running, new),
+        Err(stop) => {
+            tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration does not start");
+            (started_soon(&config, arguments.role).await?, config)
+        }
+    };
+    started.0.announce(&started.1);
+    tracing::info!("the configuration was read again");
+    tokio::spawn(async move {
+        if draining.await.is_err() {
+            tracing::error!("sessions of the time before broke off");
+        }
+    });
+    Ok(started)
+}
+
+/// Whatever can be found wrong before anything is stopped.
+fn checked(config: &Config) -> Result<(), Stop> {
+    settings::directory(config, settings::store_key(config)?)?;
+    settings::gateway(config).map(drop)
+}
+
+/// The listeners may be in the old hands for another moment.
+async fn started_soon(config: &Config, role: Role) -> Result<Running, Stop> {
+    let mut tries = 0;
+    loop {
+        match Running::start(config, role).await {
+            Err(_) if tries < 20 => tokio::time::sleep(Duration::from_millis(100)).await,
+            result => return result,
+        }
+        tries += 1;
+    }
 }
 
 /// Opens the directory of a configuration: for `serve` and for the commands that look into it.

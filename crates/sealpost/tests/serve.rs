@@ -1,0 +1,119 @@
+//! `sealpost serve` as an operator has it: it starts, reads its configuration again, and stops when told.
+
+use std::io::Read as _;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Served(Child);
+
+impl Served {
+    fn start(config: &Path, role: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealpost"));
+        command.args(["serve", "--role", role, "--config"]).arg(config).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    fn ended(mut self) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An installation that the demonstration has left behind: configuration, database and keys.
+fn installation(folder: &Path) -> PathBuf {
+    let status = Command::new(env!("CARGO_BIN_EXE_sealpost"))
+        .args(["demo", "--once", "--smtp-port", "0", "--http-port", "0", "--data"])
+        .arg(folder)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    folder.join("sealpost.toml")
+}
+
+fn addresses(config: &str) -> Vec<SocketAddr> {
+    let values = config.lines().filter_map(|line| line.strip_prefix("address = "));
+    values.map(|value| value.trim_matches('"').parse().unwrap()).collect()
+}
+
+/// Waits until `what` is so; nothing here depends on how long that takes.
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn greets(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut greeting = [0; 4];
+    stream.read_exact(&mut greeting).is_ok_and(|()| &greeting == b"220 ")
+}
+
+fn page(address: SocketAddr) -> Option<String> {
+    ureq::get(format!("http://{address}/")).call().ok()?.into_body().read_to_string().ok()
+}
+
+#[test]
+fn r_11_a_broken_configuration_leaves_everything_as_it_is_and_a_good_one_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = installation(folder.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let [inside, outside, pages] = addresses(&text)[..] else { panic!("{text}") };
+    let served = Served::start(&file, "all");
+    wait_until("it does not start", || greets(inside) && greets(outside) && page(pages).is_some());
+
+    std::fs::write(&file, text.replace("deadline_days = 7", "deadline_days = 0")).unwrap();
+    served.signal("HUP");
+    std::fs::write(&file, text.replace("deadline_days = 7", "no such key = 1")).unwrap();
+    served.signal("HUP");
+    assert!(greets(inside) && page(pages).is_some_and(|page| page.contains("Muster Versicherungsmakler")));
+
+    std::fs::write(&file, text.replace("Muster Versicherungsmakler GmbH", "Andere Makler AG")).unwrap();
+    served.signal("HUP");
+    wait_until("the new name is not shown", || page(pages).is_some_and(|page| page.contains("Andere Makler AG")));
+    wait_until("mail does not come in", || greets(inside) && greets(outside));
+
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
+    assert!(!greets(inside));
+}
+
+#[test]
+fn t_125_the_portal_starts_without_the_master_key_and_the_gateway_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = installation(folder.path());
+    let [inside, _, pages] = addresses(&std::fs::read_to_string(&file).unwrap())[..] else { panic!() };
+    std::fs::remove_file(folder.path().join("master.key")).unwrap();
+    assert_eq!(Served::start(&file, "gateway").ended(), Some(2));
+    let served = Served::start(&file, "portal");
+    wait_until("the pages do not come", || page(pages).is_some());
+    assert!(!greets(inside), "the portal's role takes mail");
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
+    // Another key than the one that the private keys are sealed with.
+    std::fs::write(folder.path().join("master.key"), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").unwrap();
+    assert_eq!(Served::start(&file, "gateway").ended(), Some(2));
+}
