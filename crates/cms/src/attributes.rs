@@ -41,7 +41,7 @@ impl Attribute {
         Self::single(oids::ID_MESSAGE_DIGEST, |w| w.octet_string(digest))
     }
 
-    /// `signing-time` (RFC 5652 §11.3).
+    /// `signing-time` (RFC 5652 §11.3, RFC 8551 §2.5.1).
     pub fn signing_time(time: Time) -> Self {
         Self::single(oids::ID_SIGNING_TIME, |w| w.time(time))
     }
@@ -147,7 +147,7 @@ impl Attributes {
         Reader::new(self.value(oids::ID_SIGNING_TIME)?, Encoding::Ber).time().ok()
     }
 
-    /// The certificate that `signing-certificate` or its second version names (RFC 5035 §5.4); V2 goes first.
+    /// The certificate that `signing-certificate` (RFC 2634 §5.4) or its second version (RFC 5035 §5.4) names; V2 goes first.
     pub(crate) fn signing_certificate(&self) -> Result<Option<SigningCertificateReference>, ()> {
         for (oid, version_2) in [(oids::ID_AA_SIGNING_CERTIFICATE_V2, true), (oids::ID_AA_SIGNING_CERTIFICATE, false)] {
             if let Some(value) = self.single(oid).map_err(|_| ())? {

@@ -10,7 +10,7 @@ use crate::{Error, limits};
 /// CertificateChoices ::= CHOICE {
 ///   certificate Certificate, extendedCertificate [0], v1AttrCert [1], v2AttrCert [2], other [3] }
 /// ```
-/// RFC 5652 §10.2.2, §10.2.3.
+/// RFC 5652 §10.2.2, §10.2.3; RFC 8550 §2.2, §2.3: all kinds are taken, in any number and order.
 pub(crate) fn parse(raw: &[u8]) -> Result<(Vec<Certificate>, usize), Error> {
     let mut outer = Reader::new(raw, Encoding::Ber);
     let mut set = outer.element()?.reader("certificates")?;

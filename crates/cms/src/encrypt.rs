@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use asn1::{Oid, StreamWriter, Tag, Writer};
 use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, KeyTransportAlgorithm, PublicKeyKind, Sealer};
-use pki::Certificate;
+use pki::{Certificate, KeyUsage};
 use zeroize::Zeroizing;
 
 use crate::{CertificateIdentifier, DEFINITE_LIMIT, Error, SharedKey, kem, key_agree, oids, shared_secret};
@@ -31,6 +31,11 @@ impl Recipient {
             | PublicKeyKind::X25519
             | PublicKeyKind::MlKem(_) => {}
             _ => return Err(Error::NotARecipient { because: "its key is for signatures only" }),
+        }
+        // RFC 8550 §4.4.2, CASES S-24. Seen in the wild: either of them with either kind of key.
+        let encryption = KeyUsage::KEY_ENCIPHERMENT.with(KeyUsage::KEY_AGREEMENT);
+        if certificate.key_usage().is_some_and(|usage| !usage.intersects(encryption)) {
+            return Err(Error::NotARecipient { because: "its key usage allows no encryption" });
         }
         Ok(Self(Way::Certificate {
             certificate: certificate.clone(),
@@ -250,7 +255,8 @@ impl Frame {
     }
 }
 
-// RFC 5652 §6.1 sets the version: 0 with nothing but key transport by issuer and serial number, 3 with other recipient
+// RFC 5652 §6.4, RFC 5083 §2.3, RFC 8103 §2, RFC 5753 §4: the content key goes to each recipient in the way of its key,
+// whether a tag protects the content or nothing does. RFC 5652 §6.1 sets the version: 0 with nothing but key transport by issuer and serial number, 3 with other recipient
 // infos, otherwise 2.
 fn recipient_infos(recipients: &[&Recipient], content_key: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Error> {
     let (mut infos, mut version) = (Vec::with_capacity(recipients.len()), 0);

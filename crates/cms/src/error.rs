@@ -17,6 +17,11 @@ pub enum Error {
     Io(io::Error),
     /// None of the recipients is one of the given keys.
     NoMatchingRecipient,
+    /// A credential cannot sign.
+    NotASigner {
+        /// Why not.
+        because: &'static str,
+    },
     /// A recipient cannot be encrypted to.
     NotARecipient {
         /// Why not.
@@ -49,6 +54,7 @@ impl fmt::Display for Error {
             Self::DecryptionFailed => f.write_str("the message cannot be decrypted"),
             Self::Io(error) => write!(f, "{error}"),
             Self::NoMatchingRecipient => f.write_str("the message is not encrypted to this key"),
+            Self::NotASigner { because } => write!(f, "cannot sign with this certificate: {because}"),
             Self::NotARecipient { because } => write!(f, "cannot encrypt to this certificate: {because}"),
             Self::OtherContentType { found } => write!(f, "the content type is {found}"),
             Self::TooCompressed { limit } => write!(f, "the content grows to more than {limit} times its size"),

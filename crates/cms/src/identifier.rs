@@ -1,7 +1,7 @@
 use asn1::{Encoding, Error, Oid, Reader, Tag, Writer};
 use pki::Certificate;
 
-/// Names one certificate: `SignerIdentifier` and `RecipientIdentifier` (RFC 5652 §5.3, §6.2.1).
+/// Names one certificate: `SignerIdentifier` and `RecipientIdentifier` (RFC 5652 §5.3, §6.2.1; RFC 8551 §2.6).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum CertificateIdentifier {
     /// `IssuerAndSerialNumber` (RFC 5652 §10.2.4).

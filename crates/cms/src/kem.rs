@@ -60,6 +60,7 @@ impl KemRecipientInfo {
         }
     }
 
+    /// RFC 9629 §2: decapsulate, derive, unwrap.
     pub(crate) fn content_key(&self, key: &dyn PrivateKey) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
         let wrap = KeyWrapAlgorithm::from_identifier(&self.wrap)?;
         // RFC 9629 §3: kekLength is the length of the wrapping algorithm's key.
@@ -72,7 +73,7 @@ impl KemRecipientInfo {
             algorithms::HKDF_WITH_SHA512 => DigestAlgorithm::Sha512,
             oid => return Err(crypto::Error::Unknown { oid }),
         };
-        // RFC 9936 §2.1: the algorithm is the key's own, without parameters.
+        // RFC 9936 §2.1, §3 and RFC 9629 §4: the algorithm is the key's own, without parameters.
         let PublicKeyKind::MlKem(level) = key.public_key().kind() else {
             return Err(crypto::Error::NotForThisKey { operation: "decapsulate" });
         };

@@ -33,7 +33,7 @@ enum Originator {
     Certificate(CertificateIdentifier),
 }
 
-/// A key derivation by its key agreement scheme: X9.63 (RFC 5753 §7.1.4) or HKDF (RFC 8418 §2).
+/// A key derivation by its key agreement scheme (RFC 8418 §7): X9.63 (RFC 5753 §7.1.4) or HKDF (RFC 8418 §2.2).
 #[derive(Debug, Clone, Copy)]
 enum Derivation {
     X963(DigestAlgorithm),
@@ -108,6 +108,7 @@ impl KeyAgreeRecipientInfo {
             Originator::Certificate(CertificateIdentifier::parse(&mut outer)?)
         };
         outer.finish()?;
+        // RFC 5652 §10.2.6: whatever the sender put there goes into the derivation.
         let ukm = match inside.context(1, "ukm")? {
             Some(mut ukm) => Some(ukm.octet_string()?.into_owned()),
             None => None,
@@ -126,6 +127,7 @@ impl KeyAgreeRecipientInfo {
             }
             let mut key = list.sequence("RecipientEncryptedKey")?;
             let recipient = match key.context(0, "RecipientKeyIdentifier")? {
+                // RFC 5652 §10.2.7: date and other attributes behind it name nothing more.
                 Some(mut by_key) => CertificateIdentifier::SubjectKeyIdentifier(by_key.octet_string()?.into_owned()),
                 None => CertificateIdentifier::parse_issuer_and_serial(&mut key)?,
             };
@@ -186,7 +188,7 @@ impl KeyAgreeRecipientInfo {
 }
 
 /// One KeyAgreeRecipientInfo for all of `recipients`, who are on the same curve: they share the ephemeral key, each has
-/// a key-encryption key of its own (RFC 5753 §3.1.1).
+/// a key-encryption key of its own (RFC 5753 §3.1.1, RFC 8418 §3.2). The digest is as strong as the curve (RFC 5753 §8).
 pub(crate) fn encode(recipients: &[(&Certificate, &PublicKey)], content_key: &[u8]) -> Result<Vec<u8>, Error> {
     let (_, first) = recipients.first().ok_or(Error::NotARecipient { because: "there is none" })?;
     let ephemeral = EphemeralKey::for_peer(first)?;

@@ -1,4 +1,4 @@
-//! Signed receipts (RFC 2634 §2), which are read and never sent by themselves.
+//! Signed receipts (RFC 2634 §2.1), which are read and never sent by themselves.
 
 use asn1::{Encoding, Oid, Reader, Tag};
 
@@ -105,7 +105,7 @@ impl ReceiptRequest {
 }
 
 impl SignerInfo {
-    /// What this signer asks of those who verify the signature, by a signed attribute (RFC 2634 §2.7).
+    /// What this signer asks of those who verify the signature, by a signed attribute (RFC 2634 §2.3, §2.7).
     ///
     /// # Errors
     /// When the attribute is not one, or is there more than once.

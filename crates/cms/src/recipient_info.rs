@@ -79,6 +79,7 @@ impl RecipientInfo {
                 Ok(unnamed(RecipientKind::Password, Inner::Password(info)))
             }
             _ if tag == Tag::context_constructed(4) => {
+                // RFC 5652 §6.2.5: SEQUENCE { oriType OBJECT IDENTIFIER, oriValue ANY DEFINED BY oriType }
                 let mut inside = raw.reader("OtherRecipientInfo")?;
                 let kind = inside.oid()?;
                 if kind != oids::ID_ORI_KEM {

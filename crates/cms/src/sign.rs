@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use asn1::{Oid, StreamWriter, Tag, Time, Writer, write_header};
 use crypto::{DigestAlgorithm, DigestValue, SignatureAlgorithm};
-use pki::{Certificate, Credential};
+use pki::{Certificate, Credential, KeyUsage};
 
 use crate::attributes::encode_set;
 use crate::{Attribute, CertificateIdentifier, ContentDigests, DEFINITE_LIMIT, Error, oids};
@@ -25,6 +25,11 @@ impl SignerSettings {
     /// When the key does not sign.
     pub fn new(credential: &Credential) -> Result<Self, Error> {
         let key = credential.key();
+        // RFC 8550 §4.4.2: whoever verifies refuses what such a certificate signs.
+        let signatures = KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::NON_REPUDIATION);
+        if credential.certificate().key_usage().is_some_and(|usage| !usage.intersects(signatures)) {
+            return Err(Error::NotASigner { because: "its key usage allows no signatures" });
+        }
         let algorithm = key.default_signature_algorithm().ok_or(crypto::Error::NotForThisKey { operation: "sign" })?;
         Ok(Self {
             credential: credential.clone(),
@@ -105,7 +110,7 @@ impl SignerSettings {
     }
 }
 
-// RFC 8419 §3.1: SHA-512 with Ed25519. RFC 9882 §3.3: SHA-512 suits every ML-DSA parameter set.
+// RFC 8419 §2.3, §3.1: SHA-512 with Ed25519. RFC 9882 §3.3: SHA-512 suits every ML-DSA parameter set.
 fn digest_for(algorithm: &SignatureAlgorithm) -> DigestAlgorithm {
     algorithm.digest().unwrap_or(DigestAlgorithm::Sha512)
 }

@@ -120,6 +120,7 @@ impl<R: BufRead> SignedDataReader<R> {
         let set = reader.expect(Tag::SET, "digestAlgorithms")?;
         let raw = reader.element(&set, "digestAlgorithms")?;
         let announced = parse_digest_algorithms(&raw)?;
+        // RFC 5652 §5.2: eContentType, and eContent [0] EXPLICIT OCTET STRING, which a detached signature leaves out.
         let encapsulated = reader.expect(Tag::SEQUENCE, "EncapsulatedContentInfo")?;
         reader.enter(&encapsulated, "EncapsulatedContentInfo")?;
         let content_type = reader.oid("eContentType")?;
@@ -141,7 +142,7 @@ impl<R: BufRead> SignedDataReader<R> {
         Ok(Self { reader, content_type, announced, has_content: content.is_some(), content, digests })
     }
 
-    /// `eContentType`: `id-data` for mail.
+    /// `eContentType`: `id-data` for mail (RFC 5652 §4).
     pub fn content_type(&self) -> Oid {
         self.content_type
     }
@@ -344,6 +345,7 @@ impl SignedData {
         candidates
     }
 
+    // RevocationInfoChoices ::= SET OF CHOICE { crl CertificateList, other [1] } (RFC 5652 §10.2.1, RFC 8550 §2.1)
     fn read_crls(&mut self, raw: &[u8]) -> Result<(), Error> {
         let mut outer = Reader::new(raw, Encoding::Ber);
         let mut set = outer.element()?.reader("crls")?;

@@ -128,7 +128,7 @@ impl fmt::Display for IntegrityFailure {
 impl SignerInfo {
     pub(crate) fn parse(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let mut inside = reader.sequence("SignerInfo")?;
-        // CASES S-44: a wrong version is tolerated.
+        // CASES S-44: a wrong version is tolerated (RFC 5652 §10.2.5).
         inside.integer()?;
         let identifier = CertificateIdentifier::parse(&mut inside)?;
         let digest_algorithm = AlgorithmIdentifier::parse(&mut inside)?;
@@ -180,7 +180,7 @@ impl SignerInfo {
     }
 
     /// Whether the content itself is needed to check the signature: there are no signed attributes, and the algorithm
-    /// signs no digest (RFC 8419 §2.1, RFC 9882 §3.1).
+    /// signs no digest (RFC 8419 §3.2, RFC 9882 §3.2, RFC 9814 §4).
     pub(crate) fn needs_content(&self) -> bool {
         self.signed_attributes.is_none()
             && self.signature_algorithm().is_ok_and(|algorithm| algorithm.digest().is_none())
@@ -221,7 +221,7 @@ impl SignerInfo {
         Ok(self.countersigners()?.into_iter().map(verify).collect())
     }
 
-    /// Checks the signature over content of which the digests were computed, against each of `candidates` that the
+    /// Checks the signature (RFC 5652 §5.6) over content of which the digests were computed, against each of `candidates` that the
     /// identifier names. Without a content type it is a countersignature.
     pub(crate) fn verify(
         &self,
@@ -404,6 +404,7 @@ fn check_attributes(
     ] {
         attributes.single(oid).map_err(|_| count(attribute))?;
     }
+    // RFC 6211 §3.1: where the attribute stands, it decides.
     let protection = attributes.algorithm_protection().map_err(|()| count("CMSAlgorithmProtection"))?;
     if let Some((digest, signature)) = protection {
         // RFC 6211 §4: compared as identifiers; absent and NULL parameters are the same.

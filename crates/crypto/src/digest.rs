@@ -28,7 +28,7 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// From its identifier; parameters are absent or NULL (RFC 5754 §2).
+    /// From its identifier (RFC 5652 §10.1.1, RFC 8551 §2.1); parameters are absent or NULL (RFC 5754 §2).
     pub fn from_identifier(identifier: &AlgorithmIdentifier) -> Result<Self, Error> {
         if !identifier.has_no_parameters() {
             return Err(Error::MalformedParameters { algorithm: "digest" });

@@ -18,7 +18,7 @@ pub enum KeyWrapAlgorithm {
 }
 
 impl KeyWrapAlgorithm {
-    /// From its identifier; parameters are absent (RFC 3565 §2.3.2), NULL is seen in the wild.
+    /// From its identifier (RFC 5652 §10.1.3); parameters are absent (RFC 3565 §2.3.2), NULL is seen in the wild.
     pub fn from_identifier(identifier: &AlgorithmIdentifier) -> Result<Self, Error> {
         if !identifier.has_no_parameters() {
             return Err(Error::MalformedParameters { algorithm: "AES key wrap" });

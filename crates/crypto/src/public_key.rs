@@ -193,7 +193,7 @@ impl PublicKey {
         }
     }
 
-    /// Too short to be accepted: RSA below 2048 bits (CASES S-11).
+    /// Too short to be accepted or encrypted to: RSA below 2048 bits (CASES S-11; RFC 8551 §4.3, §4.4; RFC 8550 §4.3).
     pub fn is_weak(&self) -> bool {
         matches!(self.kind, PublicKeyKind::Rsa { bits, .. } if bits < 2048)
     }

@@ -118,7 +118,7 @@ pub(crate) fn mgf1_digest(mgf: &AlgorithmIdentifier) -> Result<DigestAlgorithm, 
 }
 
 impl SignatureAlgorithm {
-    /// From a signature's identifier, as certificates have it.
+    /// From a signature's identifier, as certificates have it (RFC 5652 §10.1.2, RFC 8551 §2.2, RFC 8419 §2.2).
     pub fn from_identifier(identifier: &AlgorithmIdentifier) -> Result<Self, Error> {
         Self::from_identifier_and_digest(identifier, None)
     }

@@ -7,7 +7,7 @@ use asn1::Oid;
 
 use crate::{Error, oids};
 
-/// An SLH-DSA parameter set (FIPS 205 §11, pure signatures of RFC 9814 §2).
+/// An SLH-DSA parameter set (FIPS 205 §11, pure signatures of RFC 9814 §2), by the identifiers of RFC 9814 §3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum SlhDsaParameterSet {

@@ -57,7 +57,7 @@ pub enum KeyKind {
 }
 
 impl SoftwareKey {
-    /// Makes a fresh key.
+    /// Makes a fresh key (RFC 8551 §4.1: RSA from 2048 bits on).
     pub fn generate(kind: KeyKind) -> Result<Self, Error> {
         let rsa = |size| -> Result<Self, Error> {
             Self::from_pkcs8(PrivateDecryptingKey::generate(size)?.as_der()?.as_ref())

@@ -9,7 +9,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What we can do, as we say it in what we sign, best first.
+    /// What we can do, as we say it in what we sign, best first (RFC 8551 §2.5.2, RFC 8103 §4).
     pub fn ours() -> Self {
         use ContentCipher::{Aes128Cbc, Aes128Gcm, Aes192Cbc, Aes256Cbc, Aes256Gcm, ChaCha20Poly1305};
         Self::from_parts(

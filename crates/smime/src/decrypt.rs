@@ -44,7 +44,7 @@ impl<'a> Decryptor<'a> {
         Self { credentials, limits }
     }
 
-    /// Decrypts.
+    /// Decrypts (RFC 8551 §4.5).
     ///
     /// # Errors
     /// [`Error::NotSmime`] when it is not encrypted; [`cms::Error::NoMatchingRecipient`] when it is to others;

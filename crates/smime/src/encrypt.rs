@@ -128,7 +128,7 @@ impl Encryptor {
     /// When reading or writing fails, or a recipient's key cannot be used.
     pub fn encrypt_to(&self, mail: &mut dyn Source, out: &mut dyn Write) -> Result<(), Error> {
         let headers = self.headers.map_or(Headers::Outside, Headers::Confidential);
-        // RFC 8551 §3.1.1: text is canonicalised before it is encrypted; other content is left as it is.
+        // RFC 8551 §3.3, §3.4, §3.1.1: text is canonicalised before it is encrypted; other content is left as it is.
         let split = Split::read(mail, headers, &self.limits)?;
         let kind = if self.chosen_cipher()?.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" };
         split.write_outer(pkcs7_mime_fields(kind), out)?;

@@ -1,10 +1,10 @@
-//! Writes header protection: which fields go under the cryptography, and what stays visible outside (RFC 9788 §3).
+//! Writes header protection: which fields go under the cryptography, and what stays visible outside (RFC 9788 §3, §5).
 
 use asn1::{Time, TimeParts};
 use mime::{Field, Header, Mailbox, parse_mailbox_list};
 
 /// What of the header fields of an encrypted mail stays readable outside: a Header Confidentiality Policy
-/// (RFC 9788 §3.2).
+/// (RFC 9788 §3.1, §3.2; the default is that of RFC 9788 §3.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderConfidentiality {

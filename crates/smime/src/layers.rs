@@ -162,7 +162,7 @@ impl LayerOpener<'_> {
             .to_ascii_lowercase();
         let labelled = content_type.essence.starts_with("application/pkcs7-")
             || content_type.essence.starts_with("application/x-pkcs7-");
-        // CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides.
+        // RFC 8551 §3.10, CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides.
         if !labelled
             && content_type.essence != "application/octet-stream"
             && ![".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end))
@@ -186,6 +186,7 @@ impl LayerOpener<'_> {
         detached: Option<&mut dyn BufRead>,
         opened: &mut Opened,
     ) -> Result<Step, Error> {
+        // RFC 8551 §2.4.2, §2.4.3, §2.4.4, §2.4.5; in any order inside each other (RFC 8551 §3.7, RFC 2634 §1.1, §1.2).
         match cms::sniff(source.fill_buf()?) {
             Some(ContentType::SignedData) => self.take_off_signed(source, detached, opened),
             Some(ContentType::EnvelopedData | ContentType::AuthEnvelopedData) => {

@@ -62,7 +62,7 @@ impl Profile {
             .unwrap_or(choices.unknown)
     }
 
-    /// How a content key travels to an RSA key: OAEP, but for recipients whose programs cannot read it (CASES S-03).
+    /// How a content key travels to an RSA key (RFC 8551 §2.3, RFC 3560 §3): OAEP, but for recipients whose programs cannot read it (CASES S-03).
     pub fn transport(self) -> KeyTransportAlgorithm {
         match self {
             Self::Compatible => KeyTransportAlgorithm::RsaPkcs1,

@@ -6,7 +6,7 @@ use mime::{ContentType, Entity, Field, Header};
 
 use crate::Error;
 
-/// How a mail protects its header fields.
+/// How a mail protects its header fields (RFC 9788 §4.10 for the older ways).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderScheme {
@@ -56,7 +56,7 @@ pub struct ProtectedHeader {
 }
 
 impl ProtectedHeader {
-    /// Reads it from the beginning of the innermost payload; `None` when the payload protects no header fields.
+    /// Reads it from the beginning of the innermost payload (RFC 9788 §4.1, §4.2); `None` when the payload protects no header fields.
     /// `outer` is the header of the mail as it came, `encrypted` whether a layer was.
     ///
     /// # Errors
@@ -76,6 +76,7 @@ impl ProtectedHeader {
             _ => return Ok(None),
         };
         let inner = if scheme == HeaderScheme::Rfc8551 { Header::read(payload, limits)? } else { header };
+        // RFC 9788 §2.2: what the sender put outside.
         let confirmed = inner.all("HP-Outer").filter_map(|field| {
             let value = field.value();
             let (name, value) = value.split_once(':')?;
@@ -148,7 +149,7 @@ impl ProtectedHeader {
     fn other_sender(&self) -> Option<HeaderDifference> {
         let address = |header: &Header| header.visible_from().ok().map(|mailbox| mailbox.to_string());
         let (inside, outside) = (address(&self.fields), address(&self.received));
-        // Where the sender says to have put another address outside, the comparison above does not find it.
+        // RFC 9788 §4.4. Where the sender says to have put another address outside, the comparison above does not find it.
         let already = values(&self.sent, "From") != values(&self.received, "From");
         (!already && inside != outside).then(|| HeaderDifference {
             name: "From".into(),

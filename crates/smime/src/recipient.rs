@@ -50,7 +50,7 @@ impl KnownRecipient {
     }
 }
 
-/// The one content cipher for all of them: what is pinned, otherwise what the profile makes of their capabilities.
+/// The one content cipher for all of them (RFC 8551 §2.7.3), never one that is only read (RFC 8551 §2.7.2): what is pinned, otherwise what the profile makes of their capabilities.
 pub(crate) fn common_cipher<'a>(
     profile: Profile,
     recipients: impl Iterator<Item = &'a KnownRecipient> + Clone,

@@ -10,7 +10,7 @@ use crate::source::{Both, pass};
 use crate::split::{Headers, Split};
 use crate::{Capabilities, Error, HeaderConfidentiality, Profile, Source};
 
-/// How signature and content go together in a mail.
+/// How signature and content go together in a mail (RFC 8551 §3.5.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SignatureForm {
     /// `multipart/signed`: everybody can read it (RFC 8551 §3.5.3).
@@ -207,7 +207,7 @@ pub(crate) fn pkcs7_mime_fields(smime_type: &str) -> &'static str {
             )
         };
     }
-    // RFC 8551 §3.2.1, §3.2.2.
+    // RFC 8551 §3.2.1, §3.2.2: name and smime-type.
     match smime_type {
         "signed-data" => fields!("signed-data", "smime.p7m"),
         "authEnveloped-data" => fields!("authEnveloped-data", "smime.p7m"),

@@ -134,6 +134,7 @@ impl<'a> Verifier<'a> {
         reports.into_iter().map(describe).collect()
     }
 
+    // RFC 8551 §4, RFC 8550 §4.1, §4.2: as of the moment of the policy, with the lists at hand and those that came along.
     fn check_path(
         &self,
         certificate: &Certificate,
@@ -300,6 +301,7 @@ fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>)
             continue;
         }
         let Ok(sender) = sender else { continue };
+        // RFC 8550 §4.4.3, RFC 8550 §3: one of the certificate's addresses.
         let matches =
             signer.certificate.as_ref().is_some_and(|certificate| certificate.email_addresses().contains(sender));
         signer.address = if matches { Check::Pass } else { Check::Fail };

@@ -20,7 +20,7 @@ impl ContentParameters {
         Self { cipher, nonce: nonce.to_vec(), tag_length: if cipher.is_authenticated() { 16 } else { 0 } }
     }
 
-    /// Reads them, before any key is touched.
+    /// Reads them, before any key is touched (RFC 5652 §10.1.4).
     ///
     /// # Errors
     /// [`Error::BadValue`] for a nonce or tag of another length than is accepted (CASES T-22), [`Error::Unknown`] for
@@ -51,7 +51,7 @@ impl ContentParameters {
                 // RFC 8103 §3: AEADChaCha20Poly1305Nonce ::= OCTET STRING (SIZE(12)); the tag has 16 octets.
                 (cipher, reader.octet_string().map_err(malformed)?.into_owned(), 16)
             } else if cipher.is_authenticated() {
-                // RFC 5084 §3: both SEQUENCE { aes-nonce OCTET STRING, aes-ICVlen INTEGER DEFAULT 12 }
+                // RFC 5084 §3.1, §3.2: both SEQUENCE { aes-nonce OCTET STRING, aes-ICVlen INTEGER DEFAULT 12 }
                 let mut inside = reader.sequence("GCMParameters").map_err(malformed)?;
                 let nonce = inside.octet_string().map_err(malformed)?.into_owned();
                 let tag_length = if inside.is_empty() { 12 } else { inside.small_integer().map_err(malformed)? };
