@@ -1,18 +1,19 @@
 use std::time::Instant;
 
 use crate::process::cargo;
-use crate::{advisories, citations, edges, licences};
+use crate::{advisories, attacks, citations, edges, licences, rfc_status};
 
 type Step = fn() -> Result<String, String>;
 
 /// What must hold before each commit; CI runs the same.
 pub(crate) fn run() -> Result<(), String> {
-    let steps: [(&str, Step); 7] = [
+    let steps: [(&str, Step); 8] = [
         ("fmt", || cargo(&["fmt", "--all", "--check"], &[]).map(|()| String::new())),
         ("edges", edges::check),
         ("licences", licences::check),
         ("advisories", advisories::check),
         ("citations", citations::check),
+        ("references", || Ok(rfc_status::check()? + &attacks::check()?)),
         ("clippy", || {
             cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"], &[])
                 .map(|()| String::new())

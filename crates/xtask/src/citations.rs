@@ -42,14 +42,14 @@ pub(crate) fn collect() -> Result<(Vec<Citation>, Vec<String>), String> {
                 let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 let Ok(rfc) = digits.parse() else { continue };
                 let after = rest.get(digits.len()..).unwrap_or_default();
-                if let Some(section) = after.strip_prefix(" §") {
-                    let section: String = section
-                        .chars()
-                        .take_while(|c| c.is_ascii_alphanumeric() || *c == '.')
-                        .collect::<String>()
-                        .trim_end_matches('.')
-                        .into();
+                // `RFC 5652 §5.3, §5.5` cites two.
+                let mut sections = after.strip_prefix(" §");
+                while let Some(text) = sections {
+                    let cited: String = text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+                    let section = cited.trim_end_matches('.').to_owned();
                     citations.push(Citation { rfc, section, file: name.clone(), line: number + 1, deviation });
+                    let behind = text.get(cited.len()..).unwrap_or_default();
+                    sections = behind.strip_prefix(", §").or_else(|| behind.strip_prefix(" and §"));
                 }
                 let lower = after.trim_start_matches([',', ' ']).to_ascii_lowercase();
                 if lower.starts_with("section") || lower.starts_with("sec.") || after.starts_with('§') {

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 mod advisories;
+mod attacks;
 mod check;
 mod citations;
 mod deb;
@@ -13,6 +14,7 @@ mod fuzz;
 mod generate;
 mod licences;
 mod process;
+mod rfc_status;
 mod screenshots;
 mod vectors;
 
