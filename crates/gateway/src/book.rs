@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use asn1::Time;
@@ -103,6 +104,17 @@ pub trait Book: Send + Sync + 'static {
     /// Keeps what was decided about a message, for those who ask later. It holds nothing up.
     fn trace(&self, traces: Vec<Trace>) {
         let _ = traces;
+    }
+
+    /// Whether somebody inside has this password.
+    fn authenticate(
+        &self,
+        name: &str,
+        password: &str,
+        network: IpAddr,
+    ) -> impl Future<Output = Result<bool, Reply>> + Send {
+        let _ = (name, password, network);
+        async { Ok(false) }
     }
 
     /// How much has to be known about revocation for a signature to be accepted.

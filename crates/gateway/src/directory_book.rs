@@ -1,6 +1,7 @@
 //! The directory and the key ring, as the gateway sees them.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 use crate::intake::Intake;
+use crate::log_in;
 use crate::smtp::Reply;
 
 /// The book that the program uses.
@@ -240,6 +242,10 @@ impl Book for DirectoryBook {
         if self.traces.try_send(traces).is_err() {
             tracing::warn!("too many traces wait to be kept; some were dropped");
         }
+    }
+
+    async fn authenticate(&self, name: &str, password: &str, network: IpAddr) -> Result<bool, Reply> {
+        log_in::check(&self.directory, name, password, network).await
     }
 
     fn revocation(&self) -> Revocation {

@@ -13,6 +13,7 @@ use pki::EmailAddress;
 
 use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::facts::Facts;
+use crate::metrics::Metrics;
 use crate::smtp::{Client, Envelope, Peer, Recipient, Reply, Service};
 use crate::{Settings, Side, trace};
 
@@ -20,6 +21,7 @@ use crate::{Settings, Side, trace};
 #[derive(Debug)]
 pub(crate) struct Shared<B> {
     pub(crate) settings: Settings,
+    pub(crate) metrics: std::sync::Arc<Metrics>,
     pub(crate) book: B,
     pub(crate) inside: Client,
     pub(crate) outside: Client,
@@ -48,7 +50,13 @@ impl<B: Book> Service for Way<B> {
 
     async fn message(&self, peer: &Peer, envelope: &Envelope, content: Spool) -> Vec<Reply> {
         let result = self.shared.take(self.side, peer, envelope, content).await;
-        result.unwrap_or_else(|reply| vec![reply; envelope.recipients.len()])
+        let replies = result.unwrap_or_else(|reply| vec![reply; envelope.recipients.len()]);
+        self.shared.metrics.answered(self.side, &replies);
+        replies
+    }
+
+    async fn authenticate(&self, peer: &Peer, name: &str, password: &str) -> Result<bool, Reply> {
+        self.shared.book.authenticate(name, password, peer.address).await
     }
 }
 

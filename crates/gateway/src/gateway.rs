@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::book::Book;
 use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, Way};
 use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
 use crate::{Error, ListenerSettings, Settings, key_worker, workers};
 
@@ -17,6 +19,8 @@ use crate::{Error, ListenerSettings, Settings, key_worker, workers};
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
+    tls: Vec<Arc<ServerTls>>,
+    metrics: Arc<Metrics>,
     shutdown: watch::Sender<bool>,
     running: JoinSet<()>,
     ended: watch::Sender<bool>,
@@ -79,12 +83,14 @@ impl Gateway {
             inside: client(&settings.inside)?,
             outside: client(&settings.outside)?,
             settings: settings.clone(),
+            metrics: Arc::default(),
             book,
         });
-        let mut bound = Vec::new();
+        let (mut bound, mut tls) = (Vec::new(), Vec::new());
         for listener in &settings.listeners {
-            let server = Server::bind(listener.address, listening(&settings, listener)?).await?;
-            bound.push((server, listener.side));
+            let listening = listening(&settings, listener)?;
+            tls.extend(listening.tls.clone());
+            bound.push((Server::bind(listener.address, listening).await?, listener.side));
         }
         let addresses = bound.iter().map(|(server, _)| server.address()).collect();
         let mut running = JoinSet::new();
@@ -93,12 +99,27 @@ impl Gateway {
             running.spawn(server.serve(service, Arc::clone(&caps), shutdown.subscribe(), GRACE));
         }
         let (ended, _) = watch::channel(false);
-        Ok((Self { addresses, shutdown, running, ended, keeper: None }, shared))
+        let metrics = Arc::clone(&shared.metrics);
+        Ok((Self { addresses, tls, metrics, shutdown, running, ended, keeper: None }, shared))
     }
 
     /// Where it listens, in the order of the settings, with real ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Reads the listeners' certificates and keys again, without a connection less.
+    ///
+    /// # Errors
+    /// When one cannot be used: that listener goes on with what it had, the others have theirs (CASES R-11).
+    pub fn reload_tls(&self) -> Result<(), Error> {
+        let results: Vec<Result<(), Error>> = self.tls.iter().map(|tls| tls.reload()).collect();
+        results.into_iter().collect()
+    }
+
+    /// What has been done so far, in the text format of OpenMetrics.
+    pub fn metrics(&self) -> String {
+        self.metrics.to_text()
     }
 
     /// Takes no new connections, lets each session finish its message and each mail from the outbox its attempt, and
@@ -117,13 +138,16 @@ impl Gateway {
 const GRACE: Duration = Duration::from_secs(25);
 
 fn listening(settings: &Settings, listener: &ListenerSettings) -> Result<Listening, Error> {
-    let tls = listener.tls.as_ref().map(|(certificate, key)| ServerTls::load(certificate, key)).transpose()?;
-    if listener.implicit_tls && tls.is_none() {
+    let clients = listener.tls_clients.as_deref();
+    let load = |(certificate, key): &(PathBuf, PathBuf)| ServerTls::load_for(certificate, key, clients);
+    let tls = listener.tls.as_ref().map(load).transpose()?;
+    if (listener.implicit_tls || clients.is_some() || listener.authentication) && tls.is_none() {
         return Err(Error::Settings { what: format!("{} wants TLS and has no certificate", listener.address) });
     }
     Ok(Listening {
         tls,
         implicit_tls: listener.implicit_tls,
+        tls_required: clients.is_some(),
         auth: listener.authentication,
         auth_required: listener.authentication,
         networks: listener.networks.clone(),

@@ -75,6 +75,8 @@ pub struct ListenerSettings {
     pub networks: Vec<Network>,
     /// Certificate chain and key, PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Roots in PEM: when they are set, only clients with a certificate below one of them are spoken to, under TLS.
+    pub tls_clients: Option<PathBuf>,
     /// TLS from the start.
     pub implicit_tls: bool,
     /// Whether a client must log in (AUTH PLAIN under TLS); who it is then decides whose key signs.
@@ -176,6 +178,7 @@ impl Settings {
             protocol,
             networks: Vec::new(),
             tls: None,
+            tls_clients: None,
             implicit_tls: false,
             authentication: false,
         });

@@ -103,6 +103,7 @@ async fn deliver(shared: Arc<Shared<DirectoryBook>>, mail: Leased) {
         Err(_) => Reply::new(451, "4.4.2", "the next mail server took too long"),
     };
     let kind = mail.outgoing.kind.name();
+    shared.metrics.delivered(kind, reply.class());
     let noted = match reply.class() {
         Class::Positive => {
             tracing::info!(kind, id = %mail.id, "a mail from the outbox was delivered");

@@ -54,6 +54,7 @@ impl<B: Book> Shared<B> {
             match opened {
                 Ok(opened) => {
                     tracing::info!(smime = opened.verdict.result.as_str(), "judged");
+                    self.metrics.judged(opened.verdict.result.as_str(), opened.verdict.decrypted);
                     left.iter().for_each(|(index, _)| set_detail(&mut details, *index, opened.verdict.to_json()));
                     if opened.verdict.decrypted && !facts.message_id.is_empty() {
                         self.book.mark_confidential(&facts.message_id).await?;

@@ -41,6 +41,7 @@ impl<B: Book> Shared<B> {
         facts.confidential = self.book.is_confidential(&facts.references).await?;
         let plans = decide(&facts, &envelope.recipients, &known, &self.settings.policy);
         for plan in &plans {
+            self.metrics.planned(plan.action.name());
             tracing::info!(to = %plan.recipient.to, action = plan.action.name(), rule = %plan.rule, "planned");
         }
         let explanations = explain(&known, &plans);

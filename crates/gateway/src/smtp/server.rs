@@ -29,6 +29,8 @@ pub struct Listening {
     pub tls: Option<Arc<ServerTls>>,
     /// TLS from the start (RFC 8314 §3.3).
     pub implicit_tls: bool,
+    /// Nothing is taken without TLS.
+    pub tls_required: bool,
     /// AUTH PLAIN is offered under TLS.
     pub auth: bool,
     /// Nothing is taken without AUTH.
@@ -50,6 +52,7 @@ impl Listening {
             protocol,
             tls: None,
             implicit_tls: false,
+            tls_required: false,
             auth: false,
             auth_required: false,
             networks: Vec::new(),

@@ -55,10 +55,15 @@ pub trait Service: Send + Sync + 'static {
     /// the next hop has the message, or it is committed to disk.
     fn message(&self, peer: &Peer, envelope: &Envelope, content: Spool) -> impl Future<Output = Vec<Reply>> + Send;
 
-    /// Whether name and password belong together.
-    fn authenticate(&self, name: &str, password: &str) -> impl Future<Output = bool> + Send {
-        let _ = (name, password);
-        async { false }
+    /// Whether name and password belong together; an error when that cannot be told now.
+    fn authenticate(
+        &self,
+        peer: &Peer,
+        name: &str,
+        password: &str,
+    ) -> impl Future<Output = Result<bool, Reply>> + Send {
+        let _ = (peer, name, password);
+        async { Ok(false) }
     }
 }
 
@@ -325,6 +330,10 @@ impl<S: Service> Session<S> {
         if self.envelope.is_some() {
             return self.wrong(Reply::new(503, "5.5.1", "there is a sender already"));
         }
+        if self.listening.tls_required && !self.peer.tls {
+            // RFC 3207 §4
+            return self.wrong(Reply::new(530, "5.7.0", "say STARTTLS first"));
+        }
         if self.listening.auth_required && self.peer.user.is_none() {
             return self.wrong(Reply::new(530, "5.7.0", "authenticate first"));
         }
@@ -574,9 +583,13 @@ impl<S: Service> Session<S> {
         let (Some(_), Some(Some(name)), Some(Some(password))) = (parts.next(), parts.next(), parts.next()) else {
             return Ok(self.wrong(Reply::new(501, "5.5.2", "this is no response of PLAIN")));
         };
-        if self.service.authenticate(name, password).await {
-            self.peer.user = Some(name.to_owned());
-            return Ok(self.answer(&Reply::new(235, "2.7.0", "welcome")));
+        match self.service.authenticate(&self.peer, name, password).await {
+            Ok(true) => {
+                self.peer.user = Some(name.to_owned());
+                return Ok(self.answer(&Reply::new(235, "2.7.0", "welcome")));
+            }
+            Ok(false) => {}
+            Err(reply) => return Ok(self.wrong(reply)),
         }
         // Every failure counts four times: guessing ends the connection soon.
         self.errors += 3;

@@ -5,6 +5,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -16,19 +18,26 @@ use crate::Error;
 pub struct ServerTls {
     certificate: PathBuf,
     key: PathBuf,
+    clients: Option<PathBuf>,
     config: RwLock<Arc<ServerConfig>>,
 }
 
 impl ServerTls {
     /// From PEM files.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, Error> {
-        let config = RwLock::new(read(certificate, key)?);
-        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), config }))
+        Self::load_for(certificate, key, None)
+    }
+
+    /// From PEM files. With roots for clients, only those connect who have a certificate below one of them.
+    pub fn load_for(certificate: &Path, key: &Path, clients: Option<&Path>) -> Result<Arc<Self>, Error> {
+        let config = RwLock::new(read(certificate, key, clients)?);
+        let clients = clients.map(Path::to_owned);
+        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), clients, config }))
     }
 
     /// Reads the files again. When they cannot be used, what was there stays (CASES R-11).
     pub fn reload(&self) -> Result<(), Error> {
-        let config = read(&self.certificate, &self.key)?;
+        let config = read(&self.certificate, &self.key, self.clients.as_deref())?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
@@ -42,18 +51,32 @@ impl ServerTls {
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Error> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .map_err(|error| tls(format!("{}: {error}", certificate.display())))?;
+fn read(certificate: &Path, key: &Path, clients: Option<&Path>) -> Result<Arc<ServerConfig>, Error> {
+    let chain = certificates(certificate)?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| tls(format!("{}: {error}", key.display())))?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(tls)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier(clients)?)
         .with_single_cert(chain, key)
         .map_err(tls)?;
     Ok(Arc::new(config))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| tls(format!("{}: {error}", file.display())))
+}
+
+fn verifier(clients: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let Some(file) = clients else { return Ok(WebPkiClientVerifier::no_client_auth()) };
+    let mut roots = RootCertStore::empty();
+    for root in certificates(file)? {
+        roots.add(root).map_err(tls)?;
+    }
+    // Without a root nobody could connect, and nobody would know why.
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().map_err(tls)
 }
 
 /// How to speak TLS to a next hop. Without roots any certificate will do: that is for *opportunistic*, which is

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
+mod access;
 mod house;
 mod house_mail;
 mod incoming;

@@ -131,6 +131,7 @@ fn listener(listener: &config::Listener) -> Result<ListenerSettings, Stop> {
         protocol: in_words(listener.protocol),
         networks: networks.iter().map(|network| network.parse()).collect::<Result<_, _>>().map_err(Stop::refused)?,
         tls: listener.tls_certificate.clone().zip(listener.tls_key.clone()),
+        tls_clients: None,
         implicit_tls: false,
         authentication: false,
     })
