@@ -9,6 +9,54 @@ use crate::{
 
 /// A private key that does work: in this process, in a token, or behind a service. It never gives itself away.
 ///
+/// A key that lives elsewhere says what it can do there; what it does not say is [`Error::NotForThisKey`]:
+///
+/// ```
+/// use crypto::{Error, PrivateKey, PublicKey, SignatureAlgorithm};
+/// # use crypto::{DigestAlgorithm, KeyKind, SoftwareKey};
+///
+/// /// A connection to the service that holds the key.
+/// # #[derive(Debug)]
+/// # struct Service(SoftwareKey);
+/// # impl Service {
+/// #     fn ask_to_sign(&self, algorithm: &SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, std::io::Error> {
+/// #         self.0.sign(algorithm, message).map_err(std::io::Error::other)
+/// #     }
+/// # }
+/// #[derive(Debug)]
+/// struct RemoteKey {
+///     public: PublicKey,
+///     service: Service,
+/// }
+///
+/// impl PrivateKey for RemoteKey {
+///     fn public_key(&self) -> &PublicKey {
+///         &self.public
+///     }
+///
+///     fn sign(&self, algorithm: &SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
+///         let answer = self.service.ask_to_sign(algorithm, message);
+///         answer.map_err(|error| Error::Unavailable { because: error.to_string() })
+///     }
+/// }
+///
+/// # let key = SoftwareKey::generate(KeyKind::P256)?;
+/// # let (public, service) = (key.public_key().clone(), Service(key));
+/// let key: std::sync::Arc<dyn PrivateKey> = std::sync::Arc::new(RemoteKey { public, service });
+/// let algorithm = SignatureAlgorithm::Ecdsa(DigestAlgorithm::Sha256);
+/// let signature = key.sign(&algorithm, b"text")?;
+/// key.public_key().verify(&algorithm, b"text", &signature)?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// With its certificate it becomes a `Credential`, and signs and decrypts like any other.
+///
+/// ```compile_fail
+/// fn export(key: &dyn crypto::PrivateKey) -> Vec<u8> {
+///     key.to_pkcs8()
+/// }
+/// ```
+///
 /// What a key of its kind cannot do, and [`Error::Unavailable`] when it cannot be reached, are errors; the caller
 /// holds the message then and never goes on without (CASES T-129).
 pub trait PrivateKey: Send + Sync + fmt::Debug {

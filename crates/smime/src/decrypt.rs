@@ -8,6 +8,38 @@ use crate::layers::{Layer, LayerOpener};
 use crate::{EncryptedReport, Error, Limits};
 
 /// Decrypts the outermost layer of a message. A signature inside stays as it is, to be verified.
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// # let encrypted = smime::Encryptor::to(bob.certificate())?.encrypt(mail)?;
+/// use std::io::Read as _;
+///
+/// use smime::{Decryptor, Limits};
+///
+/// let (keys, limits) = ([bob], Limits::in_folder(std::env::temp_dir()));
+/// match Decryptor::new(&keys, &limits).decrypt(&encrypted[..])? {
+///     Ok(mut content) => {
+///         let mut text = String::new();
+///         content.reader()?.read_to_string(&mut text)?;
+///         assert!(text.contains("Hello Bob"));
+///     }
+///     // No tag protected it: it has a type of its own, and is for whoever looks for a signature inside.
+///     Err((_, unprotected)) => drop(unprotected),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail
+/// fn show(content: &mut smime::UnprotectedContent) {
+///     // Nobody reads it by accident.
+///     content.reader();
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Decryptor<'a> {

@@ -11,6 +11,26 @@ use crate::split::{Headers, Split};
 use crate::{Capabilities, Error, HeaderConfidentiality, Pins, Profile, Source};
 
 /// Encrypts mails. It always has a recipient: "to nobody" cannot be written.
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// # let carol = pki.person("carol@example.org", KeyKind::P256).credential;
+/// use smime::{Encryptor, Profile};
+///
+/// let encrypted = Encryptor::to(bob.certificate())?.and(carol.certificate())?.profile(Profile::Modern).encrypt(mail)?;
+/// assert!(!String::from_utf8_lossy(&encrypted).contains("Hello Bob"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail
+/// // There is no other way to begin.
+/// let encryptor = smime::Encryptor::new();
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Encryptor {

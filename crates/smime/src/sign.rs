@@ -21,6 +21,96 @@ pub enum SignatureForm {
 }
 
 /// Signs mails.
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// use smime::Signer;
+///
+/// let signed = Signer::new(&alice)?.at(now).sign(mail)?;
+/// assert!(String::from_utf8_lossy(&signed).contains("multipart/signed"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Several signers, each with an algorithm that suits their key; whoever verifies wants all of them to be good:
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// # let seal = pki.person("alice@example.org", KeyKind::Ed25519).credential;
+/// use smime::{SignatureForm, Signer};
+///
+/// let signed = Signer::new(&alice)?.and(&seal)?.at(now).form(SignatureForm::Opaque).sign(mail)?;
+/// # let policy = smime::Policy::new(pki.anchors(), now, smime::Limits::in_folder(std::env::temp_dir()));
+/// # let content = smime::Verifier::new(&policy).verify(&signed[..])?.accept(&smime::Sender::VisibleFrom)
+/// #     .map_err(|rejected| rejected.to_string())?;
+/// # assert_eq!(content.signers().count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Header fields under the signature, and out of sight in the encrypted mail (RFC 9788 §3.2):
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// use smime::{Encryptor, HeaderConfidentiality, Signer};
+///
+/// let signed = Signer::new(&alice)?
+///     .at(now)
+///     .protect_headers_confidentially(HeaderConfidentiality::Baseline)
+///     .sign(mail)?;
+/// let encrypted = Encryptor::to(bob.certificate())?.encrypt(&signed)?;
+/// assert!(!String::from_utf8_lossy(&encrypted).contains("Offer"));
+/// # let policy = smime::Policy::new(pki.anchors(), now, smime::Limits::in_folder(std::env::temp_dir()));
+/// # let keys = [bob];
+/// # let verification = smime::Verifier::new(&policy).with_keys(&keys).verify(&encrypted[..])?;
+/// # let mut content = verification.accept(&smime::Sender::VisibleFrom).map_err(|rejected| rejected.to_string())?;
+/// // The recipient sees the subject that was protected.
+/// let header = content.protected_header()?.ok_or("it has none")?;
+/// assert_eq!(header.subject().as_deref(), Some("Offer"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A mail of any size passes in flat memory, here from a file of a gigabyte into another:
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// use std::fs::File;
+/// use std::io::{BufWriter, Write as _};
+///
+/// use smime::{Encryptor, Signer};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (large, signed, encrypted) =
+/// #     (folder.path().join("large.eml"), folder.path().join("signed.eml"), folder.path().join("encrypted.eml"));
+/// # std::fs::write(&large, [&mail[..], &b"text\r\n".repeat(100_000)].concat())?;
+/// let mut out = BufWriter::new(File::create(&signed)?);
+/// Signer::new(&alice)?.at(now).sign_to(&mut File::open(&large)?, &mut out)?;
+/// out.flush()?;
+///
+/// let mut out = BufWriter::new(File::create(&encrypted)?);
+/// Encryptor::to(bob.certificate())?.encrypt_to(&mut File::open(&signed)?, &mut out)?;
+/// out.flush()?;
+/// # assert!(std::fs::metadata(&encrypted)?.len() > std::fs::metadata(&signed)?.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Signer {

@@ -12,6 +12,59 @@ use crate::layers::{Layer, LayerOpener, Opened};
 use crate::{Check, Countersigner, Error, LayerReport, Policy, ProtectedHeader, SignedReport, SignerVerdict};
 
 /// Verifies messages under a policy.
+///
+/// ```
+/// # use crypto::KeyKind;
+/// # let pki = testkit::TestPki::shared();
+/// # let now = testkit::now();
+/// # let alice = pki.person("alice@example.org", KeyKind::P256).credential;
+/// # let bob = pki.person("bob@example.org", KeyKind::Rsa2048).credential;
+/// # let mail = b"From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Offer\r\n\r\nHello Bob\r\n";
+/// # let signed = smime::Signer::new(&alice)?.at(now).sign(mail)?;
+/// use std::io::Read as _;
+///
+/// use smime::{Limits, Policy, Sender, Verifier};
+///
+/// // What is trusted, when, and where large content may wait: nothing is read from the environment.
+/// let policy = Policy::new(pki.anchors(), now, Limits::in_folder(std::env::temp_dir()));
+/// match Verifier::new(&policy).verify(&signed[..])?.accept(&Sender::VisibleFrom) {
+///     Ok(mut content) => {
+///         let mut text = String::new();
+///         content.reader()?.read_to_string(&mut text)?; // the bytes that were signed
+///         assert!(text.contains("Hello Bob"));
+///     }
+///     Err(rejected) => panic!("{rejected}: {:?}", rejected.layers()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A verification says nothing by itself, cannot be read from, and nothing else makes content that counts as verified:
+///
+/// ```compile_fail
+/// fn read(verification: &mut smime::Verification) {
+///     verification.reader();
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn decide(verification: &smime::Verification) -> bool {
+///     verification.is_valid()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn make(content: cms::Spool, layers: Vec<smime::LayerReport>, header: mime::Header) -> smime::VerifiedContent {
+///     smime::VerifiedContent { content, layers, header }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// fn forget(policy: &smime::Policy, mail: &[u8]) -> Result<(), smime::Error> {
+///     smime::Verifier::new(policy).verify(mail)?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[must_use]
 pub struct Verifier<'a> {
