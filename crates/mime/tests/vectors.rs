@@ -44,7 +44,7 @@ fn ours(entity: &Entity) -> String {
 
 #[test]
 #[allow(clippy::print_stdout, reason = "the line that `cargo xtask vectors` collects")]
-fn vectors_of_mime4j_and_mime_tools() {
+fn t_55_vectors_of_mime4j_and_mime_tools() {
     let (mut passed, mut listed, mut failed) = (0, 0, Vec::new());
     for path in files("mime4j-testmsgs", ".msg").into_iter().chain(files("mime-tools", ".msg")) {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -80,7 +80,7 @@ const DIVERGENCES: [(&str, &str); 6] = [
 
 #[test]
 #[allow(clippy::print_stdout, reason = "the line that `cargo xtask vectors` collects")]
-fn vectors_of_python() {
+fn t_55_vectors_of_python() {
     let mut passed = 0;
     for path in files("python-email", ".txt") {
         let message = fs::read(&path).unwrap();
