@@ -175,6 +175,15 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// The number of the row with this hash: whether a head that was noted elsewhere is still part of the record.
+    pub async fn audit_row(&self, hash: &str) -> Result<Option<u64>, Error> {
+        let row = self.database().fetch_one(sql::AUDIT_BY_HASH, values![hash]).await?;
+        let sequence = row.map(|mut row| row.int()).transpose()?;
+        Ok(sequence.and_then(|sequence| u64::try_from(sequence).ok()))
+    }
+}
+
 impl Change<'_> {
     pub(crate) async fn note(&mut self, note: Note<'_>) -> Result<(), Error> {
         let salt = hex(&crypto::random_array::<16>()?);

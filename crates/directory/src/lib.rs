@@ -30,6 +30,7 @@ mod people;
 mod personal_data;
 mod renewal;
 mod requests;
+mod revocation;
 
 mod schema;
 mod sealing;
@@ -56,7 +57,10 @@ pub use messages::{Folder, Message, NewMessage};
 pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, OutgoingKind};
 pub use people::{NewPerson, Person, Role, Roles};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
-pub use requests::{Origin, PartnerCertificate, Refusal, Request, RequestFilter, ScheduleReport, State, Submission};
+pub use requests::{
+    Assessment, Origin, PartnerCertificate, Refusal, Request, RequestFilter, ScheduleReport, State, Submission,
+};
+pub use revocation::RevocationEntry;
 pub use sealing::{MasterKey, StoreKey};
 pub use second_factor::SecondFactor;
 pub use traces::Trace;

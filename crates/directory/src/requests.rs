@@ -14,7 +14,8 @@ use crate::audit::{Change, Note};
 use crate::database::{Row, Tx, values};
 use crate::{Actor, Address, Directory, Error, Language, RequestId, statements as sql, texts};
 
-pub(crate) use check::Verdict;
+pub use check::Assessment;
+pub(crate) use check::{Verdict, assess};
 pub(crate) use mail::{Sent, send_confirmation};
 pub use schedule::ScheduleReport;
 pub use state::State;
@@ -105,7 +106,7 @@ pub struct Request {
     certificate: Certificate,
     intermediates: Vec<Certificate>,
     state: State,
-    refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Refusal>,
     origin: Origin,
     submitted_by: String,
     language: Language,
@@ -218,7 +219,7 @@ impl Request {
         self.replaces
     }
 
-    fn take(&mut self, step: Step, now: Time) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, step: Step, now: Time) -> Result<(), Error> {
         self.state = self.state.after(step)?;
         self.changed = now;
         Ok(())
@@ -278,9 +279,14 @@ impl Directory {
     }
 
     /// The certificates that mail to a mailbox is encrypted with now. One that has run out is not among them,
-    /// whether or not the clock has noticed (CASES T-68).
+    /// whether or not the clock has noticed (CASES T-68); nor, where revocation must be known, one of which it is not
+    /// known now that it is good.
     pub async fn active_certificates(&self, address: &Address) -> Result<Vec<PartnerCertificate>, Error> {
-        let rows = self.database().fetch(sql::ACTIVE_CERTIFICATES, values![address.key(), self.now()]).await?;
+        let statement = match self.settings().revocation {
+            pki::Revocation::Required => sql::ACTIVE_CERTIFICATES_KNOWN_GOOD,
+            _ => sql::ACTIVE_CERTIFICATES,
+        };
+        let rows = self.database().fetch(statement, values![address.key(), self.now()]).await?;
         rows.into_iter()
             .map(|mut row| {
                 Ok(PartnerCertificate {

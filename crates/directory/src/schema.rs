@@ -32,7 +32,7 @@ pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), 
 ///
 /// The types are PostgreSQL's; SQLite keeps integers, texts and octets in such columns as they come.
 pub(crate) const MIGRATIONS: &[&[&str]] =
-    &[VERSION_1, KEYS, HOUSE_AUTHORITY, crate::traces::TABLES, crate::second_factor::TABLES];
+    &[VERSION_1, KEYS, HOUSE_AUTHORITY, crate::traces::TABLES, crate::second_factor::TABLES, REVOCATION];
 
 const VERSION_1: &[&str] = &[
     "CREATE TABLE people (
@@ -178,4 +178,16 @@ const HOUSE_AUTHORITY: &[&str] = &[
         incident BIGINT NOT NULL, credential BIGINT NOT NULL, state TEXT NOT NULL, started BIGINT, changed BIGINT NOT NULL,
         request BIGINT, replacement BIGINT, detail TEXT NOT NULL, PRIMARY KEY (incident, credential))",
     "CREATE INDEX incident_items_by_start ON incident_items (incident, started)",
+];
+
+/// What was fetched about revocation, and what it says about each request.
+const REVOCATION: &[&str] = &[
+    "CREATE TABLE revocation (
+        key TEXT PRIMARY KEY, kind TEXT NOT NULL, uri TEXT NOT NULL, der BYTEA, this_update BIGINT, next_update BIGINT,
+        fetched BIGINT, failed BIGINT, failure TEXT)",
+    "CREATE INDEX revocation_ending ON revocation (next_update)",
+    "ALTER TABLE requests ADD COLUMN revocation TEXT",
+    "ALTER TABLE requests ADD COLUMN revocation_checked BIGINT",
+    "ALTER TABLE requests ADD COLUMN revocation_until BIGINT",
+    "CREATE INDEX requests_watched ON requests (state, revocation_checked)",
 ];

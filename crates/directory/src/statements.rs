@@ -187,9 +187,32 @@ statements! {
     ACTIVE_CERTIFICATES = "SELECT r.id, r.address, c.der, r.chain, r.changed, r.capabilities
         FROM requests r JOIN certificates c ON c.fingerprint = r.fingerprint
         WHERE r.address_key = $1 AND r.state = 'active' AND r.not_after >= $2";
+    // Unknown is not good: of what was not found out lately nothing is used (CASES T-14).
+    ACTIVE_CERTIFICATES_KNOWN_GOOD = "SELECT r.id, r.address, c.der, r.chain, r.changed, r.capabilities
+        FROM requests r JOIN certificates c ON c.fingerprint = r.fingerprint
+        WHERE r.address_key = $1 AND r.state = 'active' AND r.not_after >= $2
+            AND (r.revocation = 'unchecked' OR (r.revocation = 'good' AND r.revocation_until >= $2))";
     SET_CAPABILITIES = "UPDATE requests SET capabilities = $3, capabilities_at = $4
         WHERE address_key = $1 AND fingerprint = $2 AND state = 'active'
             AND (capabilities_at IS NULL OR capabilities_at < $4)";
+
+    // Revocation
+    REQUESTS_WATCHED = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'active')
+        AND r.unknown_authority = 0 AND COALESCE(r.revocation_checked, 0) <= $1
+        ORDER BY COALESCE(r.revocation_checked, 0), r.id LIMIT $2");
+    SET_REVOCATION = "UPDATE requests SET revocation = $2, revocation_checked = COALESCE($3, revocation_checked),
+            revocation_until = $4 WHERE id = $1";
+    REVOCATION = "SELECT kind, der, next_update FROM revocation WHERE key = $1 AND next_update >= $2";
+    REVOCATION_AGE = "SELECT this_update, next_update, fetched, failed FROM revocation WHERE key = $1";
+    KEEP_REVOCATION = "INSERT INTO revocation (key, kind, uri, der, this_update, next_update, fetched)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (key) DO UPDATE SET der = excluded.der, uri = excluded.uri, this_update = excluded.this_update,
+            next_update = excluded.next_update, fetched = excluded.fetched, failed = NULL, failure = NULL
+        WHERE revocation.this_update IS NULL OR revocation.this_update <= excluded.this_update
+            OR revocation.next_update < excluded.fetched";
+    REVOCATION_FAILED = "INSERT INTO revocation (key, kind, uri, failed, failure) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (key) DO UPDATE SET failed = excluded.failed, failure = excluded.failure";
+    FORGET_REVOCATION = "DELETE FROM revocation WHERE COALESCE(next_update, failed) < $1";
 
     // Authorities
     ANCHORS = "SELECT der FROM anchors WHERE confirmed_by IS NOT NULL";

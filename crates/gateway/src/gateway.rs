@@ -47,6 +47,7 @@ impl Gateway {
         let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
         this.keeper = Some(keeper);
         this.running.spawn(workers::deliver_outbox(Arc::clone(&shared), this.shutdown.subscribe()));
+        this.running.spawn(workers::watch_revocation(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(workers::keep_schedule(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(key_worker::keep_keys(shared, this.shutdown.subscribe()));
         Ok(this)

@@ -29,6 +29,7 @@ mod settings;
 pub mod smtp;
 mod trace;
 mod verdict;
+mod watch;
 mod workers;
 
 pub use book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
@@ -41,3 +42,4 @@ pub use network::Network;
 pub use policy::Policy;
 pub use settings::{Incoming, IntakeSettings, ListenerSettings, Settings, Side, Tampered, Undecryptable};
 pub use verdict::{SmimeResult, Verdict};
+pub use watch::{Watch, WatchReport};

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use asn1::Time;
 use directory::{Leased, OutgoingKind, Trace};
+use egress::{Fetcher, FetcherLimits};
 use pki::Credential;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::Watch;
 use crate::book::{Book as _, Unavailable};
 use crate::directory_book::DirectoryBook;
 use crate::flow::Shared;
@@ -92,6 +94,31 @@ pub(crate) async fn keep_traces(
         tokio::select! {
             () = sleep(TRACE_PAUSE) => {}
             () = down(&mut shutdown) => {}
+        }
+    }
+}
+
+/// Whether certificates were revoked, every minute for those whose turn it is.
+pub(crate) async fn watch_revocation(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
+    if shared.book.directory().settings().revocation == pki::Revocation::Off {
+        return;
+    }
+    let watch = Watch::new(shared.settings.worker.clone(), Fetcher::new(FetcherLimits::default()));
+    let pause = Duration::from_secs(shared.settings.schedule_seconds.max(1));
+    loop {
+        tokio::select! {
+            biased;
+            () = down(&mut shutdown) => return,
+            round = watch.round(shared.book.directory()) => match round {
+                Ok(report) if report.looked_at > 0 => tracing::info!(?report, "certificates were looked after"),
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "certificates cannot be looked after"),
+            },
+        }
+        tokio::select! {
+            biased;
+            () = down(&mut shutdown) => return,
+            () = sleep(pause) => {}
         }
     }
 }

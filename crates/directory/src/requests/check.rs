@@ -1,12 +1,15 @@
 //! Whether a certificate may be used for a mailbox, as far as looking at it tells.
 
 use asn1::Time;
+use pki::lint::{Lint, lint};
 use pki::{
-    Certificate, CertificateList, PathChecker, PathPolicy, Purpose, Reason, Revocation, TrustAnchors, lint::lint,
+    Certificate, Explanation, Path, PathChecker, PathPolicy, Purpose, Reason, Rejected, Revocation, RevocationStatus,
+    TrustAnchors,
 };
+use serde_json::{Value, json};
 
-use super::Refusal;
-use crate::Address;
+use super::{Refusal, Request};
+use crate::revocation::Material;
 
 pub(crate) enum Verdict {
     Good,
@@ -17,7 +20,101 @@ pub(crate) enum Verdict {
         /// Its certificate, when it came along.
         certificate: Option<Box<Certificate>>,
     },
+    /// Whether it was revoked is to be found out first, and nobody could yet (CASES T-14).
+    RevocationUnknown,
     Refused(Refusal),
+}
+
+/// What is to be said about a request's certificate: for the officer's board and for programs.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    lint: Lint,
+    outcome: Result<Path, Rejected>,
+}
+
+impl Assessment {
+    /// The certificate by itself: its profile, notes for the officer, and what makes it unsafe.
+    pub fn lint(&self) -> &Lint {
+        &self.lint
+    }
+
+    /// Whether there is a path for encrypting to the mailbox.
+    pub fn outcome(&self) -> Result<&Path, &Rejected> {
+        self.outcome.as_ref()
+    }
+
+    /// The path, each rule that mattered, and the verdict.
+    pub fn explanation(&self) -> &Explanation {
+        match &self.outcome {
+            Ok(path) => path.explanation(),
+            Err(rejected) => rejected.explanation(),
+        }
+    }
+
+    /// What is known about revocation.
+    pub fn revocation(&self) -> RevocationStatus {
+        match &self.outcome {
+            Ok(path) => path.revocation(),
+            Err(rejected) => rejected.revocation(),
+        }
+    }
+
+    /// For programs: the same that `sealpost cert check --json` prints about a path, and the notes.
+    pub fn to_json(&self) -> Value {
+        let explanation = self.explanation();
+        let steps: Vec<Value> = explanation
+            .steps()
+            .iter()
+            .map(|step| {
+                let outcome = match step.outcome {
+                    pki::Outcome::Passed => "pass",
+                    pki::Outcome::Failed => "fail",
+                    pki::Outcome::Noted => "note",
+                };
+                json!({
+                    "certificate": step.certificate, "section": step.section, "rule": step.rule, "outcome": outcome,
+                    "detail": step.detail,
+                })
+            })
+            .collect();
+        let path: Vec<Value> = explanation
+            .certificates()
+            .iter()
+            .map(|certificate| {
+                json!({
+                    "subject": certificate.subject().to_string(), "issuer": certificate.issuer().to_string(),
+                    "sha256": certificate.sha256().to_hex(), "not_after": certificate.validity().not_after.to_string(),
+                })
+            })
+            .collect();
+        let notes: Vec<Value> = self
+            .lint
+            .notes()
+            .iter()
+            .map(|rule| json!({ "rule": rule.id(), "section": rule.section(), "text": rule.text() }))
+            .collect();
+        let refused = self.outcome.as_ref().err();
+        json!({
+            "outcome": if refused.is_none() { "accepted" } else { "refused" },
+            "reason": refused.map(|rejected| rejected.reason().code()),
+            "text": refused.map(ToString::to_string),
+            "revocation": self.revocation().to_string(),
+            "profile": self.lint.profile().map(|profile| profile.to_string()),
+            "path": path, "explanation": steps, "notes": notes,
+            "unsafe": self.lint.refusals().iter().map(|reason| reason.code()).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Looks at a request's certificate, with revocation as far as it is known.
+pub(crate) fn assess(request: &Request, material: &Material, anchors: &TrustAnchors, now: Time) -> Assessment {
+    let policy = PathPolicy::at(now).purpose(Purpose::Encrypt).address(request.address().email().clone());
+    let outcome = PathChecker::new(anchors, &policy)
+        .intermediates(request.intermediates())
+        .crls(&material.lists)
+        .ocsp(&material.answers)
+        .check(request.certificate());
+    Assessment { lint: lint(request.certificate(), now), outcome }
 }
 
 /// What a certificate is judged against.
@@ -28,13 +125,9 @@ pub(crate) struct Standard<'a> {
 }
 
 /// CASES T-62, T-65: refused with the exact reason, pending when only the CA is unknown.
-pub(crate) fn judge(
-    address: &Address,
-    certificate: &Certificate,
-    intermediates: &[Certificate],
-    crls: &[CertificateList],
-    standard: &Standard<'_>,
-) -> Verdict {
+pub(crate) fn judge(request: &Request, material: &Material, standard: &Standard<'_>) -> Verdict {
+    let (address, certificate) = (request.address(), request.certificate());
+    let intermediates = request.intermediates();
     let Standard { anchors, revocation, now } = *standard;
     let refused = |reason: &Reason| Verdict::Refused(refusal_of(reason));
     if let Some(reason) = lint(certificate, now).refusals().first() {
@@ -49,7 +142,8 @@ pub(crate) fn judge(
         return Verdict::Refused(Refusal { code: "not-for-encryption".into(), detail });
     }
     let policy = PathPolicy::at(now).purpose(Purpose::Encrypt).address(address.email().clone()).revocation(revocation);
-    let checker = PathChecker::new(anchors, &policy).intermediates(intermediates).crls(crls);
+    let checker =
+        PathChecker::new(anchors, &policy).intermediates(intermediates).crls(&material.lists).ocsp(&material.answers);
     match checker.check(certificate) {
         Ok(_) => Verdict::Good,
         Err(rejected) => match rejected.reason() {
@@ -57,6 +151,7 @@ pub(crate) fn judge(
                 let (name, certificate) = top_of_chain(certificate, intermediates);
                 Verdict::UnknownAuthority { name, certificate: certificate.map(Box::new) }
             }
+            Reason::RevocationUnknown => Verdict::RevocationUnknown,
             reason => refused(reason),
         },
     }

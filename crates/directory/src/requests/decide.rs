@@ -31,9 +31,11 @@ impl Directory {
         let actor = Actor::Mail(request.address.clone());
         change.store(&request, &actor, "request.confirmed", "the link in the encrypted mail was followed").await?;
         let in_use = active_request(&mut change.tx, &request.address).await?;
-        let good = matches!(self.judge_request(&request, &[], &anchors), Verdict::Good);
+        let material = self.material_of(&request).await?;
+        let good = matches!(self.judge_request(&request, &material, &anchors), Verdict::Good);
         if self.settings().automatic_approval && in_use.is_none() && good {
             self.activate(&mut change, &mut request, &Actor::System, "a trusted CA issued it").await?;
+            self.note_revocation(&mut change, &request, &material, &anchors, None).await?;
         }
         change.commit().await?;
         Ok(request)
@@ -65,13 +67,16 @@ impl Directory {
         let mut request = change.load(id).await?;
         same(&request, shown)?;
         // Days may have passed since it was checked (CASES T-68).
-        match self.judge_request(&request, &[], &anchors) {
+        let material = self.material_of(&request).await?;
+        match self.judge_request(&request, &material, &anchors) {
             _ if request.state != State::Confirmed => {}
             Verdict::Good => {}
+            Verdict::RevocationUnknown => return Err(Error::conflict("whether it was revoked is not known yet")),
             Verdict::UnknownAuthority { .. } => return Err(Error::conflict("its CA is not trusted any more")),
             Verdict::Refused(refusal) => return Err(Error::conflict(format_args!("it {}", refusal.detail))),
         }
         self.activate(&mut change, &mut request, &Actor::Person(by), why).await?;
+        self.note_revocation(&mut change, &request, &material, &anchors, None).await?;
         change.commit().await?;
         Ok(request)
     }

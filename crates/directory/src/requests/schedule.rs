@@ -104,11 +104,13 @@ const LEASE_SECONDS: i64 = 50;
 const REMIND_DAYS: i64 = 2;
 
 /// What is forgotten after so many days.
-const KEPT: [(&str, i64); 7] = [
+const KEPT: [(&str, i64); 8] = [
     (sql::FORGET_SESSIONS, 0),
     (sql::FORGET_TOKENS, 30),
     (sql::FORGET_OLD_ATTEMPTS, 2),
     (sql::FORGET_OUTBOX, 14),
+    // CASES N-19: nothing counts past its end anyhow.
+    (sql::FORGET_REVOCATION, 1),
     (sql::FORGET_JOURNAL, 10),
     (sql::FORGET_TRACES, 14),
     (sql::FORGET_CONFIDENTIAL, 400),

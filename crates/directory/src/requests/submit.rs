@@ -1,9 +1,10 @@
-use pki::{Certificate, CertificateList, TrustAnchors};
+use pki::{Certificate, TrustAnchors};
 
 use super::check::{Standard, Verdict, judge};
 use super::{Refusal, Request, Sent, State, Step, Submission, active_request, join_chain, read, send_confirmation};
 use crate::audit::Change;
 use crate::database::values;
+use crate::revocation::Material;
 use crate::{Actor, Directory, Error, RequestId, hex, statements as sql};
 
 impl Directory {
@@ -13,6 +14,9 @@ impl Directory {
     /// Sent in again, the same certificate for the same mailbox is the same request (CASES T-75).
     pub async fn submit(&self, submission: Submission) -> Result<Request, Error> {
         let anchors = self.trust_anchors().await?;
+        let mut material =
+            self.revocation_material([&submission.certificate].into_iter().chain(&submission.intermediates)).await?;
+        material.lists.extend(submission.crls.iter().cloned());
         let mut change = self.change().await?;
         let fingerprint = submission.certificate.sha256();
         let known = values![submission.address.key(), fingerprint.to_hex()];
@@ -25,7 +29,7 @@ impl Directory {
             let detail = "is for an address of the house, whose certificates are not sent in".into();
             Verdict::Refused(Refusal { code: "own-domain".into(), detail })
         } else {
-            self.judge_request(&request, &submission.crls, &anchors)
+            self.judge_request(&request, &material, &anchors)
         };
         // CASES T-75: a refusal that was given before is given again, not stored again.
         if let Verdict::Refused(refusal) = &verdict {
@@ -49,7 +53,8 @@ impl Directory {
     pub(crate) async fn check_again(&self, change: &mut Change<'_>, anchors: &TrustAnchors) -> Result<(), Error> {
         for row in change.tx.fetch(sql::REQUESTS_WITHOUT_AUTHORITY, values![]).await? {
             let mut request = read(row)?;
-            match self.judge_request(&request, &[], anchors) {
+            let material = self.material_of(&request).await?;
+            match self.judge_request(&request, &material, anchors) {
                 Verdict::UnknownAuthority { .. } => {}
                 verdict => {
                     request.unknown_authority = false;
@@ -60,13 +65,18 @@ impl Directory {
         Ok(())
     }
 
-    pub(crate) fn judge_request(&self, request: &Request, crls: &[CertificateList], anchors: &TrustAnchors) -> Verdict {
+    pub(crate) fn judge_request(&self, request: &Request, material: &Material, anchors: &TrustAnchors) -> Verdict {
         let standard = Standard { anchors, revocation: self.settings().revocation, now: self.now() };
-        judge(&request.address, &request.certificate, &request.intermediates, crls, &standard)
+        judge(request, material, &standard)
     }
 
     /// Puts a verdict into effect.
-    async fn judged(&self, change: &mut Change<'_>, request: &mut Request, verdict: Verdict) -> Result<(), Error> {
+    pub(crate) async fn judged(
+        &self,
+        change: &mut Change<'_>,
+        request: &mut Request,
+        verdict: Verdict,
+    ) -> Result<(), Error> {
         match verdict {
             Verdict::Good => {
                 request.take(Step::Check, change.now)?;
@@ -80,6 +90,10 @@ impl Directory {
                 request.unknown_authority = true;
                 self.note_authority(change, request, &name, certificate.as_deref()).await?;
                 change.store(request, &Actor::System, "request.waiting", "its CA is not known").await
+            }
+            Verdict::RevocationUnknown => {
+                let why = "whether it was revoked is not known yet";
+                change.store(request, &Actor::System, "request.waiting", why).await
             }
             Verdict::Refused(refusal) => {
                 request.take(Step::Refuse, change.now)?;

@@ -31,12 +31,16 @@ pub(crate) fn address(text: &str) -> Address {
 
 impl House {
     pub(crate) async fn at(url: &str, automatic: bool) -> Self {
+        Self::with(url, |settings| settings.automatic_approval = automatic).await
+    }
+
+    pub(crate) async fn with(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let store_key = StoreKey::generate().unwrap();
         let intake = address("emailzertifikat@muster.example");
         let mut settings =
             Settings::new("Muster GmbH", ["muster.example"], intake, "https://mail.muster.example/", store_key);
         settings.trust = TestPki::shared().anchors();
-        settings.automatic_approval = automatic;
+        change(&mut settings);
         let clock = Arc::new(ManualClock::at(testkit::now()));
         let directory = Directory::open(url, settings.clone(), clock.clone()).await.unwrap();
         let officer = add(&directory, "otto@muster.example", [Role::Employee, Role::Officer]).await;

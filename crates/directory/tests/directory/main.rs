@@ -5,5 +5,6 @@ mod house;
 mod house_authority;
 mod keys;
 mod renewal;
+mod revocation;
 mod store;
 mod tokens;

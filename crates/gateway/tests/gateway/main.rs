@@ -15,4 +15,5 @@ mod postfix;
 mod spoofed;
 mod support;
 mod topologies;
+mod watch;
 mod wire;
