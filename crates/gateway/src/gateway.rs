@@ -118,9 +118,9 @@ impl Gateway {
         results.into_iter().collect()
     }
 
-    /// What has been done so far, in the text format of OpenMetrics.
-    pub fn metrics(&self) -> String {
-        self.metrics.to_text()
+    /// What is counted, for as long as somebody wants to know.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Takes no new connections, lets each session finish its message and each mail from the outbox its attempt, and

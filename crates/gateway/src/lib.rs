@@ -38,6 +38,7 @@ pub use error::Error;
 pub use explain::{Chosen, Explanation, Query, explain, explain_with_directory};
 pub use facts::{Facts, Protection};
 pub use gateway::Gateway;
+pub use metrics::Metrics;
 pub use network::Network;
 pub use policy::Policy;
 pub use settings::{Incoming, IntakeSettings, ListenerSettings, Settings, Side, Tampered, Undecryptable};

@@ -12,7 +12,7 @@ use crate::Side;
 use crate::smtp::{Class, Reply};
 
 /// The counters of one gateway.
-pub(crate) struct Metrics {
+pub struct Metrics {
     registry: Registry,
     plans: Family<Action, Counter>,
     verdicts: Family<Verdict, Counter>,
@@ -71,7 +71,8 @@ impl Metrics {
         self.outbox.get_or_create(&Outbox { kind, outcome: word(class) }).inc();
     }
 
-    pub(crate) fn to_text(&self) -> String {
+    /// What has been done so far, in the text format of OpenMetrics.
+    pub fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing to memory does not fail.
         let _ = encode(&mut text, &self.registry);

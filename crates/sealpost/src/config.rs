@@ -28,8 +28,15 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) policy: Policy,
     pub(crate) portal: Portal,
+    pub(crate) watch: Option<Watch>,
     #[serde(default)]
     pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Watch {
+    pub(crate) address: SocketAddr,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -210,6 +217,11 @@ pub(crate) struct Listener {
     pub(crate) networks: Option<Vec<String>>,
     pub(crate) tls_certificate: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) tls_from_start: bool,
+    pub(crate) tls_client_roots: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) log_in: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -439,9 +451,10 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let paths = self.trust.anchors.iter_mut().chain([&mut self.storage.folder]);
         let paths = paths.chain(self.keys.master_key_file.as_mut());
-        for path in paths.chain(
-            self.gateway.listener.iter_mut().flat_map(|l| l.tls_certificate.iter_mut().chain(l.tls_key.as_mut())),
-        ) {
+        for path in paths.chain(self.gateway.listener.iter_mut().flat_map(|listener| {
+            let Listener { tls_certificate, tls_key, tls_client_roots, .. } = listener;
+            tls_certificate.iter_mut().chain(tls_key).chain(tls_client_roots)
+        })) {
             *path = folder.join(&*path);
         }
         let secrets = self.keys.master_key.iter_mut().chain(&mut self.keys.next_master_key);
@@ -491,6 +504,13 @@ impl Config {
         for listener in &gateway.listener {
             if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
                 return Err(format!("listener {}: tls_certificate and tls_key go together", listener.address));
+            }
+            let needs_tls = listener.tls_from_start || listener.log_in || listener.tls_client_roots.is_some();
+            if needs_tls && listener.tls_certificate.is_none() {
+                return Err(format!(
+                    "listener {}: tls_from_start, tls_client_roots and log_in need tls_certificate and tls_key",
+                    listener.address
+                ));
             }
         }
         for network in gateway.listener.iter().flat_map(|listener| listener.networks.iter().flatten()) {

@@ -2,6 +2,7 @@
 
 mod keys;
 mod settings;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::outcome::Stop;
 
 pub(crate) use keys::{SecretPlace, master, master_place, next_master_place, open_keys, token, tokens};
 pub(crate) use settings::gateway as gateway_settings;
+use watch::Watch;
 
 /// What one configuration has started.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(crate) struct Running {
     keys: Option<KeyRing>,
     gateway: Option<Gateway>,
     portal: Option<Portal>,
+    watch: Option<Watch>,
 }
 
 impl Running {
@@ -56,7 +59,14 @@ impl Running {
             }
             Role::Gateway => None,
         };
-        Ok(Self { directory, keys, gateway, portal })
+        let watch = match &config.watch {
+            Some(watch) => {
+                let metrics = gateway.as_ref().map(Gateway::metrics);
+                Some(Watch::start(watch.address, directory.clone(), metrics).await?)
+            }
+            None => None,
+        };
+        Ok(Self { directory, keys, gateway, portal, watch })
     }
 
     /// The directory that they share.
@@ -81,7 +91,7 @@ impl Running {
 
     /// Takes nothing new in, finishes what runs, and ends (CASES R-16).
     pub(crate) async fn shutdown(self) {
-        let Self { directory, gateway, portal, .. } = self;
+        let Self { directory, gateway, portal, watch, .. } = self;
         let portal = async {
             if let Some(portal) = portal {
                 portal.shutdown().await;
@@ -92,7 +102,12 @@ impl Running {
                 gateway.shutdown().await;
             }
         };
-        tokio::join!(portal, gateway);
+        let watch = async {
+            if let Some(watch) = watch {
+                watch.shutdown().await;
+            }
+        };
+        tokio::join!(portal, gateway, watch);
         directory.close().await;
     }
 

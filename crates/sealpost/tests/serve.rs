@@ -82,8 +82,19 @@ fn r_11_a_broken_configuration_leaves_everything_as_it_is_and_a_good_one_is_take
     let file = installation(folder.path());
     let text = std::fs::read_to_string(&file).unwrap();
     let [inside, outside, pages] = addresses(&text)[..] else { panic!("{text}") };
+    // Monitoring on a port that nobody else has.
+    let watch = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!("{text}\n[watch]\naddress = \"{watch}\"\n");
+    std::fs::write(&file, &text).unwrap();
     let served = Served::start(&file, "all");
     wait_until("it does not start", || greets(inside) && greets(outside) && page(pages).is_some());
+
+    let asked =
+        |path: &str| ureq::get(format!("http://{watch}{path}")).call().unwrap().into_body().read_to_string().unwrap();
+    assert_eq!(asked("/readyz"), "ready\n");
+    let metrics = asked("/metrics");
+    assert!(metrics.contains("sealpost_requests_open 0") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert_eq!(metrics.matches("# EOF").count(), 1);
 
     std::fs::write(&file, text.replace("deadline_days = 7", "deadline_days = 0")).unwrap();
     served.signal("HUP");

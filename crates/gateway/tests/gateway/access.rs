@@ -137,7 +137,7 @@ async fn what_is_done_is_counted_and_names_nobody() {
     let house = House::start(|_| ()).await;
     house.send(house.inside, ALICE, &[CAROL], &mail(ALICE, CAROL, "x", "text")).await;
     house.send(house.outside, CAROL, &[ALICE], &mail(CAROL, ALICE, "x", "text")).await;
-    let text = house.gateway.as_ref().unwrap().metrics();
+    let text = house.gateway.as_ref().unwrap().metrics().to_text();
     for line in [
         "sealpost_plans_total{action=\"sign\"} 1",
         "sealpost_verdicts_total{smime=\"none\",decrypted=\"no\"} 1",

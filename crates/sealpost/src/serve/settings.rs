@@ -131,9 +131,9 @@ fn listener(listener: &config::Listener) -> Result<ListenerSettings, Stop> {
         protocol: in_words(listener.protocol),
         networks: networks.iter().map(|network| network.parse()).collect::<Result<_, _>>().map_err(Stop::refused)?,
         tls: listener.tls_certificate.clone().zip(listener.tls_key.clone()),
-        tls_clients: None,
-        implicit_tls: false,
-        authentication: false,
+        tls_clients: listener.tls_client_roots.clone(),
+        implicit_tls: listener.tls_from_start,
+        authentication: listener.log_in,
     })
 }
 
