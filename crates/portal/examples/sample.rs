@@ -125,10 +125,11 @@ impl People<'_> {
             let Ok(content) = smime::Decryptor::new(&keys, &limits).decrypt(&leased.outgoing.content[..]) else {
                 continue;
             };
-            let mut text = String::new();
+            let mut entity = Vec::new();
             let Ok(mut content) = content else { continue };
-            content.reader()?.read_to_string(&mut text)?;
-            if let Some((_, rest)) = text.replace("=\r\n", "").split_once("/confirm/") {
+            content.reader()?.read_to_end(&mut entity)?;
+            let text = mime::Entity::parse(&entity, &mime::Limits::default())?.first_text().unwrap_or_default();
+            if let Some((_, rest)) = text.split_once("/confirm/") {
                 let token: String = rest.chars().take(43).collect();
                 self.directory.confirm(&token).await?;
             }

@@ -123,7 +123,7 @@ impl House {
             let Ok(content) = smime::Decryptor::new(&keys, &limits).decrypt(&mail[..]) else { continue };
             let mut text = Vec::new();
             std::io::Read::read_to_end(&mut content.unwrap().reader().unwrap(), &mut text).unwrap();
-            let text = String::from_utf8(text).unwrap().replace("=\r\n", "");
+            let text = mime::Entity::parse(&text, &mime::Limits::default()).unwrap().first_text().unwrap();
             let (_, rest) = text.split_once("/confirm/").unwrap();
             token = Some(rest.chars().take(43).collect());
         }
