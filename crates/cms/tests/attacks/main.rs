@@ -271,6 +271,15 @@ fn t_23_another_content_type_around_the_same_recipients_fails_alike() {
     assert!(fails_alike(open_with(&message, &bob)));
     message.at(&CIPHER).at(&[0]).content = content_of(crypto::oids::AES256_CBC);
     *message.at(&CIPHER).at(&[1]) = Der::primitive(4, [0; 16]);
+    // A cipher without a tag in an AuthEnvelopedData, whose tag is then empty, must not count as authenticated.
+    let key = SharedKey::new(b"k", &[1; 32]).unwrap();
+    let keys = [key.clone()];
+    let keys = DecryptionKeys { shared_keys: &keys, ..DecryptionKeys::default() };
+    let mut plain = seal(&[Recipient::shared_key(key)], ContentCipher::Aes256Cbc);
+    assert_eq!(open(&plain.encode(), keys).unwrap(), TEXT);
+    plain.at(&[0]).content = content_of(oids::ID_CT_AUTH_ENVELOPED_DATA);
+    plain.at(&[1, 0]).children.push(Der::primitive(4, []));
+    assert!(fails_alike(open(&plain.encode(), keys)));
     // Whatever comes out of CBC is not the text, and never authenticated.
     assert!(open_with(&message, &bob).map_or(true, |content| content != TEXT));
 }
