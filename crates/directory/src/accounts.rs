@@ -156,22 +156,32 @@ impl Limit {
 #[must_use = "tell Directory::succeeded when it succeeded"]
 pub struct Attempt {
     limit: Limit,
-    keys: Vec<String>,
+    /// For each key whether it is a network, the number of this try, and the key as it is stored.
+    tries: Vec<(bool, i64, String)>,
 }
+
+/// How a network's key begins.
+const NETWORK: &str = "network:";
 
 /// The network that an address stands for when tries are counted: itself, or its /64 in IPv6 (CASES T-104).
 pub fn network_key(address: IpAddr) -> String {
     match address.to_canonical() {
-        IpAddr::V4(address) => format!("network:{address}"),
+        IpAddr::V4(address) => format!("{NETWORK}{address}"),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
-            format!("network:{a:x}:{b:x}:{c:x}:{d:x}")
+            format!("{NETWORK}{a:x}:{b:x}:{c:x}:{d:x}")
         }
     }
 }
 
-/// Counts a try for each of `keys` within a transaction; gives what is stored of them.
-pub(crate) async fn count_attempt(tx: &mut Tx, limit: Limit, keys: &[&str], now: Time) -> Result<Vec<String>, Error> {
+/// Counts a try for each of `keys` within a transaction; gives for each the number of the try and what is stored of
+/// the key.
+pub(crate) async fn count_attempt(
+    tx: &mut Tx,
+    limit: Limit,
+    keys: &[&str],
+    now: Time,
+) -> Result<Vec<(i64, String)>, Error> {
     let (what, most, seconds) = limit.terms();
     let keys: Vec<String> = keys.iter().map(|key| digest_of(&["attempt", what, key])).collect();
     // Two at once see each other's count.
@@ -184,10 +194,13 @@ pub(crate) async fn count_attempt(tx: &mut Tx, limit: Limit, keys: &[&str], now:
             return Err(Error::LimitReached { what, until: first.unwrap_or(now).plus_seconds(seconds) });
         }
     }
-    for key in &keys {
-        tx.execute(sql::ADD_ATTEMPT, values![random_id()?, what, key.as_str(), now]).await?;
+    let mut tries = Vec::new();
+    for key in keys {
+        let id = random_id()?;
+        tx.execute(sql::ADD_ATTEMPT, values![id, what, key.as_str(), now]).await?;
+        tries.push((id, key));
     }
-    Ok(keys)
+    Ok(tries)
 }
 
 impl Directory {
@@ -235,15 +248,23 @@ impl Directory {
     /// [`Error::LimitReached`] when one of the keys has been tried too often; then nothing is counted.
     pub async fn attempt(&self, limit: Limit, keys: &[&str]) -> Result<Attempt, Error> {
         let mut tx = self.database().begin().await?;
-        let keys = count_attempt(&mut tx, limit, keys, self.now()).await?;
+        let counted = count_attempt(&mut tx, limit, keys, self.now()).await?;
         tx.commit().await?;
-        Ok(Attempt { limit, keys })
+        let networks = keys.iter().map(|key| key.starts_with(NETWORK));
+        let tries = networks.zip(counted).map(|(network, (id, key))| (network, id, key)).collect();
+        Ok(Attempt { limit, tries })
     }
 
-    /// The try was good: what was counted for its keys is forgotten.
+    /// The try was good: what was counted for the account or the link is forgotten. Of a network's tries only this
+    /// one is: whoever has an account could otherwise try others' for ever (CASES T-104).
     pub async fn succeeded(&self, attempt: Attempt) -> Result<(), Error> {
-        for key in &attempt.keys {
-            self.database().execute(sql::FORGET_ATTEMPTS, values![attempt.limit.terms().0, key.as_str()]).await?;
+        let what = attempt.limit.terms().0;
+        for (network, id, key) in &attempt.tries {
+            if *network {
+                self.database().execute(sql::FORGET_ATTEMPT, values![*id]).await?;
+            } else {
+                self.database().execute(sql::FORGET_ATTEMPTS, values![what, key.as_str()]).await?;
+            }
         }
         Ok(())
     }

@@ -58,12 +58,13 @@ pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, Outgoi
 pub use people::{NewPerson, Person, Role, Roles};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
 pub use requests::{
-    Assessment, Origin, PartnerCertificate, Refusal, Request, RequestFilter, ScheduleReport, State, Submission,
+    Assessment, Origin, PartnerCertificate, Refusal, Request, RequestFilter, RequestSearch, ScheduleReport, State,
+    Submission,
 };
 pub use revocation::RevocationEntry;
 pub use sealing::{MasterKey, StoreKey};
 pub use second_factor::SecondFactor;
-pub use traces::Trace;
+pub use traces::{Trace, TraceCounts};
 
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()

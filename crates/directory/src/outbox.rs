@@ -27,6 +27,8 @@ pub enum OutgoingKind {
     Letter,
     /// There is a message in the webmailer.
     Notification,
+    /// To a partner: an officer asks something.
+    Question,
     /// A deadline comes near.
     Reminder,
     /// What a partner wrote in the webmailer.
@@ -34,12 +36,13 @@ pub enum OutgoingKind {
 }
 
 impl OutgoingKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Confirmation,
         Self::Escalation,
         Self::IntakeReply,
         Self::Letter,
         Self::Notification,
+        Self::Question,
         Self::Reminder,
         Self::Reply,
     ];
@@ -52,6 +55,7 @@ impl OutgoingKind {
             Self::IntakeReply => "intake-reply",
             Self::Letter => "letter",
             Self::Notification => "notification",
+            Self::Question => "question",
             Self::Reminder => "reminder",
             Self::Reply => "reply",
         }

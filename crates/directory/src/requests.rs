@@ -39,7 +39,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    const ALL: [Self; 6] =
+    /// All of them.
+    pub const ALL: [Self; 6] =
         [Self::Api, Self::IntakeMail, Self::Learned, Self::LookUp, Self::Officer, Self::PortalUpload];
 
     /// One word for programs.
@@ -239,6 +240,19 @@ pub enum RequestFilter {
     Open,
 }
 
+/// What to look for among the requests; what is not given does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestSearch {
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// Came in this way.
+    pub origin: Option<Origin>,
+    /// Due at this moment or before.
+    pub due_by: Option<Time>,
+    /// Part of the mailbox's address.
+    pub text: String,
+}
+
 /// A certificate in use.
 #[derive(Debug, Clone)]
 pub struct PartnerCertificate {
@@ -276,6 +290,24 @@ impl Directory {
             RequestFilter::Open => database.fetch(sql::REQUESTS_OPEN, values![limit]).await?,
         };
         rows.into_iter().map(read).collect()
+    }
+
+    /// Requests that match, the earliest due first.
+    pub async fn search_requests(&self, search: &RequestSearch, limit: u32) -> Result<Vec<Request>, Error> {
+        let mut states: String = search.states.iter().map(|state| format!(",{}", state.name())).collect();
+        if !states.is_empty() {
+            states.push(',');
+        }
+        let text: String = search.text.trim().to_lowercase().chars().filter(|c| !c.is_control()).take(254).collect();
+        let text = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        let values = values![
+            states,
+            search.origin.map(Origin::name).unwrap_or_default(),
+            search.due_by.map_or(0, Time::to_unix),
+            if text.is_empty() { text } else { format!("%{text}%") },
+            limit
+        ];
+        self.database().fetch(sql::SEARCH_REQUESTS, values).await?.into_iter().map(read).collect()
     }
 
     /// The certificates that mail to a mailbox is encrypted with now. One that has run out is not among them,

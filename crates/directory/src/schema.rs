@@ -31,8 +31,15 @@ pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), 
 /// Version n is the first n of these. What has been released is never changed, only added to.
 ///
 /// The types are PostgreSQL's; SQLite keeps integers, texts and octets in such columns as they come.
-pub(crate) const MIGRATIONS: &[&[&str]] =
-    &[VERSION_1, KEYS, HOUSE_AUTHORITY, crate::traces::TABLES, crate::second_factor::TABLES, REVOCATION];
+pub(crate) const MIGRATIONS: &[&[&str]] = &[
+    VERSION_1,
+    KEYS,
+    HOUSE_AUTHORITY,
+    crate::traces::TABLES,
+    crate::second_factor::TABLES,
+    REVOCATION,
+    crate::traces::INDEXES,
+];
 
 const VERSION_1: &[&str] = &[
     "CREATE TABLE people (

@@ -154,6 +154,7 @@ statements! {
     COUNT_ATTEMPTS = "SELECT COUNT(*), MIN(at) FROM attempts WHERE kind = $1 AND key_hash = $2 AND at > $3";
     ADD_ATTEMPT = "INSERT INTO attempts (id, kind, key_hash, at) VALUES ($1, $2, $3, $4)";
     FORGET_ATTEMPTS = "DELETE FROM attempts WHERE kind = $1 AND key_hash = $2";
+    FORGET_ATTEMPT = "DELETE FROM attempts WHERE id = $1";
     FORGET_OLD_ATTEMPTS = "DELETE FROM attempts WHERE at < $1";
 
     // Requests
@@ -172,6 +173,9 @@ statements! {
     REQUESTS_IN_STATE = request!("WHERE r.state = $1 ORDER BY r.due, r.id LIMIT $2");
     REQUESTS_OPEN = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'approved')
         ORDER BY r.due, r.id LIMIT $1");
+    SEARCH_REQUESTS = request!("WHERE ($1 = '' OR $1 LIKE '%,' || r.state || ',%') AND ($2 = '' OR r.origin = $2)
+        AND (CAST($3 AS BIGINT) = 0 OR r.due <= CAST($3 AS BIGINT))
+        AND ($4 = '' OR r.address_key LIKE $4 ESCAPE '!') ORDER BY r.due, r.id LIMIT $5");
     REQUESTS_OF_CERTIFICATE = request!("WHERE r.fingerprint = $1
         AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')");
     REQUESTS_WITHOUT_AUTHORITY = request!("WHERE r.state = 'received' AND r.unknown_authority <> 0 ORDER BY r.due");
@@ -392,6 +396,16 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     TRACES = "SELECT message_id, sender, recipient, at, detail FROM traces WHERE message = $1
         ORDER BY at, recipient_key, id LIMIT 1000";
+    TRACES_OF = "SELECT message_id, sender, recipient, at, detail FROM traces
+        WHERE recipient_key = $1 OR sender_key = $1 ORDER BY at DESC, id LIMIT $2";
+    // What is kept of a decision is compact JSON with keys of ours: what stands in it can be found as text.
+    TRACE_COUNTS = "SELECT at - at % 86400,
+            SUM(CASE WHEN detail LIKE '%\"action\":\"sign%' THEN 1 ELSE 0 END),
+            SUM(CASE WHEN detail LIKE '%\"action\":\"encrypt\"%' OR detail LIKE '%\"action\":\"sign and encrypt\"%'
+                OR detail LIKE '%\"action\":\"webmailer\"%' THEN 1 ELSE 0 END),
+            SUM(CASE WHEN detail LIKE '%\"action\":\"hold\"%' OR detail LIKE '%\"action\":\"refuse\"%' THEN 1 ELSE 0 END),
+            COUNT(*)
+        FROM traces WHERE at >= $1 AND detail LIKE '%\"direction\":\"outward\"%' GROUP BY at - at % 86400 ORDER BY 1";
     FORGET_TRACES = "DELETE FROM traces WHERE at < $1";
     ERASE_TRACES = "DELETE FROM traces WHERE recipient_key = $1 OR sender_key = $1";
     MARK_CONFIDENTIAL = "INSERT INTO confidential_messages (message, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";

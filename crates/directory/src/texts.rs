@@ -186,6 +186,30 @@ pub fn reminder(settings: &Settings, language: Language, open: u64, overdue: u64
     }
 }
 
+/// To a partner: an officer asks something about their certificate.
+pub fn question(settings: &Settings, language: Language, request: &Request, officer: &str, question: &str) -> Mail {
+    let (organisation, address) = (&settings.organisation, request.address());
+    let (officer, fingerprint) = (plain(officer), spaced(&request.fingerprint().to_hex()));
+    match language {
+        Language::German => Mail {
+            subject: format!("Rückfrage zu Ihrem Zertifikat – {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nzu dem Zertifikat, das bei {organisation} für {address} eingegangen ist, haben wir eine \
+                 Frage:\n\n{question}\n\nSein Fingerabdruck (SHA-256) lautet:\n\n{fingerprint}\n\nBitte antworten Sie \
+                 auf diese Nachricht.\n\n{officer}\n{organisation}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: format!("A question about your certificate – {organisation}"),
+            body: format!(
+                "Hello,\n\nwe have a question about the certificate that {organisation} received for {address}:\n\n\
+                 {question}\n\nIts fingerprint (SHA-256) is:\n\n{fingerprint}\n\nPlease answer this message.\n\n\
+                 {officer}\n{organisation}\n"
+            ),
+        },
+    }
+}
+
 /// To a partner: there is a message in the webmailer. It says nothing about what is in it.
 pub fn notification(settings: &Settings, language: Language, from: &str) -> Mail {
     let (organisation, link) = (&settings.organisation, format!("{}/inbox", settings.base_url));

@@ -4,7 +4,7 @@ use asn1::Time;
 use serde_json::Value;
 
 use crate::audit::digest_of;
-use crate::database::values;
+use crate::database::{Row, values};
 use crate::id::random_id;
 use crate::{Address, Directory, Error, statements as sql};
 
@@ -21,6 +21,21 @@ pub struct Trace {
     pub at: Time,
     /// Rule, certificates, algorithms, verdict, answer: whatever explains it.
     pub detail: Value,
+}
+
+/// What was decided on one day about mail that leaves the house, one for each recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceCounts {
+    /// Its beginning, UTC.
+    pub day: Time,
+    /// Signed, and maybe encrypted.
+    pub signed: u64,
+    /// Encrypted, for a certificate or into the webmailer.
+    pub encrypted: u64,
+    /// Held or refused.
+    pub stopped: u64,
+    /// All of it.
+    pub all: u64,
 }
 
 impl Directory {
@@ -47,15 +62,27 @@ impl Directory {
     /// The traces of a message, oldest first. Angle brackets around the Message-ID make no difference.
     pub async fn traces(&self, message_id: &str) -> Result<Vec<Trace>, Error> {
         let rows = self.database().fetch(sql::TRACES, values![name_of(message_id)]).await?;
+        rows.into_iter().map(read).collect()
+    }
+
+    /// The latest traces of messages from or to a mailbox, newest first.
+    pub async fn traces_of(&self, address: &Address, limit: u32) -> Result<Vec<Trace>, Error> {
+        let rows = self.database().fetch(sql::TRACES_OF, values![address.key(), limit]).await?;
+        rows.into_iter().map(read).collect()
+    }
+
+    /// How much mail was protected, day by day, the oldest day first; days without mail are missing.
+    pub async fn trace_counts(&self, since: Time) -> Result<Vec<TraceCounts>, Error> {
+        let rows = self.database().fetch(sql::TRACE_COUNTS, values![since]).await?;
+        let number = |value: i64| u64::try_from(value).unwrap_or(0);
         rows.into_iter()
             .map(|mut row| {
-                let (message_id, sender, recipient) = (row.text()?, row.optional_text()?, row.text()?);
-                Ok(Trace {
-                    message_id,
-                    sender: sender.map(|sender| Address::parse(&sender)).transpose().map_err(Error::corrupt)?,
-                    recipient: Address::parse(&recipient).map_err(Error::corrupt)?,
-                    at: row.time()?,
-                    detail: serde_json::from_str(&row.text()?).map_err(Error::corrupt)?,
+                Ok(TraceCounts {
+                    day: row.time()?,
+                    signed: number(row.int()?),
+                    encrypted: number(row.int()?),
+                    stopped: number(row.int()?),
+                    all: number(row.int()?),
                 })
             })
             .collect()
@@ -81,6 +108,23 @@ impl Directory {
 fn name_of(message_id: &str) -> String {
     digest_of(&["message-id", message_id.trim().trim_start_matches('<').trim_end_matches('>')])
 }
+
+fn read(mut row: Row) -> Result<Trace, Error> {
+    let (message_id, sender, recipient) = (row.text()?, row.optional_text()?, row.text()?);
+    Ok(Trace {
+        message_id,
+        sender: sender.map(|sender| Address::parse(&sender)).transpose().map_err(Error::corrupt)?,
+        recipient: Address::parse(&recipient).map_err(Error::corrupt)?,
+        at: row.time()?,
+        detail: serde_json::from_str(&row.text()?).map_err(Error::corrupt)?,
+    })
+}
+
+/// To find those of a mailbox.
+pub(crate) const INDEXES: &[&str] = &[
+    "CREATE INDEX traces_of_recipient ON traces (recipient_key, at)",
+    "CREATE INDEX traces_of_sender ON traces (sender_key, at)",
+];
 
 /// The schema of this.
 pub(crate) const TABLES: &[&str] = &[

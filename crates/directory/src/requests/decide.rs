@@ -4,7 +4,11 @@ use super::{Refusal, Request, Sent, State, Step, Verdict, active_request, read, 
 use crate::accounts::use_token;
 use crate::audit::Change;
 use crate::database::values;
-use crate::{Actor, Directory, Error, PersonId, Purpose, RequestId, Role, statements as sql};
+use crate::texts::{self, Envelope};
+use crate::{
+    Actor, Directory, Error, OutboxId, Outgoing, OutgoingKind, PersonId, Purpose, RequestId, Role, outbox,
+    statements as sql,
+};
 
 impl Directory {
     /// What a confirmation link is about, without using it: for GET, which scanners follow (CASES T-63).
@@ -95,6 +99,49 @@ impl Directory {
         Ok(request)
     }
 
+    /// An officer asks the partner something about exactly the certificate that was `shown`. The mail is not
+    /// encrypted: whether the key is the partner's is what is being asked. Answers go to the officer.
+    pub async fn ask_back(
+        &self,
+        id: RequestId,
+        shown: &Fingerprint,
+        by: PersonId,
+        question: &str,
+    ) -> Result<Request, Error> {
+        self.known_officer(by).await?;
+        let officer = self.known_person(by).await?;
+        let question: String =
+            question.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_ASKED).collect();
+        if question.trim().is_empty() {
+            return Err(Error::Malformed { what: "a question", because: "it is empty".into() });
+        }
+        let mut change = self.change().await?;
+        let request = change.load(id).await?;
+        same(&request, shown)?;
+        if !request.state.is_open() {
+            return Err(Error::conflict("it has been decided about"));
+        }
+        let (settings, now, language) = (self.settings(), change.now, request.language);
+        let mail = texts::question(settings, language, &request, &officer.name, &question);
+        let mail_id = OutboxId::random()?;
+        let envelope = Envelope { to: &request.address, id: mail_id, at: now, language };
+        let mut content = texts::header(settings, &envelope, &mail.subject);
+        content.extend_from_slice(mime::Field::new("Reply-To", &officer.address.to_string()).raw());
+        content.extend_from_slice(&mime::MessageBuilder::new().text(mail.body).build());
+        let outgoing = Outgoing {
+            sender: Some(settings.notify_from.clone()),
+            recipient: request.address.clone(),
+            content,
+            kind: OutgoingKind::Question,
+            not_before: None,
+            key: None,
+        };
+        outbox::add(&mut change.tx, &settings.store_key, mail_id, &outgoing, now).await?;
+        change.store(&request, &Actor::Person(by), "request.asked", &question).await?;
+        change.commit().await?;
+        Ok(request)
+    }
+
     /// The partner takes it back, whether it is in use or still on its way.
     pub async fn withdraw(&self, id: RequestId, by: &Actor) -> Result<Request, Error> {
         let mut change = self.change().await?;
@@ -163,3 +210,6 @@ fn same(request: &Request, shown: &Fingerprint) -> Result<(), Error> {
     }
     Err(Error::conflict("the certificate is not the one that was shown"))
 }
+
+/// So long may a question be, in characters.
+const MOST_ASKED: usize = 1000;

@@ -51,6 +51,22 @@ async fn t_104_tries_are_counted_and_tokens_work_once() {
         let good = house.directory.attempt(Limit::LogIn, &["alice"]).await.unwrap();
         house.directory.succeeded(good).await.unwrap();
 
+        // Somebody with an account tries others' in between: the own successes do not hide that. Nor do they count.
+        for round in 0..20 {
+            let own = house.directory.attempt(Limit::LogIn, &["account:mallory", "network:192.0.2.1"]).await;
+            if round < 5 {
+                house.directory.succeeded(own.unwrap()).await.unwrap();
+                let other = format!("account:victim{round}");
+                let _ = house.directory.attempt(Limit::LogIn, &[&other, "network:192.0.2.1"]).await.unwrap();
+            } else {
+                assert!(matches!(own, Err(Error::LimitReached { .. })), "round {round}");
+            }
+        }
+        for _ in 0..20 {
+            let good = house.directory.attempt(Limit::LogIn, &["account:bob", "network:192.0.2.2"]).await.unwrap();
+            house.directory.succeeded(good).await.unwrap();
+        }
+
         let at = address("alice@partner.example");
         let token = house.directory.issue_token(Purpose::FirstLogIn, 7, &at, 60).await.unwrap();
         assert!(house.directory.use_token(token.as_str(), Purpose::ResetPassword).await.is_err());
