@@ -75,6 +75,11 @@ impl Form {
         self.fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
 
+    /// All values of a field that may be there more than once.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.trim())
+    }
+
     /// The files of a field.
     pub(crate) fn files<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a File> {
         self.files.iter().filter(move |file| file.field == name)
@@ -87,4 +92,5 @@ pub(crate) fn plain_name(name: &str) -> String {
     crate::page::clean(last).chars().take(120).collect::<String>().trim().to_owned()
 }
 
-const MOST_FIELDS: usize = 60;
+// As many as the board has rows to choose.
+const MOST_FIELDS: usize = 260;

@@ -10,6 +10,7 @@ mod app;
 mod assets;
 mod certificate_view;
 mod error;
+mod explain;
 mod form;
 mod guard;
 mod icons;
@@ -26,7 +27,8 @@ mod totp;
 mod visitor;
 
 pub use error::Error;
+pub use explain::{Explain, ExplainQuery, Explaining};
 pub use password::{first_password, hash_password};
 pub use portal::Portal;
 pub use routes::{Access, RouteInfo, routes};
-pub use settings::Settings;
+pub use settings::{SettingSource, Settings, ShownSetting};

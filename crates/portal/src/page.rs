@@ -28,6 +28,7 @@ pub(crate) enum Section {
     Me,
     Nowhere,
     Partners,
+    Trace,
 }
 
 /// One link of the navigation.
@@ -35,6 +36,13 @@ pub(crate) struct Link {
     pub(crate) href: &'static str,
     pub(crate) label: &'static str,
     pub(crate) icon: askama::filters::Safe<&'static str>,
+    pub(crate) current: bool,
+}
+
+/// One view of a section.
+pub(crate) struct Tab {
+    pub(crate) href: &'static str,
+    pub(crate) label: &'static str,
     pub(crate) current: bool,
 }
 
@@ -84,6 +92,7 @@ fn links(t: Texts, roles: Option<Roles>, section: Section) -> Vec<Link> {
     let all = [
         (any(BOARD), Section::Board, "/board", t.nav_board(), icons::board()),
         (any(BOARD), Section::Authorities, "/board/authorities", t.nav_authorities(), icons::building()),
+        (any(TRACE), Section::Trace, "/trace", t.nav_trace(), icons::route()),
         (any(AUDIT), Section::Audit, "/board/audit", t.nav_audit(), icons::book()),
         (any(&[Role::Employee]), Section::Partners, "/partners", t.nav_partners(), icons::people()),
         (any(PARTNER), Section::Inbox, "/inbox", t.nav_inbox(), icons::mail()),
@@ -120,6 +129,9 @@ pub(crate) const BOARD: &[Role] = &[Role::Officer, Role::Auditor];
 /// Who reads the record.
 pub(crate) const AUDIT: &[Role] = &[Role::Officer, Role::Auditor, Role::Operator];
 
+/// Who follows messages; an employee their own.
+pub(crate) const TRACE: &[Role] = &[Role::Employee, Role::Officer, Role::Auditor, Role::Operator];
+
 /// Where somebody begins.
 pub(crate) fn start_page(roles: Roles) -> &'static str {
     if roles.has(Role::Officer) || roles.has(Role::Auditor) {
@@ -153,9 +165,33 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !hidden(*c)).take(300).collect()
 }
 
+/// An address in HTML that breaks after its `@` and before its dots, and nowhere else.
+pub(crate) fn breaking(address: &str) -> askama::filters::Safe<String> {
+    let mut html = String::with_capacity(address.len() + 32);
+    for c in address.chars() {
+        match c {
+            '@' => html.push_str("@<wbr>"),
+            '.' => html.push_str("<wbr>."),
+            '&' => html.push_str("&#38;"),
+            '<' => html.push_str("&#60;"),
+            '>' => html.push_str("&#62;"),
+            '"' => html.push_str("&#34;"),
+            '\'' => html.push_str("&#39;"),
+            c => html.push(c),
+        }
+    }
+    askama::filters::Safe(html)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t_100_addresses_break_at_their_marks_and_stay_text() {
+        assert_eq!(breaking("jan@devries.example").0, "jan@<wbr>devries<wbr>.example");
+        assert_eq!(breaking("<b>\"&'@x").0, "&#60;b&#62;&#34;&#38;&#39;@<wbr>x");
+    }
 
     #[test]
     fn t_82_what_strangers_wrote_shows_what_it_is() {

@@ -17,5 +17,6 @@ mod people;
 pub(crate) mod problem;
 pub(crate) mod second_factor;
 pub(crate) mod status;
+pub(crate) mod trace;
 
 pub(crate) use notice::Notice;

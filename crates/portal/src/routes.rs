@@ -8,10 +8,10 @@ use directory::Role;
 use crate::Settings;
 use crate::app::App;
 use crate::guard::{Gate, guard, harden};
-use crate::page::{AUDIT, BOARD, PARTNER};
+use crate::page::{AUDIT, BOARD, PARTNER, TRACE};
 use crate::pages::{
     audit, authorities, board, confirm, contacts, how_to, keys, log_in, me, messages, partners, password, problem,
-    second_factor, status,
+    second_factor, status, trace,
 };
 
 /// Who may use a route.
@@ -134,10 +134,16 @@ fn table() -> Vec<Route> {
         see("/board", Roles(BOARD), get(board::list)),
         see("/board/requests/{id}", Roles(BOARD), get(board::request)),
         send("/board/requests/{id}/approve", OFFICER, post(board::approve)),
+        send("/board/approve", OFFICER, post(board::approve_selected)),
+        send("/board/requests/{id}/ask", OFFICER, post(board::ask)),
         send("/board/requests/{id}/refuse", OFFICER, post(board::refuse)),
         see("/board/authorities", Roles(BOARD), get(authorities::list)),
         upload("/board/authorities/propose", OFFICER, post(authorities::propose)),
         send("/board/authorities/confirm", OFFICER, post(authorities::confirm)),
+        // Messages: an employee's own, all for those who run the house
+        see("/trace", Roles(TRACE), get(trace::show)),
+        see("/explain", Roles(TRACE), get(trace::explain_form)),
+        send("/explain", Roles(TRACE), post(trace::explain_show)),
         see("/board/audit", Roles(AUDIT), get(audit::list)),
     ]
 }

@@ -1,5 +1,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Explain;
 
 /// What the portal has to know beside what the directory knows.
 #[derive(Debug, Clone)]
@@ -22,6 +25,30 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     /// The time zone of the dates on the pages, as in the IANA database; default: the machine's.
     pub time_zone: Option<String>,
+    /// What knows the policy for mail; without it nothing is explained.
+    pub explain: Option<Arc<dyn Explain>>,
+    /// The settings as they are shown to those who run the house: name, value, where it comes from. Nothing secret.
+    pub shown: Vec<ShownSetting>,
+}
+
+/// One setting as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownSetting {
+    /// As it stands in the configuration, `part.name`.
+    pub name: String,
+    /// What it is.
+    pub value: String,
+    /// Where it comes from.
+    pub source: SettingSource,
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingSource {
+    /// Nobody set it.
+    Default,
+    /// The configuration file.
+    File,
 }
 
 impl Settings {
@@ -37,6 +64,8 @@ impl Settings {
             certificate_sources: Vec::new(),
             trusted_proxies: Vec::new(),
             time_zone: None,
+            explain: None,
+            shown: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod keys;
 mod mail;
 mod me;
 mod partners;
+mod trace;
 
 use directory::Language;
 
@@ -50,7 +51,16 @@ mod tests {
 
     #[test]
     fn both_languages_say_the_same_with_words_of_their_own() {
-        let tables = [board::TABLE, common::TABLE, how_to::TABLE, keys::TABLE, mail::TABLE, me::TABLE, partners::TABLE];
+        let tables = [
+            board::TABLE,
+            common::TABLE,
+            how_to::TABLE,
+            keys::TABLE,
+            mail::TABLE,
+            me::TABLE,
+            partners::TABLE,
+            trace::TABLE,
+        ];
         let mut count = 0;
         for (name, de, en) in tables.into_iter().flatten() {
             count += 1;

@@ -1,18 +1,23 @@
 //! The officers' board: what is due, and the decision about one certificate.
 
+mod bulk;
+mod filter;
 mod request;
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::{Request, RequestFilter, State as RequestState};
+use directory::{Request, RequestFilter, Role, State as RequestState};
 
-pub(crate) use request::{approve, refuse, request};
+pub(crate) use bulk::approve_selected;
+use bulk::bulk_notice;
+use filter::{Filter, FilterView};
+pub(crate) use request::{approve, ask, refuse, request};
 
 use crate::app::App;
 use crate::certificate_view::{
-    Moment, clock, clock_class, day, issuer_of, name_of, origin_name, state_class, state_name,
+    Moment, clock, clock_class, day, groups, issuer_of, name_of, origin_name, state_class, state_name,
 };
 use crate::page::{Answer, Page, Section, html};
 use crate::pages::Notice;
@@ -31,6 +36,9 @@ struct Row {
     flags: Vec<&'static str>,
     received: Moment,
     origin: &'static str,
+    /// What stands for the request and the certificate that is shown here, when it can be approved.
+    pick: Option<String>,
+    fingerprint: String,
 }
 
 #[derive(Template)]
@@ -41,8 +49,12 @@ struct BoardPage {
     deadline: u16,
     /// Ours, the partner's, authority unknown, overdue.
     counts: (usize, usize, usize, usize),
+    filter: FilterView,
+    found: String,
     open: Vec<Row>,
     recent: Vec<Row>,
+    /// Whether there is something that can be approved from here.
+    pickable: bool,
 }
 
 pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -51,9 +63,11 @@ pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<V
     let notice = match visitor.take_flash().as_deref() {
         Some("approved") => Notice::good(t.decided_approved()),
         Some("refused") => Notice::good(t.decided_refused()),
-        _ => None,
+        Some("bulk-none") => Notice::bad(t.bulk_none()),
+        Some(bulk) => bulk_notice(t, bulk),
+        None => None,
     };
-    let open = app.directory.requests(&RequestFilter::Open, MOST_SHOWN).await?;
+    let open = app.directory.requests(&RequestFilter::Open, MOST_COUNTED).await?;
     let count = |wanted: fn(&Request) -> bool| open.iter().filter(|request| wanted(request)).count();
     let counts = (
         count(|request| request.state() == RequestState::Confirmed),
@@ -61,19 +75,31 @@ pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<V
         count(Request::unknown_authority),
         open.iter().filter(|request| request.due() <= now).count(),
     );
-    let mut recent = Vec::new();
-    for state in [RequestState::Active, RequestState::Refused] {
-        recent.extend(app.directory.requests(&RequestFilter::InState(state), MOST_SHOWN).await?);
+    let filter = Filter::of(&visitor);
+    let (mut found, mut recent) = (open, Vec::new());
+    if filter.is_active() {
+        found = app.directory.search_requests(&filter.search(now), MOST_SHOWN + 1).await?;
+    } else {
+        for state in [RequestState::Active, RequestState::Refused] {
+            recent.extend(app.directory.requests(&RequestFilter::InState(state), MOST_SHOWN).await?);
+        }
+        recent.sort_by_key(|request| -request.changed().to_unix());
+        recent.truncate(RECENT);
     }
-    recent.sort_by_key(|request| -request.changed().to_unix());
-    recent.truncate(RECENT);
+    let most = usize::try_from(MOST_SHOWN).unwrap_or(usize::MAX);
+    let more = found.len() > most;
+    found.truncate(most);
     let rows = |requests: &[Request]| requests.iter().map(|request| row(&app, &visitor, request)).collect();
+    let decides = visitor.known()?.roles.has(Role::Officer);
     let page = BoardPage {
         page: Page::new(&app, &visitor, Section::Board),
         notice,
         deadline: app.directory.settings().deadline_days,
         counts,
-        open: rows(&open),
+        filter: filter.view(t),
+        found: if more { format!("{most}+") } else { found.len().to_string() },
+        pickable: decides && found.iter().any(|request| request.state() == RequestState::Confirmed),
+        open: rows(&found),
         recent: rows(&recent),
     };
     html(StatusCode::OK, &page)
@@ -107,8 +133,12 @@ fn row(app: &App, visitor: &Visitor, request: &Request) -> Row {
         flags,
         received: day(local, request.received()),
         origin: origin_name(t, request.origin()),
+        pick: (state == RequestState::Confirmed)
+            .then(|| format!("{}:{}", request.id(), request.fingerprint().to_hex())),
+        fingerprint: groups(&request.fingerprint().to_hex()).join(" "),
     }
 }
 
+const MOST_COUNTED: u32 = 1000;
 const MOST_SHOWN: u32 = 200;
 const RECENT: usize = 8;

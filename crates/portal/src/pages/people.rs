@@ -53,6 +53,7 @@ pub(crate) fn action(t: Texts, action: &str) -> String {
         "request.withdrawn" => t.action_withdrawn(),
         "request.expired" => t.action_expired(),
         "request.revoked" => t.action_revoked(),
+        "request.asked" => t.action_asked(),
         "request.overdue" => t.action_overdue(),
         "person.added" => t.action_person(),
         "person.roles" | "person.language" | "person.contact" | "person.deactivated" => t.action_person_changed(),

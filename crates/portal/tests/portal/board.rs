@@ -119,3 +119,123 @@ fn the_record_is_shown_with_names_and_verified() {
     assert_eq!(page.status, 200);
     assert!(!page.html.contains("/refuse") && page.text().contains("You may read, but not decide"));
 }
+
+#[test]
+fn t_66_several_are_approved_at_once_each_for_the_fingerprint_in_its_row() {
+    let house = House::open();
+    let mut picks = Vec::new();
+    for at in ["petra@partner.example", "paul@partner.example"] {
+        let person = certificate(at);
+        let request = house.submit(&person, at);
+        let token = house.token(&person);
+        house.run(house.directory.confirm(&token));
+        picks.push(format!("{}:{}", request.id(), request.fingerprint().to_hex()));
+    }
+    house.submit(&certificate("nora@partner.example"), "nora@partner.example");
+    let otto = house.logged_in("otto@muster.example", "en");
+    let page = otto.get("/board");
+    assert_eq!(page.html.matches("name=\"pick\"").count(), 2, "only what the partner has confirmed");
+    for pick in &picks {
+        assert!(page.html.contains(pick.as_str()));
+    }
+    let anna = house.logged_in("anna@muster.example", "en").get("/board");
+    assert!(!anna.html.contains("name=\"pick\""), "an auditor picks nothing");
+
+    assert_eq!(otto.submit(&page, "/board/approve", &[]).status, 303);
+    assert!(otto.get("/board").text().contains("Please tick"));
+    assert_eq!(otto.submit(&page, "/board/approve", &[("pick", &picks[0]), ("pick", "rubbish")]).status, 400);
+    assert_eq!(active(&house), 0, "all or nothing of a form that is not ours");
+
+    // One of the two is no longer what was shown.
+    let (id, _) = picks[1].split_once(':').unwrap();
+    let stale = format!("{id}:{}", certificate("paul@partner.example").certificate().sha256().to_hex());
+    let done = otto.submit(&page, "/board/approve", &[("pick", &picks[0]), ("pick", &stale), ("why", "phoned")]);
+    assert_eq!((done.status, done.location.as_str()), (303, "/board"));
+    let shown = otto.get("/board").text();
+    assert!(shown.contains("Approved: 1. Changed meanwhile and therefore not approved: 1."), "{shown}");
+    assert_eq!(active(&house), 1);
+    otto.submit(&page, "/board/approve", &[("pick", &picks[1])]);
+    assert_eq!(active(&house), 2);
+}
+
+fn active(house: &House) -> usize {
+    house.run(house.directory.requests(&directory::RequestFilter::InState(State::Active), 10)).len()
+}
+
+#[test]
+fn the_board_shows_what_was_asked_for() {
+    let house = House::open();
+    for at in ["petra@partner.example", "paul@other.example", "p_l@partner.example"] {
+        house.submit(&certificate(at), at);
+    }
+    let refused = house.submit(&certificate("nora@partner.example"), "nora@partner.example");
+    let otto = house.person("otto@muster.example");
+    house.run(house.directory.refuse(refused.id(), &refused.fingerprint(), otto.id, "no"));
+    let browser = house.logged_in("otto@muster.example", "de");
+    let found = |query: &str| {
+        let page = browser.get(&format!("/board?{query}"));
+        assert_eq!(page.status, 200, "{query}");
+        let found = ["petra@", "paul@", "p_l@", "nora@"].iter().filter(|at| page.text().contains(**at)).count();
+        (found, page)
+    };
+    for (query, count) in [
+        ("state=checked", 3),
+        ("state=refused", 1),
+        ("state=all", 4),
+        ("state=ended", 1),
+        ("state=confirmed", 0),
+        ("origin=intake-mail", 3),
+        ("origin=portal-upload", 0),
+        ("q=other.example", 1),
+        ("q=PARTNER", 3),
+        ("q=nora&state=checked", 0),
+        // Signs of the database's own language are text.
+        ("q=p_l", 1),
+        ("q=%25", 0),
+        ("q=%27+OR+1%3D1", 0),
+        ("due=soon", 0),
+        ("due=late", 0),
+    ] {
+        assert_eq!(found(query).0, count, "{query}");
+    }
+    let (_, page) = found("state=confirmed");
+    assert!(page.text().contains("Kein Antrag passt dazu"));
+    let (_, page) = found("q=%22%3E%3Cb%3E&state=checked");
+    assert!(page.html.contains("value=\"&#34;&#62;&#60;b&#62;\"") && page.html.contains("value=\"checked\" selected"));
+    house.clock.set(testkit::now().plus_days(6));
+    let browser = house.logged_in("otto@muster.example", "de");
+    for (query, count) in [("due=soon", 3), ("due=late", 0)] {
+        assert_eq!(browser.get(&format!("/board?{query}")).html.matches("row-link").count(), count, "{query}");
+    }
+}
+
+#[test]
+fn an_officer_asks_back_in_the_partners_language_and_it_is_recorded() {
+    let house = House::open();
+    let request = house.submit(&certificate("petra@partner.example"), "petra@partner.example");
+    house.run(house.directory.lease_outbox("test", 100, 6000));
+    let otto = house.logged_in("otto@muster.example", "en");
+    let path = format!("/board/requests/{}", request.id());
+    let (page, shown) = (otto.get(&path), request.fingerprint().to_hex());
+    let ask = format!("{path}/ask");
+    assert_eq!(otto.submit(&page, &ask, &[("fingerprint", &shown), ("question", " ")]).status, 422);
+    let other = certificate("petra@partner.example").certificate().sha256().to_hex();
+    assert_eq!(otto.submit(&page, &ask, &[("fingerprint", &other), ("question", "?")]).status, 409);
+    let question = "Haben Sie am Montag gewechselt?\r\nBcc: evil@evil.example";
+    let done = otto.submit(&page, &ask, &[("fingerprint", &shown), ("question", question)]);
+    assert_eq!((done.status, done.location.as_str()), (303, path.as_str()), "{}", done.html);
+    let seen = otto.get(&path).text();
+    assert!(seen.contains("Question to the partner") && seen.contains("Haben Sie am Montag"), "{seen}");
+
+    let sent = house.run(house.directory.lease_outbox("test", 100, 60));
+    assert_eq!(sent.len(), 1, "nothing but the question");
+    assert_eq!(sent[0].outgoing.kind, directory::OutgoingKind::Question);
+    let mail = mail_parser::MessageParser::default().parse(&sent[0].outgoing.content).unwrap();
+    assert_eq!(mail.to().unwrap().first().unwrap().address().unwrap(), "petra@partner.example");
+    assert_eq!(mail.reply_to().unwrap().first().unwrap().address().unwrap(), "otto@muster.example");
+    assert!(mail.bcc().is_none() && mail.subject().unwrap().starts_with("Rückfrage"));
+    let body = mail.body_text(0).unwrap();
+    assert!(body.contains("Haben Sie am Montag") && body.contains("Otto Amt"), "{body}");
+    assert_eq!(house.run(house.directory.request(request.id())).unwrap().state(), State::Checked);
+    house.run(house.directory.verify_audit());
+}

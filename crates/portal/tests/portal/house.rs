@@ -44,6 +44,12 @@ impl House {
         let mut settings = portal::Settings::new("127.0.0.1:0".parse().unwrap(), folder.path().join("messages"));
         settings.time_zone = Some("UTC".into());
         settings.certificate_sources = vec!["Muster CA https://ca.example/".into()];
+        settings.explain = Some(Arc::new(Rules));
+        settings.shown = vec![portal::ShownSetting {
+            name: "organisation.name".into(),
+            value: "Muster GmbH".into(),
+            source: portal::SettingSource::File,
+        }];
         let portal = runtime.block_on(Portal::start(settings, directory.clone())).unwrap();
         let house = Self { runtime, portal: Some(portal), directory, clock, folder };
         house.add("emma@muster.example", "Emma Muster", Role::Employee);
@@ -128,6 +134,31 @@ impl House {
             token = Some(rest.chars().take(43).collect());
         }
         token.unwrap()
+    }
+}
+
+/// A policy with one rule: what is confidential is not sent in the clear.
+#[derive(Debug)]
+struct Rules;
+
+impl portal::Explain for Rules {
+    fn explain<'a>(&'a self, directory: &'a Directory, query: portal::ExplainQuery) -> portal::Explaining<'a> {
+        Box::pin(async move {
+            let mut explained = Vec::new();
+            for to in &query.to {
+                let known = directory.active_certificates(to).await.map_err(|error| error.to_string())?;
+                let action = match (query.subject.contains("vertraulich"), known.is_empty()) {
+                    (true, true) => "hold",
+                    (true, false) => "encrypt",
+                    (false, _) => "clear",
+                };
+                explained.push(serde_json::json!({
+                    "direction": "outward", "recipient": to.to_string(), "rule": "confidential", "action": action,
+                    "reasons": [format!("asked by {}", query.from)],
+                }));
+            }
+            Ok(explained)
+        })
     }
 }
 

@@ -11,4 +11,5 @@ mod markup;
 mod me;
 mod messages;
 mod second_factor;
+mod trace;
 mod upload;

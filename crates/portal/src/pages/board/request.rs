@@ -67,7 +67,9 @@ pub(crate) async fn request(
     Path(id): Path<String>,
 ) -> Answer {
     let request = find(&app, &id).await?;
-    page(&app, &visitor, StatusCode::OK, None, &request).await
+    let asked = visitor.take_flash().is_some_and(|flash| flash == "asked");
+    let notice = if asked { Notice::good(visitor.texts().asked()) } else { None };
+    page(&app, &visitor, StatusCode::OK, notice, &request).await
 }
 
 pub(crate) async fn approve(
@@ -106,6 +108,31 @@ pub(crate) async fn refuse(
         done => {
             done?;
             decided(&app, "refused")
+        }
+    }
+}
+
+/// Asks the partner; the request stays as it is.
+pub(crate) async fn ask(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let request = find(&app, &id).await?;
+    let shown = Fingerprint::parse(form.field("fingerprint")).ok_or(Problem::BadForm)?;
+    let question = form.field("question");
+    if question.is_empty() {
+        let notice = Notice::bad(visitor.texts().ask_missing());
+        return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &request).await;
+    }
+    match app.directory.ask_back(request.id(), &shown, visitor.known()?.id, question).await {
+        Err(directory::Error::Conflict { .. }) => conflict(&app, &visitor, &id).await,
+        done => {
+            done?;
+            let mut response = see_other(&format!("/board/requests/{}", request.id()));
+            leave_flash(&app, response.headers_mut(), "asked");
+            Ok(response)
         }
     }
 }

@@ -1,0 +1,49 @@
+//! Approving several requests at once, each bound to the fingerprint in its row (CASES T-66).
+
+use axum::Extension;
+use axum::extract::State;
+use directory::RequestId;
+use pki::Fingerprint;
+
+use crate::app::App;
+use crate::form::Form;
+use crate::page::{Answer, clean, see_other};
+use crate::pages::Notice;
+use crate::problem::Problem;
+use crate::texts::Texts;
+use crate::visitor::{Visitor, leave_flash};
+
+pub(crate) async fn approve_selected(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let picked: Option<Vec<(RequestId, Fingerprint)>> = form
+        .all("pick")
+        .map(|pick| {
+            let (id, shown) = pick.split_once(':')?;
+            Some((id.parse().ok()?, Fingerprint::parse(shown)?))
+        })
+        .collect();
+    // All or nothing of a form that is not ours.
+    let picked = picked.ok_or(Problem::BadForm)?;
+    let (by, why) = (visitor.known()?.id, clean(form.field("why")));
+    let (mut done, mut left) = (0_usize, 0_usize);
+    for (id, shown) in &picked {
+        match app.directory.approve(*id, shown, by, &why).await {
+            Ok(_) => done += 1,
+            Err(directory::Error::Conflict { .. } | directory::Error::NotFound { .. }) => left += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut response = see_other("/board");
+    let flash = if picked.is_empty() { "bulk-none".to_owned() } else { format!("bulk:{done}:{left}") };
+    leave_flash(&app, response.headers_mut(), &flash);
+    Ok(response)
+}
+
+pub(super) fn bulk_notice(t: Texts, flash: &str) -> Option<Notice> {
+    let (done, left) = flash.strip_prefix("bulk:")?.split_once(':')?;
+    let (done, left): (usize, usize) = (done.parse().ok()?, left.parse().ok()?);
+    if left == 0 { Notice::good(t.bulk_done(done)) } else { Notice::bad(t.bulk_partly(done, left)) }
+}

@@ -1,0 +1,109 @@
+//! What became of a message, and what would become of one: without its content, for those who run the house and for
+//! an employee's own mail.
+
+mod decision;
+mod explain;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use directory::{Address, Person, Role, Trace};
+
+pub(crate) use decision::DecisionView;
+pub(crate) use explain::{form as explain_form, show as explain_show};
+
+use crate::app::App;
+use crate::certificate_view::{Moment, moment};
+use crate::page::{Answer, Page, Section, Tab, clean, html};
+use crate::pages::Notice;
+use crate::texts::Texts;
+use crate::visitor::Visitor;
+
+struct Row {
+    at: Moment,
+    sender: String,
+    message_id: String,
+    decision: DecisionView,
+}
+
+#[derive(Template)]
+#[template(path = "trace.html")]
+struct TracePage {
+    page: Page,
+    notice: Option<Notice>,
+    tabs: Vec<Tab>,
+    /// What was looked for.
+    message_id: String,
+    address: String,
+    /// Only their own mail.
+    own: bool,
+    asked: bool,
+    rows: Vec<Row>,
+}
+
+pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    let t = visitor.texts();
+    let person = visitor.known()?;
+    let own = !sees_all(person);
+    let message_id: String = visitor.text_parameter("id").trim().chars().take(250).collect();
+    let typed: String = visitor.text_parameter("address").trim().chars().take(254).collect();
+    let (mut notice, mut status) = (None, StatusCode::OK);
+    let mut traces = Vec::new();
+    if !message_id.is_empty() {
+        traces = app.directory.traces(&message_id).await?;
+    } else if own {
+        traces = app.directory.traces_of(&person.address, MOST_SHOWN).await?;
+    } else if !typed.is_empty() {
+        match Address::parse(&typed) {
+            Ok(address) => traces = app.directory.traces_of(&address, MOST_SHOWN).await?,
+            Err(_) => {
+                status = StatusCode::UNPROCESSABLE_ENTITY;
+                notice = Notice::bad(t.trace_address_wrong());
+            }
+        }
+    }
+    if own {
+        traces.retain(|trace| is_own(trace, &person.address));
+    }
+    traces.truncate(usize::try_from(MOST_SHOWN).unwrap_or(usize::MAX));
+    let page = TracePage {
+        page: Page::new(&app, &visitor, Section::Trace),
+        notice,
+        tabs: tabs(t, false, app.settings.explain.is_some()),
+        asked: own || !message_id.is_empty() || !typed.is_empty(),
+        message_id,
+        address: typed,
+        own,
+        rows: traces.iter().map(|trace| row(&visitor, trace)).collect(),
+    };
+    html(status, &page)
+}
+
+/// Whether somebody sees other people's mail. An employee does not.
+fn sees_all(person: &Person) -> bool {
+    [Role::Officer, Role::Auditor, Role::Operator].into_iter().any(|role| person.roles.has(role))
+}
+
+fn is_own(trace: &Trace, address: &Address) -> bool {
+    trace.recipient.key() == address.key() || trace.sender.as_ref().is_some_and(|sender| sender.key() == address.key())
+}
+
+fn row(visitor: &Visitor, trace: &Trace) -> Row {
+    Row {
+        at: moment(visitor.local(), trace.at),
+        sender: trace.sender.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string),
+        message_id: clean(&trace.message_id),
+        decision: DecisionView::of(visitor.texts(), &trace.recipient.to_string(), &trace.detail),
+    }
+}
+
+fn tabs(t: Texts, explaining: bool, possible: bool) -> Vec<Tab> {
+    let mut tabs = vec![Tab { href: "/trace", label: t.trace_tab(), current: !explaining }];
+    if possible {
+        tabs.push(Tab { href: "/explain", label: t.explain_tab(), current: explaining });
+    }
+    tabs
+}
+
+const MOST_SHOWN: u32 = 100;
