@@ -236,10 +236,10 @@ fn unwrap(
     }
     let (head, last) = wrapped.split_at(wrapped.len() - block);
     let before = head.get(head.len() - block..).unwrap_or_default();
-    let vector = decrypt_blocks(cipher, kek, before, last)?;
-    let mut once = decrypt_blocks(cipher, kek, &vector, head)?;
+    let vector = Opener::unpadded_blocks(cipher, kek, before, last)?;
+    let mut once = Opener::unpadded_blocks(cipher, kek, &vector, head)?;
     once.extend_from_slice(&vector);
-    let padded = decrypt_blocks(cipher, kek, nonce, &once)?;
+    let padded = Opener::unpadded_blocks(cipher, kek, nonce, &once)?;
     let (Some(&length), Some(check), Some(rest)) = (padded.first(), padded.get(1..4), padded.get(4..)) else {
         return Err(crypto::Error::BadValue);
     };
@@ -258,25 +258,6 @@ fn encrypt_blocks(cipher: ContentCipher, key: &[u8], vector: &[u8], blocks: &[u8
     sealer.update(blocks, &mut out)?;
     sealer.finish(&mut out)?;
     out.truncate(blocks.len());
-    Ok(out)
-}
-
-/// CBC over whole blocks. The cipher wants padding at the end, so a block of it is made and appended first: an empty
-/// text encrypted with the last block as its vector is just that.
-fn decrypt_blocks(
-    cipher: ContentCipher,
-    key: &[u8],
-    vector: &[u8],
-    blocks: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
-    let last = blocks.get(blocks.len().saturating_sub(vector.len())..).unwrap_or_default();
-    let mut padding = Vec::new();
-    Sealer::new(cipher, key, last, b"")?.finish(&mut padding)?;
-    let mut out = Zeroizing::new(Vec::new());
-    let mut opener = Opener::new(cipher, key, vector, b"")?;
-    opener.update(blocks, &mut out)?;
-    opener.update(&padding, &mut out)?;
-    opener.finish(b"", &mut out)?;
     Ok(out)
 }
 

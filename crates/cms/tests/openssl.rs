@@ -180,3 +180,23 @@ fn keys_that_openssl_3_0_does_not_know_go_there_and_back() {
     let reports = SignedDataReader::open(&der[..]).unwrap().finish(None).unwrap().verify(&[]);
     assert_eq!(reports[0].integrity, Integrity::Intact);
 }
+
+#[test]
+fn passwords_of_openssl_with_any_cipher() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::in_folder(folder.path());
+    peer.write("content", TEXT);
+    for cipher in ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "des3"] {
+        peer.run(&format!(
+            "openssl cms -encrypt -{cipher} -binary -outform DER -in content -out theirs.der -pwri_password geheim"
+        ))
+        .unwrap();
+        let der = peer.read("theirs.der");
+        let open = |password| {
+            let keys = cms::DecryptionKeys { passwords: &[password], ..cms::DecryptionKeys::default() };
+            EncryptedDataReader::open(&der[..]).unwrap().decrypt_with(keys, SpoolLimits::in_folder(folder.path()))
+        };
+        assert_eq!(read(open("geheim").unwrap().content), TEXT, "{cipher}");
+        assert!(open("falsch").is_err(), "{cipher}");
+    }
+}

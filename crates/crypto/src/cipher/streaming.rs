@@ -2,7 +2,7 @@ use std::fmt;
 
 use aws_lc_rs::cipher as aws;
 use aws_lc_rs::iv::FixedLength;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::ccm::Ccm;
 use super::chacha20_poly1305::ChaCha20Poly1305;
@@ -119,6 +119,27 @@ impl Opener {
             _ => cbc(aws::DecryptionContext::Iv128(fixed(nonce)?))?,
         };
         Ok(Self { cipher, opening })
+    }
+
+    /// Decrypts whole blocks of a cipher in CBC mode that are not padded, as wrapped keys are.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] when they are not whole, or when the cipher has another mode.
+    pub fn unpadded_blocks(
+        cipher: ContentCipher,
+        key: &[u8],
+        vector: &[u8],
+        blocks: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if cipher.is_authenticated() || vector.is_empty() || !blocks.len().is_multiple_of(vector.len()) {
+            return Err(Error::BadValue);
+        }
+        let mut opener = Self::new(cipher, key, vector, b"")?;
+        let mut output = Zeroizing::new(Vec::with_capacity(blocks.len() + 32));
+        opener.update(blocks, &mut output)?;
+        // The last block is held back for its padding, so one that nobody wants comes behind it.
+        opener.update(vector, &mut output)?;
+        if output.len() == blocks.len() { Ok(output) } else { Err(Error::BadValue) }
     }
 
     /// Decrypts `input` and appends what is ready to `output`.
