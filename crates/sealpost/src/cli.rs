@@ -192,6 +192,14 @@ pub(crate) enum Profile {
     Pq,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// RSAES-OAEP with SHA-256
+    Oaep,
+    /// PKCS #1 v1.5, for programs that read nothing newer
+    Pkcs1,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Encrypt {
     /// A recipient's certificate file, or an address that the directory knows
@@ -203,6 +211,9 @@ pub(crate) struct Encrypt {
     /// The content cipher, by name: aes256-gcm, aes128-gcm, aes256-cbc, …
     #[arg(long, value_name = "NAME")]
     pub(crate) cipher: Option<String>,
+    /// How the content key travels to RSA certificates
+    #[arg(long, value_enum, default_value_t = Transport::Oaep)]
+    pub(crate) transport: Transport,
     /// Where to write
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     pub(crate) output: PathBuf,

@@ -32,19 +32,32 @@ pub fn now() -> Time {
 pub struct TestPki {
     root: Issuer,
     ca: Issuer,
+    /// How long people's certificates are valid.
+    validity: (Time, Time),
 }
 
 impl TestPki {
     /// A fresh one with P-256 keys.
     pub fn new() -> Self {
-        let (from, to) = (now().plus_days(-365), now().plus_days(365));
+        Self::valid((now().plus_days(-365), now().plus_days(365)), (now().plus_days(-30), now().plus_days(300)))
+    }
+
+    /// One that is valid from 2020 to 2049, for peers that judge by their own clock.
+    pub fn lasting() -> Self {
+        let year = |year| TimeParts { year, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+        let validity = (Time::from_parts(year(2020)), Time::from_parts(year(2049)));
+        let (Some(from), Some(to)) = validity else { return Self::new() };
+        Self::valid((from, to), (from, to))
+    }
+
+    fn valid((from, to): (Time, Time), validity: (Time, Time)) -> Self {
         let key = || Arc::new(generate(KeyKind::P256));
         let root = CertificateBuilder::authority(Subject::named("Test Root").of("Sealpost Test"), Some(1), from, to);
         let root = must(Issuer::new_root(key(), &root));
         let ca =
             CertificateBuilder::authority(Subject::named("Test Issuing CA").of("Sealpost Test"), Some(0), from, to);
         let ca = must(root.issue_authority(&ca, key()));
-        Self { root, ca }
+        Self { root, ca, validity }
     }
 
     /// The same one in every test of a process.
@@ -76,8 +89,8 @@ impl TestPki {
         CertificateBuilder::mailbox(
             Subject::named(name),
             must(EmailAddress::parse(address)),
-            now().plus_days(-30),
-            now().plus_days(300),
+            self.validity.0,
+            self.validity.1,
         )
     }
 

@@ -21,7 +21,7 @@ const MAP: &[(&str, &[&str])] = &[
 ];
 
 /// Crates for development only: they may use everything, nothing shipped may use them.
-const DEVELOPMENT: &[&str] = &["bench", "entries", "testkit", "xtask"];
+const DEVELOPMENT: &[&str] = &["bench", "entries", "interop", "testkit", "xtask"];
 
 /// These build without an async runtime.
 const WITHOUT_RUNTIME: &[&str] = &["asn1", "crypto", "pki", "cms", "mime", "smime"];

@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use crate::process::{cargo_output, root};
 use crate::{attacks, rfc_status};
 
+/// Makes a file's text.
+type Made<'a> = &'a dyn Fn() -> Result<String, String>;
+
 /// Writes the generated files, or with `check` says which of them are out of date.
 pub(crate) fn run(check: bool) -> Result<String, String> {
     let config = || cargo_output(&["run", "--quiet", "--package", "sealpost", "--", "config", "reference"]);
     // Those that need no program first.
-    let files: [(&str, &dyn Fn() -> Result<String, String>); 4] = [
+    let files: [(&str, Made<'_>); 4] = [
         (rfc_status::PATH, &rfc_status::generate),
         (attacks::PATH, &attacks::generate),
         ("docs/reference/config.toml", &config),

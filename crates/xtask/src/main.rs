@@ -12,6 +12,7 @@ mod edges;
 mod faults;
 mod fuzz;
 mod generate;
+mod interop;
 mod licences;
 mod process;
 mod rfc_status;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
                    the fuzz targets, a minute each unless said otherwise
   faults [K M]     gateways killed K times under M messages, written into docs/reference/reliability.md
   screenshots      the pictures in the documentation, out of the demonstration
+  interop          what we write others read, and the other way round; writes docs/reference/interop.md
   gen [--check]    the references that are generated from the code
 ";
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         ("screenshots", []) => screenshots::run(),
         ("gen", []) => generate::run(false).map(|_| ()),
         ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),
+        ("interop", []) => interop::run(),
         ("help" | "--help" | "-h" | "", _) => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

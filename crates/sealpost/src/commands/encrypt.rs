@@ -1,10 +1,10 @@
 use std::path::Path;
 
-use crypto::ContentCipher;
+use crypto::{ContentCipher, KeyTransportAlgorithm};
 use pki::Certificate;
 use smime::Encryptor;
 
-use crate::cli::{Encrypt, Profile};
+use crate::cli::{Encrypt, Profile, Transport};
 use crate::files;
 use crate::outcome::Stop;
 
@@ -39,6 +39,13 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
         encryptor = encryptor.cipher(cipher.ok_or_else(|| {
             Stop::failed(format_args!("there is no cipher {name}")).hint(format_args!("known are {}", known.join(", ")))
         })?);
+    }
+    if encrypt.transport == Transport::Pkcs1 {
+        // CASES S-71: these two know no exception.
+        if matches!(encrypt.profile, Profile::Energy | Profile::Bsi) {
+            return Err(Stop::failed("this profile allows RSAES-OAEP only").hint("leave out --transport or --profile"));
+        }
+        encryptor = encryptor.transport(KeyTransportAlgorithm::RsaPkcs1);
     }
     let mail = files::read(&encrypt.input)?;
     let encrypted = encryptor.encrypt(&mail).map_err(|error| Stop::failed(format_args!("cannot encrypt: {error}")))?;

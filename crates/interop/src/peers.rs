@@ -1,0 +1,14 @@
+//! The programs on the other side.
+
+mod bouncy_castle;
+mod gpgsm;
+mod line_server;
+mod nss;
+mod openssl;
+mod python;
+
+pub(crate) use bouncy_castle::BouncyCastle;
+pub(crate) use gpgsm::GpgSm;
+pub(crate) use nss::Nss;
+pub(crate) use openssl::OpenSsl;
+pub(crate) use python::Python;
