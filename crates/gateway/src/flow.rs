@@ -3,7 +3,7 @@
 mod inward;
 mod outward;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 
 use cms::{Spool, SpoolLimits};
 use crypto::DigestAlgorithm;
@@ -13,8 +13,9 @@ use pki::EmailAddress;
 
 use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::facts::Facts;
+use crate::mail::{Mail, Rewritten, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
-use crate::smtp::{Client, Envelope, Peer, Recipient, Reply, Service};
+use crate::smtp::{Client, Content, Envelope, Peer, Recipient, Reply, Service};
 use crate::{Settings, Side, trace};
 
 /// What all listeners and workers have in common.
@@ -69,14 +70,15 @@ impl From<Unavailable> for Reply {
 
 impl<B: Book> Shared<B> {
     async fn take(&self, side: Side, peer: &Peer, envelope: &Envelope, content: Spool) -> Result<Vec<Reply>, Reply> {
-        let (mail, facts) = self.read(peer, envelope, content)?;
+        let mut content = content;
+        let facts = read(peer, envelope, &mut content)?;
+        let mail = Mail::new(content);
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let everybody = envelope.recipients.iter().cloned().enumerate();
         let (intake, others): (Vec<_>, Vec<_>) =
             everybody.partition(|(_, recipient)| self.book.is_intake(recipient.to.mailbox()));
         if !intake.is_empty() {
-            let key = message_key(envelope, &mail);
-            let taken = self.book.take_in(IntakeMail { key, facts: facts.clone(), content: mail.clone() }).await;
+            let taken = self.take_in(envelope, &mail, &facts).await;
             let reply = taken.map_or_else(|reply| reply, |()| Reply::ok("taken in"));
             intake.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
         }
@@ -95,17 +97,33 @@ impl<B: Book> Shared<B> {
         Ok(replies)
     }
 
+    async fn take_in(&self, envelope: &Envelope, mail: &Mail, facts: &Facts) -> Result<(), Reply> {
+        let key = message_key(envelope, mail).await?;
+        let mut content = Vec::new();
+        let mut spool = mail.lock().await;
+        spool.reader().and_then(|mut reader| reader.read_to_end(&mut content)).map_err(|_| unreadable_spool())?;
+        drop(spool);
+        self.book.take_in(IntakeMail { key, facts: facts.clone(), content }).await
+    }
+
     /// Sends one copy to those of a group whose way is this hop's.
-    async fn send(&self, copy: Copy<'_>, replies: &mut [Reply]) -> Result<(), Reply> {
-        let Copy { client, peer, envelope, message, to, key } = copy;
+    async fn send(&self, copy: Copy<'_>, replies: &mut [Reply]) {
+        let Copy { client, peer, envelope, mail, message, to, key } = copy;
         if to.is_empty() {
-            return Ok(());
+            return;
         }
-        let mut with_trace = trace::received(peer, &self.settings.hostname, self.book.now()).raw().to_vec();
-        with_trace.extend_from_slice(message);
-        let mut spool = self.spool(&with_trace)?;
+        let mut head = trace::received(peer, &self.settings.hostname, self.book.now()).raw().to_vec();
+        head.extend_from_slice(&message.head);
+        let mut original;
+        let spool = match &mut message.content {
+            Some(spool) => spool,
+            None => {
+                original = mail.lock().await;
+                &mut *original
+            }
+        };
         let part = envelope.with_recipients(to.iter().map(|(_, recipient)| recipient.clone()).collect());
-        let answers = client.send(&part, &mut spool).await;
+        let answers = client.send_content(&part, &mut Content { head, spool, skip: message.skip }).await;
         for ((index, recipient), answer) in to.iter().zip(answers) {
             if answer.is_positive() && envelope.recipients.len() > 1 {
                 // The hop has it: a journal that cannot be written costs a second copy, never the mail.
@@ -115,17 +133,6 @@ impl<B: Book> Shared<B> {
             }
             set(replies, *index, answer);
         }
-        Ok(())
-    }
-
-    fn read(&self, peer: &Peer, envelope: &Envelope, mut content: Spool) -> Result<(Vec<u8>, Facts), Reply> {
-        let mut mail = Vec::new();
-        content.reader().and_then(|mut reader| reader.read_to_end(&mut mail)).map_err(|_| broke_off())?;
-        let (header, body) = Header::parse(&mail, &mime::Limits::default())
-            .map_err(|error| Reply::new(550, "5.6.0", format!("the message's header cannot be read: {error}")))?;
-        let beginning = body.get(..body.len().min(4_096)).unwrap_or_default();
-        let facts = Facts::of(envelope, peer, &header, beginning, &content);
-        Ok((mail, facts))
     }
 
     /// Who has the message already. A message with one recipient is whole or not at all: nothing is remembered of it.
@@ -173,7 +180,9 @@ struct Copy<'a> {
     client: &'a Client,
     peer: &'a Peer,
     envelope: &'a Envelope,
-    message: &'a [u8],
+    /// As it came.
+    mail: &'a Mail,
+    message: &'a mut Rewritten,
     to: &'a [&'a (usize, Recipient)],
     key: &'a MessageKey,
 }
@@ -192,16 +201,22 @@ fn delivered_before() -> Reply {
     Reply::new(250, "2.1.5", "delivered before")
 }
 
-pub(crate) fn broke_off() -> Reply {
-    Reply::new(451, "4.3.0", "the work on the message broke off")
+/// Looks at a message's header and at the beginning of its body.
+fn read(peer: &Peer, envelope: &Envelope, content: &mut Spool) -> Result<Facts, Reply> {
+    let mut reader = content.reader().map_err(|_| unreadable_spool())?;
+    let header = Header::read(&mut reader, &mime::Limits::default()).map_err(|error| unreadable_header(&error))?;
+    let mut beginning = Vec::new();
+    reader.take(4_096).read_to_end(&mut beginning).map_err(|_| unreadable_spool())?;
+    Ok(Facts::of(envelope, peer, &header, &beginning, content))
 }
 
 /// The same envelope with the same content is a retry. Each part is preceded by its length, so that no two different
 /// envelopes are one text.
-fn message_key(envelope: &Envelope, mail: &[u8]) -> MessageKey {
+async fn message_key(envelope: &Envelope, mail: &Mail) -> Result<MessageKey, Reply> {
     let mut hasher = crypto::Hasher::new(DigestAlgorithm::Sha256);
+    let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes();
     let mut add = |part: &[u8]| {
-        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(&length(part.len()));
         hasher.update(part);
     };
     add(envelope.from.as_str().as_bytes());
@@ -209,9 +224,32 @@ fn message_key(envelope: &Envelope, mail: &[u8]) -> MessageKey {
         add(recipient.to.mailbox().canonical().as_bytes());
     }
     add(b"");
-    add(mail);
+    let mut spool = mail.lock().await;
+    hasher.update(&spool.len().to_be_bytes());
+    let hasher = if spool.len() <= SMALL {
+        hash(hasher, &mut spool)?
+    } else {
+        drop(spool);
+        mail.work(|spool| hash(hasher, spool)).await?
+    };
     let digest = hasher.finish();
     let mut key = [0; 32];
     key.copy_from_slice(digest.octets().get(..32).unwrap_or(&[0; 32]));
-    MessageKey(key)
+    Ok(MessageKey(key))
+}
+
+/// What is hashed in less time than handing it to another thread takes.
+const SMALL: u64 = 256 * 1024;
+
+fn hash(mut hasher: crypto::Hasher, spool: &mut Spool) -> Result<crypto::Hasher, Reply> {
+    let mut reader = spool.reader().map_err(|_| unreadable_spool())?;
+    loop {
+        let piece = reader.fill_buf().map_err(|_| unreadable_spool())?;
+        if piece.is_empty() {
+            return Ok(hasher);
+        }
+        hasher.update(piece);
+        let length = piece.len();
+        reader.consume(length);
+    }
 }

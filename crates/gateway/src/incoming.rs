@@ -1,14 +1,13 @@
 //! Incoming mail: decrypted with the envelope recipient's keys only, verified, marked. With `outgoing` the only place
 //! that calls `smime`.
 
-use std::io::Read as _;
-
 use cms::Spool;
 use mime::{Field, Header};
 use pki::{Certificate, Credential};
 use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, Verifier};
 
 use crate::book::Candidate;
+use crate::mail::{Rewritten, read_header, unreadable_spool};
 use crate::settings::{Incoming, Tampered, Undecryptable};
 use crate::smtp::Reply;
 use crate::verdict::{self, SmimeResult, Verdict};
@@ -17,34 +16,31 @@ use crate::{notes, trace};
 /// A message as the next hop gets it, and what was found out.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) content: Vec<u8>,
+    pub(crate) message: Rewritten,
     pub(crate) verdict: Verdict,
     pub(crate) signers: Vec<Candidate>,
 }
 
-/// What the message becomes: header and body, and the verdict.
+/// What the message becomes: another header, the body behind so many octets of a spool, and the verdict.
 struct Outcome {
     header: Header,
-    body: Vec<u8>,
+    skip: usize,
+    /// Where the body is, if not in the mail as it came.
+    content: Option<Spool>,
     verdict: Verdict,
     signers: Vec<Candidate>,
 }
 
 /// Opens a message for one recipient, or says why it is not taken.
 pub(crate) fn open(
-    content: &mut Spool,
+    mail: &mut Spool,
     keys: &[Credential],
     policy: &Policy,
     settings: &Incoming,
     hostname: &str,
 ) -> Result<Opened, Reply> {
-    let mut raw = Vec::new();
-    content.reader().and_then(|mut reader| reader.read_to_end(&mut raw)).map_err(|_| unreadable_spool())?;
-    let limits = mime::Limits::default();
-    let (header, body) = Header::parse(&raw, &limits)
-        .map_err(|error| Reply::new(550, "5.6.0", format!("the message's header cannot be read: {error}")))?;
-    let outcome = judge(&raw, header, body, keys, policy, settings)?;
-    let Outcome { mut header, body, verdict, signers } = outcome;
+    let header = read_header(mail)?;
+    let Outcome { mut header, skip, content, verdict, signers } = judge(mail, header, keys, policy, settings)?;
     trace::strip_forged(&mut header, hostname);
     let mark = match (verdict.result, verdict.decrypted) {
         (SmimeResult::Pass, _) => settings.mark_signed.as_str(),
@@ -58,22 +54,20 @@ pub(crate) fn open(
         header.prepend(note);
     }
     header.prepend(verdict.field(hostname));
-    let mut content = header.to_bytes();
-    content.extend_from_slice(b"\r\n");
-    content.extend_from_slice(&body);
-    Ok(Opened { content, verdict, signers })
+    Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers })
 }
 
 fn judge(
-    raw: &[u8],
+    mail: &mut Spool,
     header: Header,
-    body: &[u8],
     keys: &[Credential],
     policy: &Policy,
     settings: &Incoming,
 ) -> Result<Outcome, Reply> {
-    let as_it_came = |header, verdict| Outcome { header, body: body.to_vec(), verdict, signers: Vec::new() };
-    let verification = match Verifier::new(policy).with_keys(keys).verify(raw) {
+    let skip = header.octets_read();
+    let as_it_came = |header, verdict| Outcome { header, skip, content: None, verdict, signers: Vec::new() };
+    let reader = mail.reader().map_err(|_| unreadable_spool())?;
+    let verification = match Verifier::new(policy).with_keys(keys).verify(reader) {
         Ok(verification) => verification,
         Err(error) if is_unavailable(&error) => return Err(key_unavailable()),
         Err(smime::Error::Io(_)) => return Err(unreadable_spool()),
@@ -115,10 +109,9 @@ fn judge(
             if settings.keep_signature && !verdict.decrypted {
                 return Ok(Outcome { signers, ..as_it_came(header, verdict) });
             }
-            let mut entity = Vec::new();
-            accepted.reader().and_then(|mut reader| reader.read_to_end(&mut entity)).map_err(|_| unreadable_spool())?;
-            let (header, body) = with_entity(header, &entity)?;
-            Ok(Outcome { header, body, verdict, signers })
+            let mut entity = accepted.into_spool();
+            let (header, skip) = with_entity(header, &mut entity)?;
+            Ok(Outcome { header, skip, content: Some(entity), verdict, signers })
         }
         Err(rejected) => {
             let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
@@ -130,7 +123,7 @@ fn judge(
             if !matches!(rejected.layers().first(), Some(LayerReport::Encrypted(_))) {
                 return Ok(as_it_came(header, Verdict { decrypted: false, ..verdict }));
             }
-            without_outer_layer(raw, header, body, keys, policy, settings, verdict)
+            without_outer_layer(mail, header, keys, policy, settings, verdict)
         }
     }
 }
@@ -159,23 +152,20 @@ fn authorities(layers: &[LayerReport]) -> Vec<Certificate> {
 
 /// Takes the encryption off and leaves what is inside as it is, its signature included.
 fn without_outer_layer(
-    raw: &[u8],
+    mail: &mut Spool,
     header: Header,
-    body: &[u8],
     keys: &[Credential],
     policy: &Policy,
     settings: &Incoming,
     verdict: Verdict,
 ) -> Result<Outcome, Reply> {
-    match Decryptor::new(keys, &policy.limits).decrypt(raw) {
-        Ok(Ok(mut decrypted)) => {
-            let mut entity = Vec::new();
-            decrypted
-                .reader()
-                .and_then(|mut reader| reader.read_to_end(&mut entity))
-                .map_err(|_| unreadable_spool())?;
-            let (header, body) = with_entity(header, &entity)?;
-            Ok(Outcome { header, body, verdict, signers: Vec::new() })
+    let skip = header.octets_read();
+    let reader = mail.reader().map_err(|_| unreadable_spool())?;
+    match Decryptor::new(keys, &policy.limits).decrypt(reader) {
+        Ok(Ok(decrypted)) => {
+            let mut entity = decrypted.into_spool();
+            let (header, skip) = with_entity(header, &mut entity)?;
+            Ok(Outcome { header, skip, content: Some(entity), verdict, signers: Vec::new() })
         }
         // CASES T-21: what anybody may have changed on its way is not released without a signature that holds.
         Ok(Err(_)) => match settings.undecryptable {
@@ -188,7 +178,7 @@ fn without_outer_layer(
                     decrypted: false,
                     ..verdict
                 };
-                Ok(Outcome { header, body: body.to_vec(), verdict, signers: Vec::new() })
+                Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new() })
             }
         },
         Err(error) if is_unavailable(&error) => Err(key_unavailable()),
@@ -197,18 +187,21 @@ fn without_outer_layer(
 }
 
 /// The outer header with the content fields of what was inside. Nothing else of the inner header counts (CASES T-12).
-fn with_entity(mut header: Header, entity: &[u8]) -> Result<(Header, Vec<u8>), Reply> {
+fn with_entity(mut header: Header, entity: &mut Spool) -> Result<(Header, usize), Reply> {
     let is_content = |field: &Field| {
         field.is("MIME-Version") || field.name().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("Content-"))
     };
-    let (inner, body) = Header::parse(entity, &mime::Limits::default())
-        .map_err(|error| Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")))?;
+    let mut reader = entity.reader().map_err(|_| unreadable_spool())?;
+    let inner = Header::read(&mut reader, &mime::Limits::default()).map_err(|error| match error {
+        mime::Error::Io(_) => unreadable_spool(),
+        error => Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")),
+    })?;
     header.retain(|field| !is_content(field));
     header.push(Field::new("MIME-Version", "1.0"));
     for field in inner.fields().iter().filter(|field| is_content(field) && !field.is("MIME-Version")) {
         header.push(field.clone());
     }
-    Ok((header, body.to_vec()))
+    Ok((header, inner.octets_read()))
 }
 
 fn not_opened() -> Verdict {
@@ -221,10 +214,6 @@ fn cannot_decrypt() -> Reply {
 
 fn key_unavailable() -> Reply {
     Reply::new(451, "4.7.5", "a key cannot be reached now")
-}
-
-fn unreadable_spool() -> Reply {
-    Reply::new(451, "4.3.0", "the message cannot be read now")
 }
 
 /// The key did not answer: that says nothing about the message.

@@ -124,7 +124,7 @@ impl Intake {
         let (content, facts) = (Arc::clone(content), Arc::clone(facts));
         tokio::task::spawn_blocking(move || look_into(&content, &facts, &keys, &policy))
             .await
-            .map_err(|_| crate::flow::broke_off())
+            .map_err(|_| crate::mail::broke_off())
     }
 
     /// Sends what was found into the flow.

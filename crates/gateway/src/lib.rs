@@ -19,6 +19,7 @@ mod incoming;
 mod intake;
 mod key_worker;
 mod log_in;
+mod mail;
 pub mod maildir;
 mod metrics;
 mod network;

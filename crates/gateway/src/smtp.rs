@@ -5,6 +5,7 @@
 
 mod address;
 mod client;
+mod content;
 mod envelope;
 mod reply;
 mod server;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use address::{ForwardPath, ReversePath};
 pub use client::{Client, ClientSettings, Hop, TlsPolicy};
+pub(crate) use content::{Content, reader_behind};
 pub use envelope::{Envelope, Recipient};
 pub use reply::{Class, Reply};
 pub use server::{Caps, Listening, Server};

@@ -109,6 +109,11 @@ impl<'a> Decryptor<'a> {
 }
 
 impl DecryptedContent {
+    /// The content, to be kept.
+    pub fn into_spool(self) -> Spool {
+        self.content
+    }
+
     /// Reads the content.
     pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
         self.content.reader()

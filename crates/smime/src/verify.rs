@@ -384,6 +384,11 @@ pub struct VerifiedContent {
 }
 
 impl VerifiedContent {
+    /// The entity that was signed, to be kept.
+    pub fn into_spool(self) -> Spool {
+        self.content
+    }
+
     /// Reads the entity that was signed: its header fields and its body.
     pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
         self.content.reader()

@@ -1,9 +1,10 @@
 //! From the world: opened with the recipient's keys, judged, marked, delivered.
 
-use super::{Copy, Shared, broke_off, delivered_before, message_key, set, unhandled};
+use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
 use crate::book::Book;
 use crate::facts::{Facts, Protection};
 use crate::incoming::{self, Opened};
+use crate::mail::Mail;
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
 
 impl<B: Book> Shared<B> {
@@ -11,13 +12,13 @@ impl<B: Book> Shared<B> {
         &self,
         peer: &Peer,
         envelope: &Envelope,
-        mail: Vec<u8>,
+        mail: Mail,
         facts: Facts,
     ) -> Result<Vec<Reply>, Reply> {
         if facts.hops > crate::decide::MOST_HOPS {
             return Err(Reply::new(554, "5.4.6", "the message goes round in circles"));
         }
-        let key = message_key(envelope, &mail);
+        let key = message_key(envelope, &mail).await?;
         let done = self.delivered(envelope, &key).await?;
         let mut policy = smime::Policy::new(
             self.book.anchors().await?,
@@ -45,14 +46,11 @@ impl<B: Book> Shared<B> {
                 _ => Vec::new(),
             };
             let (policy, settings) = (policy.clone(), self.settings.incoming.clone());
-            let (mut spool, hostname) = (self.spool(&mail)?, self.settings.hostname.clone());
-            let opened =
-                tokio::task::spawn_blocking(move || incoming::open(&mut spool, &keys, &policy, &settings, &hostname))
-                    .await
-                    .unwrap_or_else(|_| Err(broke_off()));
+            let hostname = self.settings.hostname.clone();
+            let opened = mail.work(move |mail| incoming::open(mail, &keys, &policy, &settings, &hostname)).await;
             let left: Vec<&(usize, Recipient)> = left.iter().collect();
             match opened {
-                Ok(opened) => {
+                Ok(mut opened) => {
                     tracing::info!(smime = opened.verdict.result.as_str(), "judged");
                     self.metrics.judged(opened.verdict.result.as_str(), opened.verdict.decrypted);
                     left.iter().for_each(|(index, _)| set_detail(&mut details, *index, opened.verdict.to_json()));
@@ -65,9 +63,9 @@ impl<B: Book> Shared<B> {
                     {
                         self.book.encrypted_to(recipient.to.mailbox(), key, from).await;
                     }
-                    let message = opened.content.as_slice();
-                    let copy = Copy { client: &self.inside, peer, envelope, message, to: &left, key: &key };
-                    self.send(copy, &mut replies).await?;
+                    let (client, message) = (&self.inside, &mut opened.message);
+                    let copy = Copy { client, peer, envelope, mail: &mail, message, to: &left, key: &key };
+                    self.send(copy, &mut replies).await;
                     if opened.verdict.decrypted {
                         left.iter().for_each(|(index, _)| say_nothing_of_content(&mut replies, *index));
                     }

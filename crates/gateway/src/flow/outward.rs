@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use pki::EmailAddress;
 
-use super::{Copy, Shared, broke_off, delivered_before, message_key, set, unhandled};
+use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
 use crate::book::{Book, MessageKey, WebmailerMessage};
 use crate::decide::{Action, Group, Known, Snapshot, decide, groups};
 use crate::explain::{Explanation, additional, explain};
 use crate::facts::Facts;
+use crate::mail::{Mail, Rewritten};
 use crate::outgoing;
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
 
@@ -17,10 +18,10 @@ impl<B: Book> Shared<B> {
         &self,
         peer: &Peer,
         envelope: &Envelope,
-        mail: Vec<u8>,
+        mail: Mail,
         mut facts: Facts,
     ) -> Result<Vec<Reply>, Reply> {
-        let key = message_key(envelope, &mail);
+        let key = message_key(envelope, &mail).await?;
         let identity = match &peer.user {
             Some(user) => EmailAddress::parse(user).ok(),
             None => envelope.from.mailbox().cloned(),
@@ -58,22 +59,20 @@ impl<B: Book> Shared<B> {
                     }
                     continue;
                 }
-                Action::Untouched => Ok(mail.clone()),
+                Action::Untouched => Ok(Rewritten::default()),
                 Action::Deliver(treatment) => {
-                    let (mail, treatment, credential) = (mail.clone(), treatment.clone(), credential.clone());
-                    tokio::task::spawn_blocking(move || outgoing::protect(&mail, &treatment, credential.as_ref(), now))
-                        .await
-                        .unwrap_or_else(|_| Err(broke_off()))
+                    let (treatment, credential, limits) = (treatment.clone(), credential.clone(), self.spool_limits());
+                    mail.work(move |mail| outgoing::protect(mail, &treatment, credential.as_ref(), now, &limits)).await
                 }
             };
-            let message = match made {
+            let mut message = match made {
                 Ok(message) => message,
                 Err(reply) => {
                     group.members.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
                     continue;
                 }
             };
-            self.send_group(peer, envelope, &group, &message, &key, &done, &mut replies).await?;
+            self.send_group(peer, envelope, &group, (&mail, &mut message), &key, &done, &mut replies).await;
         }
         self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
         for (recipient, reply) in envelope.recipients.iter().zip(&replies) {
@@ -110,33 +109,34 @@ impl<B: Book> Shared<B> {
         peer: &Peer,
         envelope: &Envelope,
         group: &Group,
-        message: &[u8],
+        (mail, message): (&Mail, &mut Rewritten),
         key: &MessageKey,
         done: &std::collections::HashSet<String>,
         replies: &mut [Reply],
-    ) -> Result<(), Reply> {
+    ) {
         for (client, inside) in [(&self.inside, true), (&self.outside, false)] {
             let members = group.members.iter().filter(|(_, r)| self.book.is_inside(r.to.mailbox()) == inside);
             let (had, left): (Vec<_>, Vec<_>) =
                 members.partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
             had.iter().for_each(|(index, _)| set(replies, *index, delivered_before()));
-            self.send(Copy { client, peer, envelope, message, to: &left, key }, replies).await?;
+            self.send(Copy { client, peer, envelope, mail, message, to: &left, key }, replies).await;
         }
-        Ok(())
     }
 
     /// Puts a message into the webmailer: 250 once it is committed.
     async fn keep(
         &self,
         facts: &Facts,
-        mail: &[u8],
+        mail: &Mail,
         recipient: &Recipient,
         words: &[String],
         key: &MessageKey,
     ) -> Result<Reply, Reply> {
         let no_sender = || Reply::new(550, "5.7.1", "the webmailer does not take mail without a sender");
         let from = facts.sender().cloned().filter(|from| self.book.is_inside(from)).ok_or_else(no_sender)?;
-        let (subject, content) = outgoing::for_webmailer(mail, words)?;
+        let mut original = mail.lock().await;
+        let (subject, content) = outgoing::for_webmailer(&mut original, words)?;
+        drop(original);
         let to = recipient.to.mailbox().clone();
         self.book.keep(WebmailerMessage { key: *key, from, to, subject, content }).await?;
         Ok(Reply::ok("kept in the webmailer"))

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::content::{Content, reader_behind};
 use super::envelope::Envelope;
 use super::reply::{Class, Reply};
 use super::session::{BoxedStream, Protocol};
@@ -123,6 +124,10 @@ impl Client {
     /// Sends a message; gives the hop's answer for each recipient, in the envelope's order. What goes wrong on the way
     /// is a 4xx: the hop did not say it has the message.
     pub async fn send(&self, envelope: &Envelope, content: &mut Spool) -> Vec<Reply> {
+        self.send_content(envelope, &mut Content { head: Vec::new(), spool: content, skip: 0 }).await
+    }
+
+    pub(crate) async fn send_content(&self, envelope: &Envelope, content: &mut Content<'_>) -> Vec<Reply> {
         let all = |reply: Reply| vec![reply; envelope.recipients.len()];
         if envelope.recipients.is_empty() {
             return Vec::new();
@@ -246,7 +251,7 @@ impl Client {
         &self,
         mut connection: Connection,
         envelope: &Envelope,
-        content: &mut Spool,
+        content: &mut Content<'_>,
     ) -> Result<Vec<Reply>, Failure> {
         let offers = connection.offers;
         if envelope.needs_utf8() && !offers.utf8 {
@@ -316,15 +321,16 @@ impl Client {
         Ok(answers)
     }
 
-    async fn content(&self, connection: &mut Connection, content: &mut Spool) -> Result<(), Failure> {
+    async fn content(&self, connection: &mut Connection, content: &mut Content<'_>) -> Result<(), Failure> {
         use io::BufRead as _;
         let broken = |error: io::Error| {
             // What the hop has so far is not ended, so it is nothing; the connection is closed by dropping it.
             tracing::error!(%error, "the spool cannot be read");
             Failure::Said(Reply::new(451, "4.3.0", "the message cannot be read now"))
         };
-        let mut reader = content.reader().map_err(broken)?;
         let (mut encoder, mut out) = (DataEncoder::default(), Vec::new());
+        let mut reader = reader_behind(content.spool, content.skip).map_err(broken)?;
+        encoder.encode(&content.head, &mut out);
         loop {
             let piece = reader.fill_buf().map_err(broken)?;
             let length = piece.len().min(DATA_CHUNK);
