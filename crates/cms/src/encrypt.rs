@@ -5,7 +5,7 @@ use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, KeyTransport
 use pki::{Certificate, KeyUsage};
 use zeroize::Zeroizing;
 
-use crate::{CertificateIdentifier, DEFINITE_LIMIT, Error, SharedKey, kem, key_agree, oids, shared_secret};
+use crate::{DEFINITE_LIMIT, Error, SharedKey, kem, key_agree, key_trans, oids, shared_secret};
 
 /// Somebody to encrypt to, and how.
 #[derive(Debug, Clone)]
@@ -71,6 +71,21 @@ impl Recipient {
     }
 }
 
+/// How it is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncryptionSettings {
+    /// With a content key that serves for the cipher alone (RFC 9709 §2).
+    pub derived_key: bool,
+    /// Threads for the content key's encryption to many RSA keys.
+    pub threads: usize,
+}
+
+impl Default for EncryptionSettings {
+    fn default() -> Self {
+        Self { derived_key: false, threads: 1 }
+    }
+}
+
 /// Encrypts content in one pass: AuthEnvelopedData (RFC 5083 §2.1) with an authenticated cipher, EnvelopedData
 /// (RFC 5652 §6.1) otherwise. Nothing is complete before [`Self::finish`].
 pub struct EncryptedDataWriter<W> {
@@ -104,7 +119,7 @@ impl<W: Write> EncryptedDataWriter<W> {
         content_type: Oid,
         out: W,
     ) -> Result<Self, Error> {
-        Self::start(first, others, cipher, false, content_type, out)
+        Self::with_settings(first, others, cipher, EncryptionSettings::default(), content_type, out)
     }
 
     /// The same with a content key that serves for this cipher alone (RFC 9709 §2), for recipients who say that they
@@ -116,14 +131,16 @@ impl<W: Write> EncryptedDataWriter<W> {
         content_type: Oid,
         out: W,
     ) -> Result<Self, Error> {
-        Self::start(first, others, cipher, true, content_type, out)
+        let settings = EncryptionSettings { derived_key: true, ..EncryptionSettings::default() };
+        Self::with_settings(first, others, cipher, settings, content_type, out)
     }
 
-    fn start(
+    /// The same with all settings.
+    pub fn with_settings(
         first: &Recipient,
         others: &[Recipient],
         cipher: ContentCipher,
-        derived: bool,
+        settings: EncryptionSettings,
         content_type: Oid,
         out: W,
     ) -> Result<Self, Error> {
@@ -132,10 +149,10 @@ impl<W: Write> EncryptedDataWriter<W> {
         let mut nonce = vec![0; cipher.nonce_length()];
         crypto::random(&mut nonce)?;
         let recipients: Vec<&Recipient> = std::iter::once(first).chain(others).collect();
-        let (recipient_infos, version) = recipient_infos(&recipients, &key)?;
+        let (recipient_infos, version) = recipient_infos(&recipients, &key, settings.threads)?;
         let version = if cipher.is_authenticated() { 0 } else { version };
         let mut algorithm = ContentParameters::new(cipher, &nonce).identifier();
-        if derived {
+        if settings.derived_key {
             let mut inner = Writer::new();
             algorithm.encode(&mut inner);
             key = crypto::cek_hkdf_sha256(&key, inner.as_slice())?;
@@ -258,8 +275,13 @@ impl Frame {
 // RFC 5652 §6.4, RFC 5083 §2.3, RFC 8103 §2, RFC 5753 §4: the content key goes to each recipient in the way of its key,
 // whether a tag protects the content or nothing does. RFC 5652 §6.1 sets the version: 0 with nothing but key transport by issuer and serial number, 3 with other recipient
 // infos, otherwise 2.
-fn recipient_infos(recipients: &[&Recipient], content_key: &[u8]) -> Result<(Vec<Vec<u8>>, u64), Error> {
+fn recipient_infos(
+    recipients: &[&Recipient],
+    content_key: &[u8],
+    threads: usize,
+) -> Result<(Vec<Vec<u8>>, u64), Error> {
     let (mut infos, mut version) = (Vec::with_capacity(recipients.len()), 0);
+    let mut transported = Vec::new();
     let mut agreeing: Vec<(PublicKeyKind, Vec<(&Certificate, &crypto::PublicKey)>)> = Vec::new();
     for recipient in recipients {
         let (certificate, transport) = match &recipient.0 {
@@ -277,7 +299,7 @@ fn recipient_infos(recipients: &[&Recipient], content_key: &[u8]) -> Result<(Vec
         };
         let key = certificate.public_key().map_err(Clone::clone)?;
         match key.kind() {
-            PublicKeyKind::Rsa { .. } => infos.push(key_trans(certificate, key, transport, content_key)?),
+            PublicKeyKind::Rsa { .. } => transported.push((certificate, key, transport)),
             PublicKeyKind::MlKem(_) => {
                 infos.push(kem::encode(certificate, key, content_key)?);
                 version = 3;
@@ -291,25 +313,9 @@ fn recipient_infos(recipients: &[&Recipient], content_key: &[u8]) -> Result<(Vec
             }
         }
     }
+    infos.append(&mut key_trans::encode_all(&transported, content_key, threads)?);
     for (_, group) in &agreeing {
         infos.push(key_agree::encode(group, content_key)?);
     }
     Ok((infos, version))
-}
-
-fn key_trans(
-    certificate: &Certificate,
-    key: &crypto::PublicKey,
-    transport: &KeyTransportAlgorithm,
-    content_key: &[u8],
-) -> Result<Vec<u8>, Error> {
-    let encrypted_key = transport.encrypt(key, content_key)?;
-    let mut writer = Writer::new();
-    writer.sequence(|w| {
-        w.unsigned(0);
-        CertificateIdentifier::of(certificate).encode(w);
-        transport.identifier().encode(w);
-        w.octet_string(&encrypted_key);
-    });
-    Ok(writer.into_vec())
 }

@@ -96,6 +96,39 @@ fn shared_info(wrap: &AlgorithmIdentifier, ukm: Option<&[u8]>, length: usize) ->
     writer.into_vec()
 }
 
+/// Whom a KeyAgreeRecipientInfo names. What else is in it is not looked at.
+pub(crate) fn parse_names(mut inside: Reader<'_>) -> Result<Vec<CertificateIdentifier>, Asn1Error> {
+    inside.integer()?;
+    inside.expect(Tag::context_constructed(0))?;
+    inside.optional(Tag::context_constructed(1))?;
+    inside.expect(Tag::SEQUENCE)?;
+    let mut list = inside.sequence("RecipientEncryptedKeys")?;
+    let mut names = Vec::new();
+    while !list.is_empty() {
+        names.push(parse_name(&mut list, names.len())?.0);
+    }
+    Ok(names)
+}
+
+// RecipientEncryptedKey ::= SEQUENCE { rid KeyAgreeRecipientIdentifier, encryptedKey EncryptedKey }
+fn parse_name<'a>(list: &mut Reader<'a>, before: usize) -> Result<(CertificateIdentifier, Reader<'a>), Asn1Error> {
+    if before >= limits::RECIPIENTS {
+        return Err(Asn1Error::TooMuch {
+            what: "RecipientEncryptedKeys",
+            offset: list.offset(),
+            limit: limits::RECIPIENTS as u64,
+            of: "keys",
+        });
+    }
+    let mut key = list.sequence("RecipientEncryptedKey")?;
+    let recipient = match key.context(0, "RecipientKeyIdentifier")? {
+        // RFC 5652 §10.2.7: date and other attributes behind it name nothing more.
+        Some(mut by_key) => CertificateIdentifier::SubjectKeyIdentifier(by_key.octet_string()?.into_owned()),
+        None => CertificateIdentifier::parse_issuer_and_serial(&mut key)?,
+    };
+    Ok((recipient, key))
+}
+
 impl KeyAgreeRecipientInfo {
     pub(crate) fn parse(mut inside: Reader<'_>) -> Result<Self, Asn1Error> {
         inside.integer()?;
@@ -117,28 +150,11 @@ impl KeyAgreeRecipientInfo {
         let mut list = inside.sequence("RecipientEncryptedKeys")?;
         let mut keys = Vec::new();
         while !list.is_empty() {
-            if keys.len() >= limits::RECIPIENTS {
-                return Err(Asn1Error::TooMuch {
-                    what: "RecipientEncryptedKeys",
-                    offset: list.offset(),
-                    limit: limits::RECIPIENTS as u64,
-                    of: "keys",
-                });
-            }
-            let mut key = list.sequence("RecipientEncryptedKey")?;
-            let recipient = match key.context(0, "RecipientKeyIdentifier")? {
-                // RFC 5652 §10.2.7: date and other attributes behind it name nothing more.
-                Some(mut by_key) => CertificateIdentifier::SubjectKeyIdentifier(by_key.octet_string()?.into_owned()),
-                None => CertificateIdentifier::parse_issuer_and_serial(&mut key)?,
-            };
-            keys.push((recipient, key.octet_string()?.into_owned()));
+            let (recipient, mut rest) = parse_name(&mut list, keys.len())?;
+            keys.push((recipient, rest.octet_string()?.into_owned()));
         }
         inside.finish()?;
         Ok(Self { originator, ukm, scheme, keys })
-    }
-
-    pub(crate) fn recipients(&self) -> impl Iterator<Item = &CertificateIdentifier> {
-        self.keys.iter().map(|(recipient, _)| recipient)
     }
 
     pub(crate) fn describe(&self) -> String {

@@ -1,10 +1,10 @@
-use asn1::{Error as Asn1Error, Oid, Reader, Tag};
+use asn1::{Encoding, Error as Asn1Error, Oid, Reader, Tag};
 use crypto::{AlgorithmIdentifier, KeyTransportAlgorithm, PrivateKey};
 use pki::Certificate;
 use zeroize::Zeroizing;
 
 use crate::kem::KemRecipientInfo;
-use crate::key_agree::KeyAgreeRecipientInfo;
+use crate::key_agree::{self, KeyAgreeRecipientInfo};
 use crate::shared_secret::{KekRecipientInfo, PasswordBudget, PasswordRecipientInfo};
 use crate::{CertificateIdentifier, SharedKey, oids};
 
@@ -35,11 +35,10 @@ pub enum RecipientKind {
 
 #[derive(Debug, Clone)]
 enum Inner {
-    KeyTrans {
-        algorithm: AlgorithmIdentifier,
-        encrypted_key: Vec<u8>,
-    },
-    KeyAgree(Box<KeyAgreeRecipientInfo>),
+    /// As it came: of many recipients only the one that is ours is read to its end.
+    KeyTrans(Vec<u8>),
+    /// The same.
+    KeyAgree(Vec<u8>),
     Kem(Box<KemRecipientInfo>),
     Kek(KekRecipientInfo),
     Password(PasswordRecipientInfo),
@@ -58,18 +57,21 @@ impl RecipientInfo {
     pub(crate) fn parse(raw: &asn1::Element<'_>) -> Result<Self, Asn1Error> {
         let tag = raw.tag();
         if tag == Tag::SEQUENCE {
-            return Self::parse_key_trans(raw.reader("KeyTransRecipientInfo")?);
+            let mut inside = raw.reader("KeyTransRecipientInfo")?;
+            inside.integer()?;
+            return Ok(Self {
+                recipients: vec![CertificateIdentifier::parse(&mut inside)?],
+                kind: RecipientKind::KeyTrans,
+                inner: Inner::KeyTrans(raw.raw().to_vec()),
+            });
         }
         let unnamed = |kind, inner| Self { recipients: Vec::new(), kind, inner };
         match tag {
-            _ if tag == Tag::context_constructed(1) => {
-                let info = KeyAgreeRecipientInfo::parse(raw.reader("KeyAgreeRecipientInfo")?)?;
-                Ok(Self {
-                    recipients: info.recipients().cloned().collect(),
-                    kind: RecipientKind::KeyAgree,
-                    inner: Inner::KeyAgree(Box::new(info)),
-                })
-            }
+            _ if tag == Tag::context_constructed(1) => Ok(Self {
+                recipients: key_agree::parse_names(raw.reader("KeyAgreeRecipientInfo")?)?,
+                kind: RecipientKind::KeyAgree,
+                inner: Inner::KeyAgree(raw.raw().to_vec()),
+            }),
             _ if tag == Tag::context_constructed(2) => {
                 let info = KekRecipientInfo::parse(raw.reader("KEKRecipientInfo")?)?;
                 Ok(unnamed(RecipientKind::Kek, Inner::Kek(info)))
@@ -96,21 +98,6 @@ impl RecipientInfo {
         }
     }
 
-    // KeyTransRecipientInfo ::= SEQUENCE { version, rid RecipientIdentifier, keyEncryptionAlgorithm, encryptedKey }
-    // RFC 5652 §6.2.1.
-    fn parse_key_trans(mut inside: Reader<'_>) -> Result<Self, Asn1Error> {
-        inside.integer()?;
-        let recipient = CertificateIdentifier::parse(&mut inside)?;
-        let algorithm = AlgorithmIdentifier::parse(&mut inside)?;
-        let encrypted_key = inside.octet_string()?.into_owned();
-        inside.finish()?;
-        Ok(Self {
-            recipients: vec![recipient],
-            kind: RecipientKind::KeyTrans,
-            inner: Inner::KeyTrans { algorithm, encrypted_key },
-        })
-    }
-
     /// Whom it names.
     pub fn recipients(&self) -> &[CertificateIdentifier] {
         &self.recipients
@@ -124,9 +111,12 @@ impl RecipientInfo {
     /// The algorithm's name.
     pub fn algorithm(&self) -> String {
         match &self.inner {
-            Inner::KeyTrans { algorithm, .. } => KeyTransportAlgorithm::from_identifier(algorithm)
-                .map_or_else(|error| error.to_string(), |algorithm| algorithm.describe()),
-            Inner::KeyAgree(info) => info.describe(),
+            Inner::KeyTrans(raw) => match parse_key_trans(raw) {
+                Ok((algorithm, _)) => KeyTransportAlgorithm::from_identifier(&algorithm)
+                    .map_or_else(|error| error.to_string(), |algorithm| algorithm.describe()),
+                Err(error) => error.to_string(),
+            },
+            Inner::KeyAgree(raw) => parse_key_agree(raw).map_or_else(|error| error.to_string(), |info| info.describe()),
             Inner::Kem(info) => info.describe(),
             Inner::Kek(_) => "pre-shared key".into(),
             Inner::Password(_) => "password".into(),
@@ -152,10 +142,15 @@ impl RecipientInfo {
         originators: &[Certificate],
     ) -> Result<Zeroizing<Vec<u8>>, crypto::Error> {
         match &self.inner {
-            Inner::KeyTrans { algorithm, encrypted_key } => {
-                key_trans_content_key(algorithm, encrypted_key, key, key_length)
+            // CASES T-46: one that is malformed is passed over like one that cannot be used.
+            Inner::KeyTrans(raw) => {
+                let (algorithm, encrypted_key) = parse_key_trans(raw).map_err(|_| crypto::Error::BadValue)?;
+                key_trans_content_key(&algorithm, &encrypted_key, key, key_length)
             }
-            Inner::KeyAgree(info) => info.content_key(certificate, key, originators),
+            Inner::KeyAgree(raw) => {
+                let info = parse_key_agree(raw).map_err(|_| crypto::Error::BadValue)?;
+                info.content_key(certificate, key, originators)
+            }
             Inner::Kem(info) => info.content_key(key),
             Inner::Kek(_) | Inner::Password(_) | Inner::Unread(_) => {
                 Err(crypto::Error::NotForThisKey { operation: "open this kind of recipient" })
@@ -182,6 +177,22 @@ impl RecipientInfo {
             _ => None,
         }
     }
+}
+
+// KeyTransRecipientInfo ::= SEQUENCE { version, rid RecipientIdentifier, keyEncryptionAlgorithm, encryptedKey }
+// RFC 5652 §6.2.1.
+fn parse_key_trans(raw: &[u8]) -> Result<(AlgorithmIdentifier, Vec<u8>), Asn1Error> {
+    let mut inside = Reader::new(raw, Encoding::Ber).sequence("KeyTransRecipientInfo")?;
+    inside.integer()?;
+    CertificateIdentifier::parse(&mut inside)?;
+    let algorithm = AlgorithmIdentifier::parse(&mut inside)?;
+    let encrypted_key = inside.octet_string()?.into_owned();
+    inside.finish()?;
+    Ok((algorithm, encrypted_key))
+}
+
+fn parse_key_agree(raw: &[u8]) -> Result<KeyAgreeRecipientInfo, Asn1Error> {
+    KeyAgreeRecipientInfo::parse(Reader::new(raw, Encoding::Ber).element()?.reader("KeyAgreeRecipientInfo")?)
 }
 
 fn key_trans_content_key(

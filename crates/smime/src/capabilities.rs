@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use asn1::{Encoding, Oid, Reader, Writer};
 use crypto::{ContentCipher, oids};
 
@@ -12,11 +14,16 @@ impl Capabilities {
     /// What we can do, as we say it in what we sign, best first (RFC 8551 §2.5.2, RFC 8103 §4).
     pub fn ours() -> Self {
         use ContentCipher::{Aes128Cbc, Aes128Gcm, Aes192Cbc, Aes256Cbc, Aes256Gcm, ChaCha20Poly1305};
-        Self::from_parts(
-            &[Aes256Gcm, Aes128Gcm, ChaCha20Poly1305, Aes256Cbc, Aes192Cbc, Aes128Cbc],
-            // RFC 9709 §4 and RFC 3274 §2: derived content keys and compressed content are read.
-            &[oids::CEK_HKDF_SHA256, cms::oids::ID_ALG_ZLIB_COMPRESS],
-        )
+        // The same in every message: a constant that is put together once.
+        static OURS: OnceLock<Capabilities> = OnceLock::new();
+        OURS.get_or_init(|| {
+            Self::from_parts(
+                &[Aes256Gcm, Aes128Gcm, ChaCha20Poly1305, Aes256Cbc, Aes192Cbc, Aes128Cbc],
+                // RFC 9709 §4 and RFC 3274 §2: derived content keys and compressed content are read.
+                &[oids::CEK_HKDF_SHA256, cms::oids::ID_ALG_ZLIB_COMPRESS],
+            )
+        })
+        .clone()
     }
 
     /// From content ciphers.

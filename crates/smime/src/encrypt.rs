@@ -1,12 +1,13 @@
 use std::io::Write;
 
-use cms::{EncryptedDataWriter, oids};
+use cms::{EncryptedDataWriter, EncryptionSettings, oids};
 use crypto::{ContentCipher, KeyTransportAlgorithm};
 use mime::Base64Writer;
 use pki::Certificate;
 
 use crate::recipient::{KnownRecipient, common_cipher};
 use crate::sign::pkcs7_mime_fields;
+use crate::source::Behind;
 use crate::split::{Headers, Split};
 use crate::{Capabilities, Error, HeaderConfidentiality, Pins, Profile, Source};
 
@@ -40,6 +41,7 @@ pub struct Encryptor {
     cipher: Option<ContentCipher>,
     transport: Option<KeyTransportAlgorithm>,
     headers: Option<HeaderConfidentiality>,
+    threads: usize,
     limits: mime::Limits,
 }
 
@@ -64,6 +66,7 @@ impl Encryptor {
             cipher: None,
             transport: None,
             headers: None,
+            threads: 1,
             limits: mime::Limits::default(),
         })
     }
@@ -117,6 +120,11 @@ impl Encryptor {
         Self { transport: Some(transport), ..self }
     }
 
+    /// With up to so many threads where there are many recipients with RSA keys.
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
     /// Encrypts the header fields of an unsigned mail, too, and leaves outside only what `policy` leaves there (RFC 9788
     /// §3.2). A signed mail has its own under the signature: see [`crate::Signer::protect_headers_confidentially`].
     pub fn protect_headers(self, policy: HeaderConfidentiality) -> Self {
@@ -151,8 +159,10 @@ impl Encryptor {
         // RFC 8551 §3.3, §3.4, §3.1.1: text is canonicalised before it is encrypted; other content is left as it is.
         let split = Split::read(mail, headers, &self.limits)?;
         let kind = if self.chosen_cipher()?.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" };
-        split.write_outer(pkcs7_mime_fields(kind), out)?;
-        let mut writer = self.content_writer(Base64Writer::new(out))?;
+        let mut fields = Vec::new();
+        split.write_outer(pkcs7_mime_fields(kind), &mut fields)?;
+        // Nothing is written before the keys of all recipients have done their work.
+        let mut writer = self.content_writer(Base64Writer::new(Behind { fields, out }))?;
         split.write_entity(mail, &mut writer)?;
         writer.finish()?.finish()?;
         Ok(())
@@ -174,7 +184,8 @@ impl Encryptor {
         // CASES S-50: where all of them say that they can read it.
         let derived =
             self.recipients().all(|known| known.capabilities().is_some_and(Capabilities::can_derive_content_keys));
-        let start = if derived { EncryptedDataWriter::with_derived_key } else { EncryptedDataWriter::new };
-        Ok(start(&self.first.to_cms(transport)?, &others, self.chosen_cipher()?, oids::ID_DATA, out)?)
+        let settings = EncryptionSettings { derived_key: derived, threads: self.threads };
+        let first = self.first.to_cms(transport)?;
+        Ok(EncryptedDataWriter::with_settings(&first, &others, self.chosen_cipher()?, settings, oids::ID_DATA, out)?)
     }
 }

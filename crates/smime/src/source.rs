@@ -80,3 +80,23 @@ impl<A: Write, B: Write> Write for Both<A, B> {
         self.1.flush()
     }
 }
+
+/// Writes fields before the first of what comes.
+pub(crate) struct Behind<'a> {
+    pub(crate) fields: Vec<u8>,
+    pub(crate) out: &'a mut dyn Write,
+}
+
+impl Write for Behind<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if !self.fields.is_empty() {
+            self.out.write_all(&std::mem::take(&mut self.fields))?;
+        }
+        self.out.write_all(octets)?;
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

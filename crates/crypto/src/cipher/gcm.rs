@@ -1,3 +1,4 @@
+use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher as aws;
 use aws_lc_rs::iv::FixedLength;
 use ghash::GHash;
@@ -7,17 +8,28 @@ use zeroize::Zeroizing;
 use super::{ContentCipher, append};
 use crate::Error;
 
+type Block = [u8; 16];
+
 /// AES-GCM in pieces: counter mode and GHASH (NIST SP 800-38D), which aws-lc offers only in one piece.
+///
+/// GHASH is a polynomial in the hash key H. aws-lc computes it fast, and gives it away for one piece: the tag of a
+/// message without content and with the piece as additional data. From that the polynomial of all pieces is put
+/// together, which takes two multiplications for each.
 pub(super) struct Gcm {
     counter: aws::StreamingEncryptingKey,
-    hash: GHash,
-    hash_key: Zeroizing<[u8; 16]>,
+    tags: LessSafeKey,
+    nonce: [u8; 12],
+    hash_key: Zeroizing<Block>,
+    /// The first key stream block, which masks the tag.
+    mask: Zeroizing<Block>,
+    /// GHASH of the blocks so far, times H.
+    state: Zeroizing<Block>,
+    /// Powers of H that were needed, by their exponents.
+    powers: Zeroizing<Vec<(u64, Block)>>,
     /// Ciphertext that does not fill a block yet.
     partial: Vec<u8>,
     additional_length: u64,
     content_length: u64,
-    /// The first key stream block, which masks the tag.
-    mask: Zeroizing<[u8; 16]>,
 }
 
 impl Gcm {
@@ -25,41 +37,34 @@ impl Gcm {
     const LONGEST: u64 = (1 << 36) - 32;
 
     pub(super) fn new(cipher: ContentCipher, key: &[u8], nonce: &[u8], additional: &[u8]) -> Result<Self, Error> {
-        let mut block = [0u8; 16];
-        if let Some(prefix) = block.get_mut(..12) {
-            prefix.copy_from_slice(nonce);
-        }
+        let nonce: [u8; 12] = nonce.try_into().map_err(|_| Error::BadValue)?;
+        let mut block = [0; 16];
         block[15] = 1;
-        let mut counter = aws::StreamingEncryptingKey::less_safe_ctr(
-            cipher.unbound(key)?,
-            aws::EncryptionContext::Iv128(FixedLength::from(block)),
-        )?;
-        let mut mask = Zeroizing::new([0u8; 16]);
-        let mut room = [0u8; 32];
-        let written = counter.update(&[0; 16], &mut room)?.written().to_vec();
-        mask.copy_from_slice(written.get(..16).ok_or(Error::BadValue)?);
-        let hash_key = Self::hash_key(cipher, key)?;
-        let mut hash = GHash::new((&*hash_key).into());
-        hash.update_padded(additional);
-        Ok(Self {
+        if let Some(prefix) = block.first_chunk_mut() {
+            *prefix = nonce;
+        }
+        let (counter, mask) = key_stream(cipher, key, block)?;
+        // The encryption of the zero block: the first key stream block of a counter that starts at zero.
+        let (_, hash_key) = key_stream(cipher, key, [0; 16])?;
+        let algorithm = match cipher {
+            ContentCipher::Aes128Gcm => &AES_128_GCM,
+            ContentCipher::Aes192Gcm => &AES_192_GCM,
+            _ => &AES_256_GCM,
+        };
+        let mut this = Self {
             counter,
-            hash,
+            tags: LessSafeKey::new(UnboundKey::new(algorithm, key)?),
+            nonce,
             hash_key,
+            mask,
+            state: Zeroizing::default(),
+            powers: Zeroizing::default(),
             partial: Vec::with_capacity(16),
             additional_length: additional.len() as u64,
             content_length: 0,
-            mask,
-        })
-    }
-
-    // The encryption of the zero block: the first key stream block of a counter that starts at zero.
-    fn hash_key(cipher: ContentCipher, key: &[u8]) -> Result<Zeroizing<[u8; 16]>, Error> {
-        let context = aws::EncryptionContext::Iv128(FixedLength::from([0u8; 16]));
-        let mut zero = aws::StreamingEncryptingKey::less_safe_ctr(cipher.unbound(key)?, context)?;
-        let mut room = [0u8; 32];
-        let mut hash_key = Zeroizing::new([0u8; 16]);
-        hash_key.copy_from_slice(zero.update(&[0; 16], &mut room)?.written().get(..16).ok_or(Error::BadValue)?);
-        Ok(hash_key)
+        };
+        this.hash_padded(additional)?;
+        Ok(this)
     }
 
     pub(super) fn apply(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), Error> {
@@ -70,56 +75,124 @@ impl Gcm {
         append(output, input.len() + 16, |room| Ok(self.counter.update(input, room)?.written().len()))
     }
 
-    pub(super) fn hash(&mut self, mut ciphertext: &[u8]) {
+    pub(super) fn hash(&mut self, mut ciphertext: &[u8]) -> Result<(), Error> {
         if !self.partial.is_empty() {
             let (now, later) = ciphertext.split_at(ciphertext.len().min(16 - self.partial.len()));
             self.partial.extend_from_slice(now);
             ciphertext = later;
             if self.partial.len() < 16 {
-                return;
+                return Ok(());
             }
-            self.hash.update_padded(&self.partial);
-            self.partial.clear();
+            let block = std::mem::take(&mut self.partial);
+            self.hash_blocks(&block)?;
         }
-        let whole = ciphertext.len() - ciphertext.len() % 16;
-        let (blocks, rest) = ciphertext.split_at(whole);
-        self.hash.update_padded(blocks);
+        let (blocks, rest) = ciphertext.split_at(ciphertext.len() - ciphertext.len() % 16);
+        self.hash_blocks(blocks)?;
         self.partial.extend_from_slice(rest);
+        Ok(())
     }
 
-    // GHASH is a polynomial in the hash key: what additional data adds to it is its own hash times the power of the key
-    // that the blocks behind it make up. Hashing as many zero blocks multiplies by that power.
-    fn late_contribution(&self, additional: &[u8]) -> [u8; 16] {
-        const ZEROS: [u8; 4096] = [0; 4096];
-        let mut hash = GHash::new((&*self.hash_key).into());
-        hash.update_padded(additional);
-        let own: [u8; 16] = hash.finalize().into();
-        let mut shifted = GHash::new((&*self.hash_key).into());
-        shifted.update_padded(&own);
-        let mut left = self.content_length.div_ceil(16) * 16;
-        while left > 0 {
-            let now = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-            shifted.update_padded(ZEROS.get(..now).unwrap_or_default());
-            left -= now as u64;
+    fn hash_padded(&mut self, octets: &[u8]) -> Result<(), Error> {
+        let (blocks, rest) = octets.split_at(octets.len() - octets.len() % 16);
+        self.hash_blocks(blocks)?;
+        let mut last = [0; 16];
+        match last.get_mut(..rest.len()) {
+            Some(room) if !rest.is_empty() => room.copy_from_slice(rest),
+            _ => return Ok(()),
         }
-        shifted.finalize().into()
+        self.hash_blocks(&last)
     }
 
-    pub(super) fn tag(mut self, late: &[u8]) -> [u8; 16] {
-        let mut contribution = [0; 16];
+    // With X the GHASH of n blocks and L the lengths of such a message, its tag is (X ⊕ L)·H under the mask. The state
+    // takes X·H, and what was before moves up by n powers.
+    fn hash_blocks(&mut self, blocks: &[u8]) -> Result<(), Error> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        // The tag stays here: no message is ever sent with it, so that the nonce serves the one message only.
+        let nonce = Nonce::assume_unique_for_key(self.nonce);
+        let tag = self.tags.seal_in_place_separate_tag(nonce, Aad::from(blocks), &mut [])?;
+        let mut piece: Block = tag.as_ref().try_into().map_err(|_| Error::BadValue)?;
+        let lengths = multiply(&self.hash_key, &lengths(blocks.len() as u64, 0));
+        add(&mut piece, &self.mask);
+        add(&mut piece, &lengths);
+        if *self.state != [0; 16] {
+            let power = self.power(blocks.len() as u64 / 16);
+            add(&mut piece, &multiply(&power, &self.state));
+        }
+        *self.state = piece;
+        Ok(())
+    }
+
+    fn power(&mut self, exponent: u64) -> Block {
+        const KEPT: usize = 4;
+        if let Some((_, power)) = self.powers.iter().find(|(known, _)| *known == exponent) {
+            return *power;
+        }
+        let mut power: Option<Block> = None;
+        for bit in (0..u64::BITS - exponent.leading_zeros()).rev() {
+            power = power.map(|power| multiply(&power, &power));
+            if exponent >> bit & 1 == 1 {
+                power = Some(power.map_or(*self.hash_key, |power| multiply(&self.hash_key, &power)));
+            }
+        }
+        // Exponents are numbers of blocks, at least one.
+        let power = power.unwrap_or(*self.hash_key);
+        if self.powers.len() >= KEPT {
+            self.powers.clear();
+        }
+        self.powers.push((exponent, power));
+        power
+    }
+
+    /// `late` is additional data that stands behind the content; there is no other then.
+    pub(super) fn tag(mut self, late: &[u8]) -> Result<Block, Error> {
+        let content_blocks = self.content_length.div_ceil(16);
+        let partial = std::mem::take(&mut self.partial);
+        self.hash_padded(&partial)?;
         if !late.is_empty() {
-            contribution = self.late_contribution(late);
+            // It comes first in the polynomial: its own hash, moved up by the content's blocks.
+            let content = std::mem::take(&mut *self.state);
+            self.hash_padded(late)?;
+            if content_blocks > 0 {
+                let power = self.power(content_blocks);
+                *self.state = multiply(&power, &self.state);
+            }
+            add(&mut self.state, &content);
             self.additional_length = late.len() as u64;
         }
-        let partial = std::mem::take(&mut self.partial);
-        self.hash.update_padded(&partial);
-        let mut lengths = [0u8; 16];
-        let (additional, content) = lengths.split_at_mut(8);
-        additional.copy_from_slice(&(self.additional_length * 8).to_be_bytes());
-        content.copy_from_slice(&(self.content_length * 8).to_be_bytes());
-        self.hash.update_padded(&lengths);
-        let mut tag: [u8; 16] = self.hash.finalize().into();
-        tag.iter_mut().zip(self.mask.iter()).zip(contribution).for_each(|((octet, mask), late)| *octet ^= mask ^ late);
-        tag
+        let mut tag = multiply(&self.hash_key, &lengths(self.additional_length, self.content_length));
+        add(&mut tag, &self.state);
+        add(&mut tag, &self.mask);
+        Ok(tag)
     }
+}
+
+/// A counter that starts at `block`, and the key stream block that it gave first.
+fn key_stream(
+    cipher: ContentCipher,
+    key: &[u8],
+    block: Block,
+) -> Result<(aws::StreamingEncryptingKey, Zeroizing<Block>), Error> {
+    let context = aws::EncryptionContext::Iv128(FixedLength::from(block));
+    let mut counter = aws::StreamingEncryptingKey::less_safe_ctr(cipher.unbound(key)?, context)?;
+    let mut room = Zeroizing::new([0; 32]);
+    let first = counter.update(&[0; 16], &mut *room)?.written().first_chunk().copied().ok_or(Error::BadValue)?;
+    Ok((counter, Zeroizing::new(first)))
+}
+
+/// Lengths in octets as the last block of GHASH has them, in bits.
+fn lengths(additional: u64, content: u64) -> Block {
+    (u128::from(additional * 8) << 64 | u128::from(content * 8)).to_be_bytes()
+}
+
+// GHASH of one block is its product with the hash key.
+fn multiply(a: &Block, b: &Block) -> Block {
+    let mut hash = GHash::new(a.into());
+    hash.update(&[(*b).into()]);
+    hash.finalize().into()
+}
+
+fn add(to: &mut Block, other: &Block) {
+    to.iter_mut().zip(other).for_each(|(octet, other)| *octet ^= other);
 }

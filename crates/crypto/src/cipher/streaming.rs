@@ -58,8 +58,7 @@ impl Sealer {
             Sealing::Gcm(gcm) => {
                 let start = output.len();
                 gcm.apply(input, output)?;
-                gcm.hash(output.get(start..).unwrap_or_default());
-                Ok(())
+                gcm.hash(output.get(start..).unwrap_or_default())
             }
         }
     }
@@ -73,7 +72,7 @@ impl Sealer {
             }
             Sealing::Ccm(ccm, additional) => ccm.seal(&additional, output).map(Some),
             Sealing::ChaCha20Poly1305(chacha) => Ok(Some(chacha.tag(b""))),
-            Sealing::Gcm(gcm) => Ok(Some(gcm.tag(b""))),
+            Sealing::Gcm(gcm) => gcm.tag(b"").map(Some),
         }
     }
 }
@@ -152,7 +151,7 @@ impl Opener {
                 chacha.apply(input, output)
             }
             Opening::Gcm(gcm) => {
-                gcm.hash(input);
+                gcm.hash(input)?;
                 gcm.apply(input, output)
             }
             Opening::Rc2Cbc(rc2) => {
@@ -186,7 +185,7 @@ impl Opener {
                 ccm.open(additional, tag.len(), output)?
             }
             Opening::ChaCha20Poly1305(chacha) => chacha.tag(additional),
-            Opening::Gcm(gcm) => gcm.tag(additional),
+            Opening::Gcm(gcm) => gcm.tag(additional)?,
         };
         let expected = computed.get(..tag.len()).ok_or(Error::BadValue)?;
         if constant_time_eq(expected, tag) {
