@@ -1,20 +1,22 @@
 //! Reading and writing what the command line names: files, or `-`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use asn1::Time;
+use cms::{Spool, SpoolLimits};
 use crypto::SoftwareKey;
 use pki::{Certificate, CertificateList, Credential, CredentialError, KeyUsage, OcspResponse, TrustAnchors};
+use smime::Source;
 use zeroize::Zeroizing;
 
 use crate::cli::Identity;
 use crate::outcome::{Doing, Stop};
 
-/// Largest file that is read whole: keys, certificates, revocation lists, and mails that are signed or encrypted.
+/// Largest file that is read whole: keys, certificates, revocation lists.
 const LARGEST: u64 = 4 << 30;
 
 pub(crate) fn is_standard(path: &Path) -> bool {
@@ -37,28 +39,64 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Stop> {
     Ok(bytes)
 }
 
+/// Opens a mail or file that is read more than once. What is no regular file is put down first.
+pub(crate) fn source(path: &Path) -> Result<Box<dyn Source>, Stop> {
+    let doing = format!("read {}", path.display());
+    if !is_standard(path) {
+        let file = File::open(path).doing(&doing)?;
+        if file.metadata().doing(&doing)?.is_file() {
+            return Ok(Box::new(file));
+        }
+    }
+    let mut spool = Spool::new(SpoolLimits::in_folder(std::env::temp_dir()));
+    pass(&mut open(path)?, &mut spool).doing(doing)?;
+    Ok(Box::new(spool))
+}
+
+/// Hands over what is buffered, as it is.
+fn pass(source: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
+    loop {
+        let available = source.fill_buf()?;
+        let count = available.len();
+        if count == 0 {
+            return out.flush();
+        }
+        out.write_all(available)?;
+        source.consume(count);
+    }
+}
+
 /// Writes an output in one piece: a file appears when it is complete, never half.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Stop> {
     write_from(path, &mut &content[..])
 }
 
 /// The same from a stream.
-pub(crate) fn write_from(path: &Path, content: &mut dyn Read) -> Result<(), Stop> {
+pub(crate) fn write_from(path: &Path, content: &mut dyn BufRead) -> Result<(), Stop> {
+    let doing = format!("write {}", path.display());
+    write_with(path, |out| pass(content, out).doing(doing))
+}
+
+/// The same by whoever knows how to go on writing.
+pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Stop>) -> Result<(), Stop> {
+    const BUFFER: usize = 1 << 16;
     let doing = format!("write {}", path.display());
     if is_standard(path) {
-        let mut out = io::stdout().lock();
-        io::copy(content, &mut out).and_then(|_| out.flush()).doing(doing)?;
-        return Ok(());
+        let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        write(&mut out)?;
+        return out.flush().doing(doing);
     }
     // What is no regular file (a device, a pipe) is written to directly.
     if path.exists() && !path.is_file() {
-        let mut out = File::create(path).doing(&doing)?;
-        io::copy(content, &mut out).doing(doing)?;
-        return Ok(());
+        let mut out = BufWriter::with_capacity(BUFFER, File::create(path).doing(&doing)?);
+        write(&mut out)?;
+        return out.flush().doing(doing);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).doing(&doing)?;
-    io::copy(content, &mut file).doing(&doing)?;
+    let file = tempfile::NamedTempFile::new_in(folder).doing(&doing)?;
+    let mut out = BufWriter::with_capacity(BUFFER, file);
+    write(&mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error).doing(&doing)?;
     file.persist(path).map_err(|error| error.error).doing(doing)?;
     Ok(())
 }

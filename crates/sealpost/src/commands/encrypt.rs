@@ -47,9 +47,11 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
         }
         encryptor = encryptor.transport(KeyTransportAlgorithm::RsaPkcs1);
     }
-    let mail = files::read(&encrypt.input)?;
-    let encrypted = encryptor.encrypt(&mail).map_err(|error| Stop::failed(format_args!("cannot encrypt: {error}")))?;
-    files::write(&encrypt.output, &encrypted)
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    encryptor = encryptor.threads(threads);
+    let mut mail = files::source(&encrypt.input)?;
+    let cannot = |error: smime::Error| Stop::failed(format_args!("cannot encrypt: {error}"));
+    files::write_with(&encrypt.output, |out| encryptor.encrypt_to(&mut *mail, out).map_err(cannot))
 }
 
 fn certificate_of(recipient: &str) -> Result<Certificate, Stop> {

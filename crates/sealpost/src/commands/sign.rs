@@ -7,7 +7,6 @@ use crate::outcome::Stop;
 
 pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
     let credential = files::signing_credential(&sign.identity, &sign.with)?;
-    let content = files::read(&sign.input)?;
     let cannot = |error: smime::Error| Stop::failed(format_args!("cannot sign: {error}"));
     let mut signer = Signer::new(&credential).map_err(cannot)?.at(files::now());
     if sign.digest.is_some() || sign.pss {
@@ -23,10 +22,14 @@ pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
     if sign.protect_headers {
         signer = signer.protect_headers();
     }
-    let signed = match sign.form {
-        Form::Clear => signer.form(SignatureForm::Clear).sign(&content),
-        Form::Opaque => signer.form(SignatureForm::Opaque).sign(&content),
-        Form::Detached => signer.sign_detached(&content),
+    let signer = match sign.form {
+        Form::Clear => signer.form(SignatureForm::Clear),
+        Form::Opaque => signer.form(SignatureForm::Opaque),
+        Form::Detached => {
+            let signature = signer.sign_detached_from(&mut files::open(&sign.input)?);
+            return files::write(&sign.output, &signature.map_err(cannot)?);
+        }
     };
-    files::write(&sign.output, &signed.map_err(cannot)?)
+    let mut mail = files::source(&sign.input)?;
+    files::write_with(&sign.output, |out| signer.sign_to(&mut *mail, out).map_err(cannot))
 }
