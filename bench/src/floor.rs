@@ -155,11 +155,8 @@ pub fn gcm(octets: usize) {
     let mut left = octets;
     while left > 0 {
         let now = left.min(STEP);
-        let tag = key.seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key([0; 12]),
-            Aad::empty(),
-            &mut block[..now],
-        );
+        let tag =
+            key.seal_in_place_separate_tag(Nonce::assume_unique_for_key([0; 12]), Aad::empty(), &mut block[..now]);
         std::hint::black_box(&tag);
         left -= now;
     }

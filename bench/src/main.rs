@@ -9,6 +9,7 @@ mod material;
 mod measure;
 mod ours;
 mod peer;
+mod processes;
 mod report;
 mod rows;
 
@@ -16,6 +17,11 @@ use measure::Effort;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, line)) = arguments.split_first()
+        && first == "--peak-of"
+    {
+        return processes::peak_of(line);
+    }
     let flag = |name: &str| arguments.iter().any(|argument| argument == name);
     let value = |name: &str| {
         arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1)).cloned()
@@ -36,6 +42,25 @@ fn main() {
     measure::pin();
     plan.small_mails();
     plan.large_mails(if quick { 16 << 20 } else { 100 << 20 });
+    let (mut peaks, mut sizes) = (Vec::new(), Vec::new());
+    let temporary = tempfile::tempdir().expect("a folder");
+    if let Some(sealpost) = value("--sealpost") {
+        let folder = processes::Folder::new(temporary.path(), sealpost.as_ref(), &material);
+        plan.processes(&folder);
+        measure::unpin();
+        if only.is_empty() || only == "memory" {
+            sizes = if quick { vec![10, 100] } else { vec![100, 1024] };
+            if flag("--large") {
+                sizes.push(4096);
+            }
+            peaks = processes::peaks(&folder, &sizes);
+            peaks.iter().for_each(|peak| println!("{}", peak.line()));
+        }
+    }
     measure::unpin();
+    plan.two_threads_for_many();
     plan.two_threads();
+    if let Some(output) = value("--output") {
+        std::fs::write(output, report::page(&plan.rows, &peaks, &sizes, effort.rounds)).expect("a page");
+    }
 }

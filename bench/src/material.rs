@@ -38,7 +38,9 @@ impl Material {
     /// no side gains by it, since each certificate is read by itself.
     pub fn new(kept: &Path) -> Self {
         let now = Time::from_unix(
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs() as i64),
         );
         let (from, to) = (now.plus_days(-30), now.plus_days(300));
         let count = Cell::new(0);

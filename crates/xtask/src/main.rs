@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod advisories;
 mod attacks;
+mod bench;
 mod check;
 mod citations;
 mod deb;
@@ -23,6 +24,8 @@ const HELP: &str = "\
 usage: cargo xtask COMMAND
 
   check            fmt, clippy, docs, edges of the map, licences, advisories, citations
+  bench [--quick] [--large] [--only TEXT]
+                   time and memory against the peers; writes docs/reference/benchmarks.md
   vectors [SET]    every set of test vectors: passed, failed, listed
   deb              the Debian package, built and installed in a folder of its own
   fuzz [TARGET] [--smoke | --seconds N]
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let result = match (command.as_str(), rest.as_slice()) {
         ("check", []) => check::run(),
+        ("bench", arguments) => bench::run(arguments),
         ("vectors", []) => vectors::run(None),
         ("vectors", [set]) => vectors::run(Some(set)),
         ("deb", []) => deb::run(),
