@@ -1,5 +1,6 @@
 //! `sealpost serve`: gateway and portal as the configuration says, until they are told to stop.
 
+mod explainer;
 mod keys;
 mod settings;
 mod watch;
@@ -54,7 +55,7 @@ impl Running {
         };
         let portal = match role {
             Role::All | Role::Portal => {
-                let started = Portal::start(settings::portal(config), directory.clone()).await;
+                let started = Portal::start(settings::portal(config)?, directory.clone()).await;
                 Some(started.map_err(|error| cannot_start(&error))?)
             }
             Role::Gateway => None,

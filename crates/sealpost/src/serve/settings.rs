@@ -1,6 +1,7 @@
 //! From the one configuration file to what directory, gateway and portal are told.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use directory::{Address, Language, StoreKey};
 use gateway::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
@@ -9,6 +10,7 @@ use gateway::{ListenerSettings, policy};
 use crate::config::{self, Config};
 use crate::files;
 use crate::outcome::{Doing, Stop};
+use crate::serve::explainer::Explainer;
 
 /// Seals mail at rest; gateway and portal share it.
 pub(super) fn store_key(config: &Config) -> Result<StoreKey, Stop> {
@@ -74,12 +76,13 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     Ok(settings)
 }
 
-pub(super) fn portal(config: &Config) -> portal::Settings {
+pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
     let mut settings = portal::Settings::new(config.portal.address, message_folder(config));
     settings.upload_bytes = config.portal.upload_bytes;
     settings.idle_minutes = config.portal.idle_minutes;
     settings.certificate_sources = config.organisation.certificate_sources.clone();
-    settings
+    settings.explain = Some(Arc::new(Explainer::new(policy(&config.policy)?)));
+    Ok(settings)
 }
 
 /// For the user that sealpost runs as, and nobody else.
