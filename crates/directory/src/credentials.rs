@@ -64,9 +64,9 @@ pub struct CredentialInfo {
 pub enum CredentialFilter {
     /// All of one mailbox, newest first.
     For(Address),
-    /// Those in use that end before a moment, the first to end first.
+    /// Those in use, of people who have not left, that end before a moment, the first to end first.
     EndingBefore(Time),
-    /// Those in use after this one in the order of their numbers: a page of all.
+    /// Those in use, of people who have not left, after this one in the order of their numbers: a page of all.
     InUseAfter(Option<CredentialId>),
 }
 

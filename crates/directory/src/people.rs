@@ -255,6 +255,12 @@ impl Directory {
     pub(crate) async fn known_person(&self, id: PersonId) -> Result<Person, Error> {
         self.person(id).await?.ok_or(Error::NotFound { what: "person" })
     }
+
+    /// Somebody who has not left: for nobody else is a key made or a certificate issued.
+    pub(crate) async fn present_person(&self, id: PersonId) -> Result<Person, Error> {
+        let person = self.known_person(id).await?;
+        if person.active { Ok(person) } else { Err(Error::NotAllowed { what: "a new key for somebody who has left" }) }
+    }
 }
 
 pub(crate) fn about<'a>(

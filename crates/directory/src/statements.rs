@@ -264,8 +264,10 @@ statements! {
     CREDENTIAL_OWNER = "SELECT address_key FROM credentials WHERE id = $1";
     CREDENTIAL = credential_info!("WHERE id = $1");
     CREDENTIALS_OF_ADDRESS = credential_info!("WHERE address_key = $1 ORDER BY COALESCE(sequence, 0) DESC, id LIMIT $2");
-    CREDENTIALS_ENDING = credential_info!("WHERE state = 'active' AND not_after < $1 ORDER BY not_after, id LIMIT $2");
-    CREDENTIALS_IN_USE = credential_info!("WHERE state = 'active' AND id > $1 ORDER BY id LIMIT $2");
+    CREDENTIALS_ENDING = credential_info!("WHERE state = 'active' AND not_after < $1
+        AND person IN (SELECT p.id FROM people p WHERE p.active <> 0) ORDER BY not_after, id LIMIT $2");
+    CREDENTIALS_IN_USE = credential_info!("WHERE state = 'active' AND id > $1
+        AND person IN (SELECT p.id FROM people p WHERE p.active <> 0) ORDER BY id LIMIT $2");
     EMPLOYEE_CERTIFICATES = "SELECT certificate FROM credentials WHERE address_key = $1 AND state = 'active'
         AND not_after >= $2 AND COALESCE(not_before, 0) <= $2 ORDER BY COALESCE(sequence, 0) DESC, id";
     EMPLOYEE_CHAIN = "SELECT chain FROM credentials WHERE address_key = $1 AND fingerprint = $2";
@@ -333,7 +335,8 @@ statements! {
     PARTNERS_WRITTEN = "SELECT partner_key FROM contacts WHERE employee_key = $1 AND last_written > $2
         ORDER BY partner_key";
     RECORD_KEY_USE = "INSERT INTO key_uses (credential, partner_key, last_used)
-        SELECT c.id, $3, $4 FROM credentials c WHERE c.address_key = $1 AND c.fingerprint = $2
+        SELECT c.id, $3, $4 FROM credentials c WHERE c.address_key = $1 AND c.fingerprint = $2 AND EXISTS
+            (SELECT 1 FROM contacts o WHERE o.employee_key = $1 AND o.partner_key = $3)
         ON CONFLICT (credential, partner_key) DO UPDATE SET last_used = excluded.last_used";
     KEY_USES_OF = "SELECT k.partner_key, c.id, c.state, k.last_used
         FROM key_uses k JOIN credentials c ON c.id = k.credential WHERE c.address_key = $1

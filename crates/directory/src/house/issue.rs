@@ -29,7 +29,7 @@ impl KeyRing {
         days: u16,
         by: &Actor,
     ) -> Result<CredentialId, Error> {
-        let person = self.directory().known_person(person).await?;
+        let person = self.directory().present_person(person).await?;
         let key = self.make_key(order.kind, &order.place, &person.address.to_string()).await?;
         let public_key = key.public_key()?;
         let (subject, key_use) = (order.subject.clone(), order.key_use);
@@ -52,6 +52,7 @@ impl KeyRing {
         if waiting.credential.is_some() {
             return Err(Error::conflict("the request was answered meanwhile"));
         }
+        self.directory().present_person(waiting.person).await?;
         let (address, key_use, key) = (&waiting.address, waiting.key_use, &waiting.public_key);
         let wanted = Wanted { address, also_for: &[], subject, key_use, key, days };
         let (certificate, authority) = self.sign_certificate(&wanted, by).await?;
@@ -76,7 +77,7 @@ impl KeyRing {
         days: u16,
         by: &Actor,
     ) -> Result<Certificate, Error> {
-        let person = self.directory().known_person(person).await?;
+        let person = self.directory().present_person(person).await?;
         request.verify_possession().map_err(|reason| Error::Malformed {
             what: "a request for a certificate",
             because: format!("it {reason}"),

@@ -3,7 +3,7 @@
 use asn1::Time;
 use pki::{Certificate, OcspQuestion, OcspRefusal, OcspResponseBuilder, RevocationListBuilder, RevocationReason};
 
-use super::{AuthorityRole, HouseCertificate, not_signed};
+use super::{AuthorityRole, HouseAuthority, HouseCertificate, not_signed};
 use crate::database::values;
 use crate::key_ring::in_background;
 use crate::{AuthorityId, Directory, Error, KeyRing, hex, statements as sql};
@@ -19,46 +19,53 @@ pub struct Published {
 
 impl KeyRing {
     /// Signs anew whatever is past half of its time. To be called every hour.
+    ///
+    /// # Errors
+    /// The first one; what the others publish is signed nevertheless.
     pub async fn publish(&self) -> Result<Published, Error> {
-        let directory = self.directory();
-        let now = directory.now();
-        let mut published = Published::default();
-        for authority in directory.house_authorities().await? {
-            let id = authority.id;
+        let (mut published, mut first_error) = (Published::default(), None);
+        for authority in self.directory().house_authorities().await? {
             // A CA that has ended signs nothing; what it issued has ended as well.
-            if !authority.certificate.validity().contains(now) {
-                continue;
-            }
-            let latest = directory.database().fetch_one(sql::LATEST_REVOCATION, values![id.number()]).await?;
-            let latest = latest.map(|mut row| row.optional_time()).transpose()?.flatten();
-            let list = directory.publication(id, LIST, "").await?;
-            let whole = list_seconds(authority.role);
-            // What was revoked while its key was away is not on the list yet.
-            let is_due = |next_update: Time| {
-                next_update < now.plus_seconds(whole / 2)
-                    || latest.is_some_and(|latest| next_update.plus_seconds(-whole) < latest)
-            };
-            if list.is_none_or(|(_, next_update)| is_due(next_update)) {
-                self.publish_list(id).await?;
-                published.lists += 1;
-            }
-            if authority.role == AuthorityRole::Root {
-                continue;
-            }
-            loop {
-                let half = now.plus_seconds(ANSWER_SECONDS / 2);
-                let rows = directory.database().fetch(sql::ANSWERS_DUE, values![id.number(), now, half, STEP]).await?;
-                if rows.is_empty() {
-                    break;
-                }
-                for row in rows {
-                    let issued = HouseCertificate::read(row)?;
-                    self.publish_answer(id, &issued.certificate, issued.revoked).await?;
-                    published.answers += 1;
-                }
+            if authority.certificate.validity().contains(self.directory().now())
+                && let Err(error) = self.publish_of(&authority, &mut published).await
+            {
+                first_error = first_error.or(Some(error));
             }
         }
-        Ok(published)
+        first_error.map_or(Ok(published), Err)
+    }
+
+    async fn publish_of(&self, authority: &HouseAuthority, published: &mut Published) -> Result<(), Error> {
+        let (directory, id) = (self.directory(), authority.id);
+        let now = directory.now();
+        let latest = directory.database().fetch_one(sql::LATEST_REVOCATION, values![id.number()]).await?;
+        let latest = latest.map(|mut row| row.optional_time()).transpose()?.flatten();
+        let list = directory.publication(id, LIST, "").await?;
+        let whole = list_seconds(authority.role);
+        // What was revoked while its key was away is not on the list yet.
+        let is_due = |next_update: Time| {
+            next_update < now.plus_seconds(whole / 2)
+                || latest.is_some_and(|latest| next_update.plus_seconds(-whole) < latest)
+        };
+        if list.is_none_or(|(_, next_update)| is_due(next_update)) {
+            self.publish_list(id).await?;
+            published.lists += 1;
+        }
+        if authority.role == AuthorityRole::Root {
+            return Ok(());
+        }
+        loop {
+            let half = now.plus_seconds(ANSWER_SECONDS / 2);
+            let rows = directory.database().fetch(sql::ANSWERS_DUE, values![id.number(), now, half, STEP]).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in rows {
+                let issued = HouseCertificate::read(row)?;
+                self.publish_answer(id, &issued.certificate, issued.revoked).await?;
+                published.answers += 1;
+            }
+        }
     }
 
     /// Signs a new revocation list.

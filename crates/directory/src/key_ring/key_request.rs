@@ -65,7 +65,7 @@ pub struct KeyRequest {
 impl KeyRing {
     /// Makes a key, and the request for its certificate.
     pub async fn order_key(&self, person: PersonId, order: &KeyOrder, by: &Actor) -> Result<KeyRequest, Error> {
-        let person = self.directory().known_person(person).await?;
+        let person = self.directory().present_person(person).await?;
         let key = self.make_key(order.kind, &order.place, &person.address.to_string()).await?;
         let public_key = key.public_key()?;
         let mut builder = CertificateRequestBuilder::mailbox(order.subject.clone(), person.address.email().clone());

@@ -21,7 +21,8 @@ pub struct OldKeyUse {
 }
 
 impl Directory {
-    /// Remembers to which of an employee's certificates a partner has encrypted.
+    /// Remembers to which of an employee's certificates a partner has encrypted. Whoever the employee has never written
+    /// to is nobody's partner: who a mail says it is from is anybody's word.
     pub async fn record_key_use(
         &self,
         employee: &Address,

@@ -97,6 +97,14 @@ async fn t_126_a_successor_ends_the_alerts() {
         // It is here and not valid yet: nobody has to do anything.
         import(&ring, &house, &valid(10, 300)).await;
         assert!(house.directory.renewals_due().await.unwrap().is_empty());
+        // Nor does anybody for somebody who has left: no alert, no renewal, no new key.
+        house.clock.advance_days(250);
+        assert_eq!(house.directory.renewals_due().await.unwrap().len(), 1);
+        house.directory.deactivate(house.employee.id, &BY).await.unwrap();
+        assert!(house.directory.renewals_due().await.unwrap().is_empty());
+        let order = KeyOrder { kind: KeyKind::P256, ..KeyOrder::mailbox(&address(EMMA)) };
+        let refused = ring.order_key(house.employee.id, &order, &BY).await;
+        assert!(matches!(refused, Err(Error::NotAllowed { .. })));
     })
     .await;
 }

@@ -80,6 +80,9 @@ async fn t_126_who_encrypts_to_an_old_key_is_read_and_known() {
     let behind = || async { house.directory.still_on_old_keys(&mailbox(ALICE)).await.unwrap() };
     house.send(house.outside, BOB, &[ALICE], &from_bob(&old)).await;
     assert!(contains(&house.mail(ALICE)[0], CANARY));
+    assert!(behind().await.is_empty(), "somebody to whom she never wrote");
+    house.directory.record_contact(&mailbox(ALICE), &mailbox(BOB)).await.unwrap();
+    house.send(house.outside, BOB, &[ALICE], &from_bob(&old)).await;
     assert_eq!(behind().await.iter().map(|one| one.partner.to_string()).collect::<Vec<_>>(), [BOB]);
     house.clock.advance_seconds(60);
     house.send(house.outside, BOB, &[ALICE], &from_bob(new.certificate())).await;
