@@ -42,6 +42,7 @@ pub(crate) fn revocation_list(bytes: &[u8]) {
 
 pub(crate) fn ocsp(bytes: &[u8]) {
     let _ = OcspResponse::from_der(bytes);
+    let _ = pki::OcspQuestion::from_der(bytes);
     let _ = OcspResponse::all_from(bytes);
 }
 

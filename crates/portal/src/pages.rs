@@ -5,6 +5,7 @@ pub(crate) mod authorities;
 pub(crate) mod board;
 pub(crate) mod confirm;
 pub(crate) mod contacts;
+pub(crate) mod house;
 pub(crate) mod how_to;
 pub(crate) mod keys;
 pub(crate) mod log_in;

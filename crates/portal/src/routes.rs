@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER, TRACE};
 use crate::pages::{
-    audit, authorities, board, confirm, contacts, how_to, keys, log_in, me, messages, partners, password, problem,
-    second_factor, status, trace,
+    audit, authorities, board, confirm, contacts, house, how_to, keys, log_in, me, messages, partners, password,
+    problem, second_factor, status, trace,
 };
 
 /// Who may use a route.
@@ -54,6 +54,8 @@ pub fn routes() -> Vec<RouteInfo> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Intake {
     Form,
+    /// Not a page: programs ask and are answered, without session and form.
+    Machine,
     Message,
     Upload,
 }
@@ -61,7 +63,7 @@ pub(crate) enum Intake {
 impl Intake {
     pub(crate) fn most(self, settings: &Settings) -> u64 {
         match self {
-            Self::Form => FORM,
+            Self::Form | Self::Machine => FORM,
             Self::Message => settings.message_bytes.saturating_add(FORM),
             Self::Upload => settings.upload_bytes.saturating_add(FORM),
         }
@@ -98,6 +100,8 @@ fn table() -> Vec<Route> {
         send("/confirm/{token}", Anyone, post(confirm::confirm)),
         see("/healthz", Anyone, get(status::alive)),
         see("/readyz", Anyone, get(status::ready)),
+        route("GET", "/ca/{*file}", Anyone, Intake::Machine, get(house::file)),
+        route("POST", "/ca/ocsp", Anyone, Intake::Machine, post(house::ask)),
         // Whoever has logged in
         send("/logout", BeforePassword, post(log_in::log_out)),
         see("/password", BeforePassword, get(password::show)),
@@ -152,7 +156,11 @@ pub(crate) fn router(app: App) -> Router {
     let gate = |access, intake| Gate { app: app.clone(), access, intake };
     let mut router = Router::new();
     for Route { info, intake, handler } in table() {
-        router = router.route(info.path, handler.layer(from_fn_with_state(gate(info.access, intake), guard)));
+        router = match intake {
+            // What is asked there is the same for everybody and changes nothing, so no form can be foreign.
+            Intake::Machine => router.route(info.path, handler),
+            _ => router.route(info.path, handler.layer(from_fn_with_state(gate(info.access, intake), guard))),
+        };
     }
     let nowhere = get(problem::nowhere).post(problem::nowhere);
     let nowhere = nowhere.layer(from_fn_with_state(gate(Access::Anyone, Intake::Form), guard));

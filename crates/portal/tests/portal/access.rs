@@ -32,6 +32,7 @@ fn t_106_every_route_lets_in_whom_the_table_names_and_nobody_else() {
                 .replace("{id}", "0000000000000001")
                 .replace("{token}", "x")
                 .replace("{file}", "0000000000000001.cer")
+                .replace("{*file}", "0000000000000001.cer")
                 .replace("{number}", "0");
             let page = match route.method {
                 "GET" => browser.get(&path),
@@ -70,6 +71,8 @@ fn t_106_what_is_open_is_listed_here_too() {
         "POST /confirm/{token}",
         "GET /healthz",
         "GET /readyz",
+        "GET /ca/{*file}",
+        "POST /ca/ocsp",
     ];
     assert_eq!(open, expected);
     // Whoever changes who decides has to change it here as well.

@@ -6,6 +6,7 @@ mod browser;
 mod flow;
 mod forms;
 mod house;
+mod house_authority;
 mod log_in;
 mod markup;
 mod me;
