@@ -27,3 +27,5 @@ pub const ID_AA_CMS_ALGORITHM_PROTECT: Oid = Oid::new("1.2.840.113549.1.9.52");
 pub const ID_ORI_KEM: Oid = Oid::new("1.2.840.113549.1.9.16.13.3");
 pub const ID_ALG_PWRI_KEK: Oid = Oid::new("1.2.840.113549.1.9.16.3.9");
 pub const ID_ALG_ZLIB_COMPRESS: Oid = Oid::new("1.2.840.113549.1.9.16.3.8");
+/// id-ri-ocsp-response (RFC 5940 §2.1)
+pub(crate) const RI_OCSP_RESPONSE: Oid = Oid::new("1.3.6.1.5.5.7.16.2");

@@ -178,6 +178,7 @@ impl<R: BufRead> SignedDataReader<R> {
             certificates: Vec::new(),
             other_certificates: 0,
             crls: Vec::new(),
+            ocsp_responses: Vec::new(),
             signers: Vec::new(),
             content: ContentFacts {
                 is_missing: detached.is_none() && !has_content,
@@ -269,6 +270,7 @@ pub struct SignedData {
     certificates: Vec<Certificate>,
     other_certificates: usize,
     crls: Vec<Vec<u8>>,
+    ocsp_responses: Vec<Vec<u8>>,
     signers: Vec<SignerInfo>,
     content: ContentFacts,
 }
@@ -297,6 +299,11 @@ impl SignedData {
     /// The revocation lists that came along, in DER.
     pub fn crls(&self) -> &[Vec<u8>] {
         &self.crls
+    }
+
+    /// The OCSP responses that came along (RFC 5940 §2.1), in DER.
+    pub fn ocsp_responses(&self) -> &[Vec<u8>] {
+        &self.ocsp_responses
     }
 
     /// The signers. None at all means: not signed (CASES T-03).
@@ -350,12 +357,18 @@ impl SignedData {
         let mut outer = Reader::new(raw, Encoding::Ber);
         let mut set = outer.element()?.reader("crls")?;
         while !set.is_empty() {
-            if self.crls.len() >= limits::REVOCATION_INFOS {
+            if self.crls.len() + self.ocsp_responses.len() >= limits::REVOCATION_INFOS {
                 return Err(Error::TooMany { what: "revocation lists", limit: limits::REVOCATION_INFOS });
             }
             let choice = set.element()?;
             if choice.tag() == Tag::SEQUENCE {
                 self.crls.push(choice.raw().to_vec());
+            } else if choice.tag() == Tag::context_constructed(1) {
+                // OtherRevocationInfoFormat; of those, OCSP is the only one that says anything here.
+                let mut other = choice.reader("OtherRevocationInfoFormat")?;
+                if other.oid()? == oids::RI_OCSP_RESPONSE {
+                    self.ocsp_responses.push(other.element()?.raw().to_vec());
+                }
             }
         }
         Ok(())

@@ -3,6 +3,7 @@ use pki::{Certificate, Fingerprint, TrustAnchors};
 
 use crate::audit::Note;
 use crate::database::values;
+use crate::packs::add_anchor;
 use crate::requests::stored_certificate;
 use crate::{Actor, Directory, Error, PersonId, statements as sql};
 
@@ -42,8 +43,8 @@ impl Directory {
     /// The roots that are trusted: those of the configuration, and those that two officers decided about.
     pub async fn trust_anchors(&self) -> Result<TrustAnchors, Error> {
         let mut anchors = self.settings().trust.clone();
-        for mut row in self.database().fetch(sql::ANCHORS, values![]).await? {
-            anchors.add(stored_certificate(&row.blob()?)?);
+        for row in self.database().fetch(sql::ANCHORS, values![]).await? {
+            add_anchor(&mut anchors, row)?;
         }
         Ok(anchors)
     }
@@ -73,10 +74,7 @@ impl Directory {
             return Err(Error::NotAllowed { what: "confirming one's own proposal, or one that is confirmed" });
         }
         change.note(about("anchor.confirmed", *root, &Actor::Person(by), "")).await?;
-        let mut anchors = self.settings().trust.clone();
-        for mut row in change.tx.fetch(sql::ANCHORS, values![]).await? {
-            anchors.add(stored_certificate(&row.blob()?)?);
-        }
+        let mut anchors = self.anchors_within(&mut change).await?;
         anchors.add(certificate);
         self.check_again(&mut change, &anchors).await?;
         change.commit().await

@@ -26,6 +26,7 @@ mod message_store;
 mod messages;
 
 mod outbox;
+mod packs;
 mod people;
 mod personal_data;
 mod renewal;
@@ -55,6 +56,7 @@ pub use language::Language;
 pub use message_store::{BodyId, MessageStore};
 pub use messages::{Folder, Message, NewMessage};
 pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, OutgoingKind};
+pub use packs::{Pack, ProposedPack};
 pub use people::{NewPerson, Person, Role, Roles};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
 pub use requests::{

@@ -39,6 +39,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     crate::second_factor::TABLES,
     REVOCATION,
     crate::traces::INDEXES,
+    PACKS,
 ];
 
 const VERSION_1: &[&str] = &[
@@ -197,4 +198,13 @@ const REVOCATION: &[&str] = &[
     "ALTER TABLE requests ADD COLUMN revocation_checked BIGINT",
     "ALTER TABLE requests ADD COLUMN revocation_until BIGINT",
     "CREATE INDEX requests_watched ON requests (state, revocation_checked)",
+];
+
+/// Signed lists of roots, trusted or not as a whole.
+const PACKS: &[&str] = &[
+    "CREATE TABLE packs (
+        sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, der BYTEA NOT NULL, signer BYTEA NOT NULL, roots BIGINT NOT NULL,
+        proposed_by BIGINT NOT NULL, proposed BIGINT NOT NULL, why TEXT NOT NULL, confirmed_by BIGINT, confirmed BIGINT)",
+    "ALTER TABLE anchors ADD COLUMN pack TEXT",
+    "ALTER TABLE anchors ADD COLUMN distrusted_after BIGINT",
 ];

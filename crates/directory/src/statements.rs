@@ -219,13 +219,27 @@ statements! {
     FORGET_REVOCATION = "DELETE FROM revocation WHERE COALESCE(next_update, failed) < $1";
 
     // Authorities
-    ANCHORS = "SELECT der FROM anchors WHERE confirmed_by IS NOT NULL";
+    ANCHORS = "SELECT der, distrusted_after FROM anchors WHERE confirmed_by IS NOT NULL";
     ANCHOR = "SELECT der, proposed_by, confirmed_by FROM anchors WHERE fingerprint = $1";
-    PROPOSED_ANCHORS = "SELECT der, proposed_by, proposed, why, confirmed_by, confirmed FROM anchors ORDER BY proposed DESC";
+    PROPOSED_ANCHORS = "SELECT der, proposed_by, proposed, why, confirmed_by, confirmed FROM anchors
+        WHERE pack IS NULL ORDER BY proposed DESC";
     PROPOSE_ANCHOR = "INSERT INTO anchors (fingerprint, der, proposed_by, proposed, why) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT DO NOTHING";
     CONFIRM_ANCHOR = "UPDATE anchors SET confirmed_by = $2, confirmed = $3
         WHERE fingerprint = $1 AND confirmed_by IS NULL AND proposed_by <> $2";
+    PROPOSE_PACK = "INSERT INTO packs (sha256, name, der, signer, roots, proposed_by, proposed, why)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+    PACK = "SELECT der, proposed_by FROM packs WHERE sha256 = $1";
+    PACKS = "SELECT sha256, name, signer, roots, proposed_by, proposed, why, confirmed_by, confirmed FROM packs
+        ORDER BY proposed DESC, sha256";
+    CONFIRMED_PACKS = "SELECT der, proposed_by, confirmed_by FROM packs WHERE confirmed_by IS NOT NULL";
+    CONFIRM_PACK = "UPDATE packs SET confirmed_by = $2, confirmed = $3
+        WHERE sha256 = $1 AND confirmed_by IS NULL AND proposed_by <> $2";
+    ADD_PACK_ANCHOR = "INSERT INTO anchors (fingerprint, der, proposed_by, proposed, why, confirmed_by, confirmed, pack,
+            distrusted_after)
+        VALUES ($1, $2, $3, $4, $5, $6, $4, $7, $8) ON CONFLICT DO NOTHING";
+    FORGET_PACK = "DELETE FROM packs WHERE sha256 = $1";
+    FORGET_PACK_ANCHORS = "DELETE FROM anchors WHERE pack = $1";
     SEE_AUTHORITY = "INSERT INTO unknown_authorities (name_hash, name, der, first_seen, last_seen, origin)
         VALUES ($1, $2, $3, $4, $4, $5)
         ON CONFLICT (name_hash) DO UPDATE SET last_seen = excluded.last_seen,

@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// Check the configuration or print its reference
     #[command(subcommand)]
     Config(Config),
+    /// Check the record of who changed what; export or erase one person's data
+    #[command(subcommand)]
+    Audit(crate::commands::audit::Audit),
     /// Find what is wrong with this installation, and the way out
     Doctor(crate::commands::doctor::Doctor),
     /// Play the whole story on loopback, then stay up to be clicked through

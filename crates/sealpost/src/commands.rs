@@ -3,6 +3,7 @@
 use crate::cli::{Command, Config};
 use crate::outcome::Stop;
 
+pub(crate) mod audit;
 pub(crate) mod cert;
 pub(crate) mod config;
 mod decrypt;
@@ -17,6 +18,7 @@ mod verify;
 
 pub(crate) fn run(command: Command) -> Result<(), Stop> {
     match command {
+        Command::Audit(command) => audit::run(&command),
         Command::Cert(command) => cert::run(&command),
         Command::Config(Config::Check { config }) => config::check(&config),
         Command::Config(Config::Reference) => config::reference(),

@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) renewal: Renewal,
     pub(crate) trust: Trust,
     #[serde(default)]
+    pub(crate) look_up: LookUp,
+    #[serde(default)]
     pub(crate) approval: Approval,
     pub(crate) gateway: Gateway,
     #[serde(default)]
@@ -122,6 +124,46 @@ pub(crate) enum Revocation {
     #[default]
     IfAvailable,
     Off,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LookUp {
+    pub(crate) tls_roots: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) dns_servers: Vec<SocketAddr>,
+    #[serde(default)]
+    pub(crate) source: Vec<LookUpSource>,
+    pub(crate) publish: Option<LdapServer>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LookUpSource {
+    pub(crate) kind: LookUpKind,
+    pub(crate) url: Option<String>,
+    pub(crate) base: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) bind_name: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LookUpKind {
+    Http,
+    Ldap,
+    Smimea,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LdapServer {
+    pub(crate) url: String,
+    pub(crate) base: String,
+    pub(crate) filter: Option<String>,
+    pub(crate) bind_name: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -450,7 +492,10 @@ impl Config {
 
     fn resolve(&mut self, folder: &Path) {
         let paths = self.trust.anchors.iter_mut().chain([&mut self.storage.folder]);
-        let paths = paths.chain(self.keys.master_key_file.as_mut());
+        let paths = paths.chain(self.keys.master_key_file.as_mut()).chain(self.look_up.tls_roots.as_mut());
+        let passwords = self.look_up.source.iter_mut().filter_map(|source| source.password_file.as_mut());
+        let paths = paths.chain(passwords);
+        let paths = paths.chain(self.look_up.publish.as_mut().and_then(|server| server.password_file.as_mut()));
         for path in paths.chain(self.gateway.listener.iter_mut().flat_map(|listener| {
             let Listener { tls_certificate, tls_key, tls_client_roots, .. } = listener;
             tls_certificate.iter_mut().chain(tls_key).chain(tls_client_roots)

@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod files;
 mod house;
+mod look_up;
 mod outcome;
 mod serve;
 

@@ -20,7 +20,7 @@ use crate::config::{Config, LogFormat, LogLevel};
 use crate::outcome::Stop;
 
 pub(crate) use keys::{SecretPlace, master, master_place, next_master_place, open_keys, token, tokens};
-pub(crate) use settings::gateway as gateway_settings;
+pub(crate) use settings::{gateway as gateway_settings, message_folder};
 use watch::Watch;
 
 /// What one configuration has started.
@@ -238,7 +238,7 @@ fn log_to_standard_error(config: &Config) {
         LogLevel::Debug => tracing::Level::DEBUG,
     };
     // Others' crates may log what is in a message or a statement: only ours speak below a warning.
-    let ours = ["sealpost", "gateway", "portal", "directory"].map(|name| format!("{name}={level}")).join(",");
+    let ours = ["sealpost", "gateway", "portal", "directory", "egress"].map(|name| format!("{name}={level}")).join(",");
     let filter = tracing_subscriber::EnvFilter::new(format!("warn,{ours}"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {

@@ -5,7 +5,8 @@ use asn1::Time;
 use cms::{Integrity, Receipt, SignedData, SignerInfo, SignerReport, Spool, SpoolReader, oids};
 use mime::{Header, Mailbox, VisibleFromError};
 use pki::{
-    Budget, Certificate, CertificateList, Credential, EmailAddress, PathChecker, PathPolicy, Purpose, RevocationStatus,
+    Budget, Certificate, CertificateList, Credential, EmailAddress, OcspResponse, PathChecker, PathPolicy, Purpose,
+    RevocationStatus,
 };
 
 use crate::layers::{Layer, LayerOpener, Opened};
@@ -146,6 +147,8 @@ impl<'a> Verifier<'a> {
         let reports = data.verify(&self.policy.certificates);
         let from_message: Vec<CertificateList> =
             data.crls().iter().filter_map(|der| CertificateList::from_der(der).ok()).collect();
+        let stapled: Vec<OcspResponse> =
+            data.ocsp_responses().iter().filter_map(|der| OcspResponse::from_der(der).ok()).collect();
         let signers = reports
             .into_iter()
             .zip(data.signers())
@@ -156,7 +159,7 @@ impl<'a> Verifier<'a> {
                 verdict.capabilities = capabilities.map(<[u8]>::to_vec);
                 verdict.countersigners = self.countersigners(info, data);
                 if let (Integrity::Intact, Some(certificate)) = (&report.integrity, &report.certificate) {
-                    self.check_path(certificate, data, &from_message, budget, &mut verdict);
+                    self.check_path(certificate, data, (&from_message, &stapled), budget, &mut verdict);
                 }
                 verdict
             })
@@ -192,7 +195,7 @@ impl<'a> Verifier<'a> {
         &self,
         certificate: &Certificate,
         data: &SignedData,
-        crls: &[CertificateList],
+        (crls, ocsp): (&[CertificateList], &[OcspResponse]),
         budget: &Budget,
         verdict: &mut SignerVerdict,
     ) {
@@ -200,6 +203,7 @@ impl<'a> Verifier<'a> {
         let mut checker = PathChecker::new(&self.policy.anchors, &policy)
             .intermediates(data.certificates().iter().chain(&self.policy.certificates))
             .crls(crls.iter().chain(&self.policy.crls))
+            .ocsp(ocsp)
             .budget(budget);
         if let Some(cache) = &self.policy.cache {
             checker = checker.cache(cache);

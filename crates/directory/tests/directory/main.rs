@@ -4,6 +4,7 @@ mod flow;
 mod house;
 mod house_authority;
 mod keys;
+mod packs;
 mod renewal;
 mod revocation;
 mod store;

@@ -3,7 +3,9 @@
 mod authority;
 mod check;
 mod describe;
+mod find;
 mod incident;
+mod publish;
 
 use std::path::PathBuf;
 
@@ -38,18 +40,8 @@ pub(crate) enum Cert {
         #[arg(value_name = "CERT")]
         input: PathBuf,
     },
-    /// Find certificates in files and folders
-    Find {
-        /// For programs
-        #[arg(long)]
-        json: bool,
-        /// An address, the beginning of a SHA-256 fingerprint, a serial number, or a part of the name
-        #[arg(value_name = "WHAT")]
-        what: String,
-        /// Where to look
-        #[arg(value_name = "IN", required = true)]
-        inputs: Vec<PathBuf>,
-    },
+    /// Find certificates: for an address in the directories, or in files and folders
+    Find(find::Find),
     /// May this certificate be used for this address, for this purpose, at this time, and why (not)?
     Check(Check),
     /// The organisation's own CA
@@ -60,6 +52,8 @@ pub(crate) enum Cert {
     /// Replace many certificates in stages, before an hour
     #[command(subcommand)]
     Incident(incident::IncidentCommand),
+    /// Publish certificates of the house for others to look up
+    Publish(publish::Publish),
 }
 
 #[derive(Debug, Args)]
@@ -135,11 +129,12 @@ pub(crate) fn run(command: &Cert) -> Result<(), Stop> {
     match command {
         Cert::Show { json, input } => show(*json, &files::certificate(input)?),
         Cert::Lint { at, json, input } => lint(at.as_deref(), *json, &files::certificate(input)?),
-        Cert::Find { json, what, inputs } => find(*json, what, inputs),
+        Cert::Find(arguments) => find::run(arguments),
         Cert::Check(arguments) => check::run(arguments),
         Cert::Ca(command) => authority::run(command),
         Cert::Due(arguments) => incident::due(arguments),
         Cert::Incident(command) => incident::run(command),
+        Cert::Publish(arguments) => publish::run(arguments),
     }
 }
 
@@ -184,32 +179,4 @@ fn lint(at: Option<&str>, json: bool, certificate: &Certificate) -> Result<(), S
             Err(Stop::refused(format_args!("the certificate of {certificate} {}", all.join(", and "))))
         }
     }
-}
-
-fn find(json: bool, what: &str, inputs: &[PathBuf]) -> Result<(), Stop> {
-    let all = files::certificates(inputs)?;
-    let found: Vec<&Certificate> = all.iter().filter(|certificate| is_what(certificate, what)).collect();
-    if json {
-        let list: Vec<_> = found.iter().map(|certificate| describe::to_json(certificate)).collect();
-        println!("{:#}", json!(list));
-    } else {
-        for certificate in &found {
-            println!("{}  {}  {certificate}", certificate.sha256().to_hex(), describe::validity(certificate));
-        }
-    }
-    if found.is_empty() {
-        return Err(Stop::refused(format_args!("none of {} certificates is {what}", all.len()))
-            .hint("an address, the beginning of a SHA-256 fingerprint, a serial number, or a part of the name"));
-    }
-    Ok(())
-}
-
-fn is_what(certificate: &Certificate, what: &str) -> bool {
-    if let Ok(address) = pki::EmailAddress::parse(what) {
-        return certificate.email_addresses().contains(&address);
-    }
-    let digits: String = what.chars().filter(|c| !matches!(c, ':' | ' ')).collect::<String>().to_ascii_lowercase();
-    let is_number = digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    is_number && (certificate.sha256().to_hex().starts_with(&digits) || certificate.serial().to_string() == digits)
-        || certificate.subject().to_string().to_lowercase().contains(&what.to_lowercase())
 }

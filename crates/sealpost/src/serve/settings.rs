@@ -92,7 +92,8 @@ fn make_privately(folder: &Path) -> Result<(), Stop> {
     builder.create(folder).doing(format_args!("make the folder {}", folder.display()))
 }
 
-fn message_folder(config: &Config) -> PathBuf {
+/// Where the webmailer's messages are, sealed.
+pub(crate) fn message_folder(config: &Config) -> PathBuf {
     config.storage.folder.join("messages")
 }
 

@@ -3,3 +3,4 @@
 mod corpus;
 mod forgeries;
 mod one_failure;
+mod stapled;

@@ -258,7 +258,8 @@ fn revoke(arguments: &Revoke) -> Result<(), Stop> {
             files::certificate(&path)?
         } else {
             let issued = keys.directory().house_certificates(None, 100_000).await.map_err(failed)?;
-            let mut found = issued.into_iter().filter(|issued| super::is_what(&issued.certificate, &arguments.which));
+            let mut found =
+                issued.into_iter().filter(|issued| super::find::is_what(&issued.certificate, &arguments.which));
             match (found.next(), found.next()) {
                 (Some(one), None) => one.certificate,
                 (None, _) => {
