@@ -50,7 +50,9 @@ impl Pack {
         if bytes.len() > MOST_BYTES {
             return Err(odd("it is too large"));
         }
-        let armoured = asn1::parse_pem(bytes).unwrap_or_default().into_iter().next();
+        // The bundle inside may be PEM, so what begins as DER is not searched for armour.
+        let der = bytes.starts_with(&[0x30]);
+        let armoured = if der { None } else { asn1::parse_pem(bytes).unwrap_or_default().into_iter().next() };
         let der = armoured.map_or_else(|| bytes.to_vec(), |block| block.der);
         let unreadable = |error: cms::Error| odd(&error.to_string());
         let mut reader = cms::SignedDataReader::open(der.as_slice()).map_err(unreadable)?;

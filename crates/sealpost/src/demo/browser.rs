@@ -97,7 +97,8 @@ impl Page {
     pub(crate) fn text(&self) -> String {
         let mut text = String::with_capacity(self.html.len() / 2);
         let mut in_tag = false;
-        for character in self.html.chars() {
+        // Where a line may break, no word ends.
+        for character in self.html.replace("<wbr>", "").chars() {
             match character {
                 '<' => {
                     in_tag = true;
