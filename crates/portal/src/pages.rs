@@ -1,5 +1,6 @@
 //! One module per page.
 
+pub(crate) mod asset;
 pub(crate) mod audit;
 pub(crate) mod authorities;
 pub(crate) mod board;
@@ -17,7 +18,6 @@ pub(crate) mod password;
 mod people;
 pub(crate) mod problem;
 pub(crate) mod second_factor;
-pub(crate) mod status;
 pub(crate) mod trace;
 
 pub(crate) use notice::Notice;

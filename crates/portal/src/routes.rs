@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER, TRACE};
 use crate::pages::{
-    audit, authorities, board, confirm, contacts, house, how_to, keys, log_in, me, messages, partners, password,
-    problem, second_factor, status, trace,
+    asset, audit, authorities, board, confirm, contacts, house, how_to, keys, log_in, me, messages, partners, password,
+    problem, second_factor, trace,
 };
 
 /// Who may use a route.
@@ -91,15 +91,13 @@ fn table() -> Vec<Route> {
     vec![
         // Open: ten at most (CASES T-106).
         see("/", Anyone, get(how_to::show)),
-        see("/assets/{file}", Anyone, get(status::asset)),
+        see("/assets/{file}", Anyone, get(asset::asset)),
         see("/login", Anyone, get(log_in::show)),
         send("/login", Anyone, post(log_in::log_in)),
         see("/login/code", Anyone, get(second_factor::code_form)),
         send("/login/code", Anyone, post(second_factor::check_code)),
         see("/confirm/{token}", Anyone, get(confirm::show)),
         send("/confirm/{token}", Anyone, post(confirm::confirm)),
-        see("/healthz", Anyone, get(status::alive)),
-        see("/readyz", Anyone, get(status::ready)),
         route("GET", "/ca/{*file}", Anyone, Intake::Machine, get(house::file)),
         route("POST", "/ca/ocsp", Anyone, Intake::Machine, post(house::ask)),
         // Whoever has logged in

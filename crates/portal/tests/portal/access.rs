@@ -69,8 +69,6 @@ fn t_106_what_is_open_is_listed_here_too() {
         "POST /login/code",
         "GET /confirm/{token}",
         "POST /confirm/{token}",
-        "GET /healthz",
-        "GET /readyz",
         "GET /ca/{*file}",
         "POST /ca/ocsp",
     ];
