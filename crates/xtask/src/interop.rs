@@ -7,7 +7,7 @@ pub(crate) fn run() -> Result<(), String> {
     let folder = root().join("docs/reference");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     cargo(
-        &["test", "--quiet", "--package", "sealpost", "--test", "interop", "--", "--nocapture"],
+        &["test", "--quiet", "--package", "sealpost", "--test", "interop", "--", "--nocapture", "--include-ignored"],
         &[("SEALPOST_WRITE_INTEROP", "1")],
     )
 }
