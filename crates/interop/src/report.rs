@@ -8,7 +8,7 @@ pub fn to_markdown(matrix: &Matrix) -> String {
     let (passed, cannot, failed) = matrix.counts();
     let mut text = format!(
         "# Interoperability\n\nWritten by `cargo xtask interop`, which runs every cell below with the programs as Debian 12 has them;\n\
-         `./test` runs it, too, and fails on any difference.\n\n\
+         It fails on any difference to what is written here and in `tests/interop/cannot.tsv`.\n\n\
          In each cell, left: the peer reads what we write; right: we read what the peer writes. ✓ the content came through\n\
          (in rows that say so: was refused) · a number: the peer cannot, for the reason below · ✗ it fails, and should not ·\n\
          – not tried: we do not write what is weak or has no sender, and nobody reads it back.\n\n\
