@@ -15,6 +15,7 @@ import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.jcajce.*;
 import org.bouncycastle.cms.*;
 import org.bouncycastle.cms.jcajce.*;
+import org.bouncycastle.jcajce.*;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.mail.smime.*;
 import org.bouncycastle.operator.*;
@@ -27,6 +28,7 @@ import org.bouncycastle.util.Store;
  *  A command is a word and arguments {@code name=value}, separated by tabs; values of files are paths. The answer is
  *  {@code ok} with a value, or {@code error} with what Bouncy Castle said.
  */
+@SuppressWarnings({"rawtypes", "unchecked"})
 public final class BouncyCastle {
     private static final Map<String, PrivateKey> KEYS = new HashMap<>();
     private static final Map<String, X509Certificate> CERTIFICATES = new HashMap<>();
@@ -84,6 +86,7 @@ public final class BouncyCastle {
             case "read-certificates": return readCertificates();
             case "write-pkcs12": return writePkcs12();
             case "read-pkcs12": return readPkcs12();
+            case "path": return path();
             default: throw new IllegalArgumentException("no command " + command);
         }
     }
@@ -555,6 +558,42 @@ public final class BouncyCastle {
 
     private static String fingerprint(byte[] der) throws Exception {
         return org.bouncycastle.util.encoders.Hex.toHexString(MessageDigest.getInstance("SHA-256").digest(der));
+    }
+
+    // Paths: leaf, anchors, intermediates, lists as files; at in milliseconds; policies as identifiers.
+
+    private String path() throws Exception {
+        CertificateFactory factory = CertificateFactory.getInstance("X.509", "BC");
+        Set<TrustAnchor> anchors = new HashSet<>();
+        for (String path : list("anchors")) {
+            anchors.add(new TrustAnchor(certificate(path), null));
+        }
+        List<Object> objects = new ArrayList<>();
+        for (String path : list("intermediates")) {
+            objects.add(certificate(path));
+        }
+        for (String path : list("lists")) {
+            objects.add(factory.generateCRL(new ByteArrayInputStream(Files.readAllBytes(Paths.get(path)))));
+        }
+        X509Certificate leaf = certificate(get("leaf"));
+        objects.add(leaf);
+        X509CertSelector target = new X509CertSelector();
+        target.setCertificate(leaf);
+        PKIXBuilderParameters parameters = new PKIXBuilderParameters(anchors, target);
+        parameters.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(objects), "BC"));
+        parameters.setDate(new Date(Long.parseLong(get("at"))));
+        parameters.setRevocationEnabled(list("lists").length > 0);
+        parameters.setMaxPathLength(Integer.parseInt(arguments.getOrDefault("depth", "10")));
+        if (has("policies")) {
+            parameters.setInitialPolicies(new HashSet<>(Arrays.asList(list("policies"))));
+        }
+        parameters.setExplicitPolicyRequired(has("explicit"));
+        parameters.setPolicyMappingInhibited(has("no-mapping"));
+        parameters.setAnyPolicyInhibited(has("no-any"));
+        PKIXExtendedParameters deltas = new PKIXExtendedParameters.Builder(parameters).setUseDeltasEnabled(true).build();
+        CertPathBuilder.getInstance("PKIX", "BC").build(new PKIXExtendedBuilderParameters.Builder(deltas)
+            .setMaxPathLength(parameters.getMaxPathLength()).build());
+        return "";
     }
 
     // Mail.

@@ -13,6 +13,7 @@ mod expectations;
 mod mail;
 mod matrix;
 mod ours;
+mod paths;
 mod peer;
 mod peers;
 mod program;
@@ -21,4 +22,5 @@ mod scene;
 mod task;
 
 pub use matrix::{Cell, Direction, Matrix, Outcome, run};
+pub use paths::{PathVerdicts, path_verdicts};
 pub use report::to_markdown;

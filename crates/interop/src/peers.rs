@@ -7,7 +7,7 @@ mod nss;
 mod openssl;
 mod python;
 
-pub(crate) use bouncy_castle::BouncyCastle;
+pub(crate) use bouncy_castle::{BouncyCastle, PathsOfBouncyCastle};
 pub(crate) use gpgsm::GpgSm;
 pub(crate) use nss::Nss;
 pub(crate) use openssl::OpenSsl;

@@ -5,6 +5,7 @@ use pki::Certificate;
 
 use super::line_server::LineServer;
 use crate::mail::with_crlf;
+use crate::paths::PathCase;
 use crate::peer::{Peer, Pkcs12Content};
 use crate::scene::Scene;
 use crate::task::{Encrypting, Form, PASSWORD, Signing, To, Way, hex, shared_key};
@@ -20,6 +21,58 @@ impl BouncyCastle {
         let folder = scene.folder("bouncy-castle");
         scene.write_files(&folder);
         Self(start(folder))
+    }
+}
+
+/// Its PKIX path builder.
+#[derive(Debug)]
+pub(crate) struct PathsOfBouncyCastle {
+    server: LineServer,
+    /// Certificates are remembered by their file's name, so each has one of its own.
+    files: usize,
+}
+
+impl PathsOfBouncyCastle {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { server: start(folder), files: 0 }
+    }
+
+    fn write(&mut self, ders: &[Vec<u8>]) -> String {
+        let mut names = Vec::new();
+        for der in ders {
+            self.files += 1;
+            let name = format!("{}.der", self.files);
+            self.server.write(&name, der);
+            names.push(name);
+        }
+        names.join(",")
+    }
+
+    pub(crate) fn check(&mut self, case: &PathCase) -> Result<(), String> {
+        let anchors = self.write(&case.anchors);
+        let intermediates = self.write(&case.intermediates);
+        let lists = self.write(&case.lists);
+        let leaf = self.write(std::slice::from_ref(&case.leaf));
+        let at = (case.at.to_unix() * 1000).to_string();
+        let depth = case.depth.unwrap_or(10).to_string();
+        let policies = case.policies.as_ref().map(|list| list.join(","));
+        let mut arguments = vec![
+            ("anchors", anchors.as_str()),
+            ("intermediates", &intermediates),
+            ("lists", &lists),
+            ("leaf", &leaf),
+            ("at", &at),
+            ("depth", &depth),
+        ];
+        arguments.extend(policies.as_deref().map(|list| ("policies", list)));
+        for (name, set) in [
+            ("explicit", case.require_explicit_policy),
+            ("no-mapping", case.inhibit_policy_mapping),
+            ("no-any", case.inhibit_any_policy),
+        ] {
+            arguments.extend(set.then_some((name, "1")));
+        }
+        self.server.ask("path", &arguments).map(|_| ())
     }
 }
 
