@@ -106,7 +106,7 @@ fn turned_away(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> 
 
 // A browser shows an answer once it has sent everything: what comes is thrown away, up to a point, and then the
 // connection ends.
-async fn without_reading(mut body: Body, mut response: Response) -> Response {
+pub(crate) async fn without_reading(mut body: Body, mut response: Response) -> Response {
     let mut thrown_away = 0;
     while thrown_away < MOST_THROWN_AWAY {
         let frame = poll_fn(|context| HttpBody::poll_frame(Pin::new(&mut body), context)).await;

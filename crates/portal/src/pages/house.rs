@@ -3,13 +3,14 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use directory::{AuthorityId, Error};
 use pki::{OcspQuestion, OcspRefusal};
 
 use crate::app::App;
+use crate::guard::without_reading;
 
 /// `ID.crl`, `ID.cer`, and OCSP by GET: `ocsp/` with the request in base64 (RFC 6960 §A.1).
 pub(crate) async fn file(State(app): State<App>, Path(file): Path<String>) -> Response {
@@ -40,9 +41,15 @@ pub(crate) async fn file(State(app): State<App>, Path(file): Path<String>) -> Re
 
 /// OCSP by POST.
 pub(crate) async fn ask(State(app): State<App>, request: Request<Body>) -> Response {
-    match to_bytes(request.into_body(), OcspQuestion::MOST_BYTES).await {
+    let malformed = || published(OcspRefusal::MalformedRequest.to_der(), OCSP, NOT_KEPT);
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let body = request.into_body();
+    if announced.is_some_and(|announced| announced > OcspQuestion::MOST_BYTES) {
+        return without_reading(body, malformed()).await;
+    }
+    match to_bytes(body, OcspQuestion::MOST_BYTES).await {
         Ok(request) => answer(&app, &request).await,
-        Err(_) => published(OcspRefusal::MalformedRequest.to_der(), OCSP, NOT_KEPT),
+        Err(_) => malformed(),
     }
 }
 
