@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask bench` builds and runs it; see `docs/reference/benchmarks.md` for what it found.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 mod floor;
@@ -40,8 +41,10 @@ fn main() {
     let only = value("--only").unwrap_or_default();
     let mut plan = rows::Plan { material: &material, effort, heavy, only: &only, rows: Vec::new() };
     measure::pin();
+    measure::PROCESSOR_TIME.store(flag("--processor-time"), Relaxed);
     plan.small_mails();
     plan.large_mails(if quick { 16 << 20 } else { 100 << 20 });
+    measure::PROCESSOR_TIME.store(false, Relaxed);
     let (mut peaks, mut sizes) = (Vec::new(), Vec::new());
     let temporary = tempfile::tempdir().expect("a folder");
     if let Some(sealpost) = value("--sealpost") {
