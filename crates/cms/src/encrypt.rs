@@ -1,7 +1,9 @@
 use std::io::{self, Write};
 
 use asn1::{Oid, StreamWriter, Tag, Writer};
-use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, KeyTransportAlgorithm, PublicKeyKind, Sealer};
+use crypto::{
+    AlgorithmIdentifier, ContentCipher, ContentParameters, KeyTransportAlgorithm, PublicKeyKind, Sealer, Wiped,
+};
 use pki::{Certificate, KeyUsage};
 use zeroize::Zeroizing;
 
@@ -91,10 +93,15 @@ impl Default for EncryptionSettings {
 pub struct EncryptedDataWriter<W> {
     frame: Frame,
     sealer: Sealer,
+    /// What does not fill a step yet.
+    begun: Wiped,
     /// Ciphertext that is ready.
     ready: Vec<u8>,
     out: Output<W>,
 }
+
+/// What is encrypted and hashed at once: it stays in the nearest cache.
+const STEP: usize = 16 * 1024;
 
 enum Output<W> {
     Held(W),
@@ -160,7 +167,7 @@ impl<W: Write> EncryptedDataWriter<W> {
         }
         let sealer = Sealer::new(cipher, &key, &nonce, b"")?;
         let frame = Frame { cipher, algorithm, content_type, recipient_infos, version };
-        Ok(Self { frame, sealer, ready: Vec::new(), out: Output::Held(out) })
+        Ok(Self { frame, sealer, begun: Wiped::default(), ready: Vec::new(), out: Output::Held(out) })
     }
 
     fn begin_streaming(&mut self, out: W) -> io::Result<()> {
@@ -183,9 +190,30 @@ impl<W: Write> EncryptedDataWriter<W> {
         Ok(())
     }
 
+    fn seal(&mut self, step: &[u8]) -> io::Result<()> {
+        self.sealer.update(step, &mut self.ready).map_err(io::Error::other)?;
+        if let Output::Held(_) = self.out
+            && self.ready.len() > DEFINITE_LIMIT
+            && let Output::Held(out) = std::mem::replace(&mut self.out, Output::Broken)
+        {
+            self.begin_streaming(out)?;
+        }
+        match &mut self.out {
+            Output::Streaming(stream) => {
+                stream.octets(&self.ready)?;
+                self.ready.clear();
+            }
+            Output::Held(_) => {}
+            Output::Broken => return Err(io::Error::other("an earlier write failed")),
+        }
+        Ok(())
+    }
+
     /// Writes the end and gives back the sink.
-    pub fn finish(self) -> Result<W, Error> {
-        let Self { frame, sealer, mut ready, out } = self;
+    pub fn finish(mut self) -> Result<W, Error> {
+        let begun = std::mem::take(&mut self.begun);
+        self.seal(&begun)?;
+        let Self { frame, sealer, mut ready, out, .. } = self;
         let tag = sealer.finish(&mut ready)?;
         let mut mac = Writer::new();
         if let Some(tag) = &tag {
@@ -224,22 +252,24 @@ impl<W: Write> EncryptedDataWriter<W> {
 
 impl<W: Write> Write for EncryptedDataWriter<W> {
     fn write(&mut self, content: &[u8]) -> io::Result<usize> {
-        // In cache-sized steps: each is encrypted and hashed while it is near.
-        for step in content.chunks(16 * 1024) {
-            self.sealer.update(step, &mut self.ready).map_err(io::Error::other)?;
-            if let Output::Held(_) = self.out
-                && self.ready.len() > DEFINITE_LIMIT
-                && let Output::Held(out) = std::mem::replace(&mut self.out, Output::Broken)
-            {
-                self.begin_streaming(out)?;
+        let mut rest = content;
+        while !rest.is_empty() {
+            // What comes in small pieces is gathered: each step has its price.
+            let (now, later) = rest.split_at(rest.len().min(STEP - self.begun.len()));
+            rest = later;
+            if now.len() == STEP {
+                self.seal(now)?;
+                continue;
             }
-            match &mut self.out {
-                Output::Streaming(stream) => {
-                    stream.octets(&self.ready)?;
-                    self.ready.clear();
-                }
-                Output::Held(_) => {}
-                Output::Broken => return Err(io::Error::other("an earlier write failed")),
+            if self.begun.capacity() < STEP {
+                self.begun = Wiped::with_capacity(STEP);
+            }
+            self.begun.extend_from_slice(now);
+            if self.begun.len() == STEP {
+                let mut begun = std::mem::take(&mut self.begun);
+                self.seal(&begun)?;
+                begun.clear();
+                self.begun = begun;
             }
         }
         Ok(content.len())
