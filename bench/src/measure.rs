@@ -30,7 +30,8 @@ pub type Work<'a> = Box<dyn FnMut() + 'a>;
 pub static PROCESSOR_TIME: AtomicBool = AtomicBool::new(false);
 
 fn now() -> Duration {
-    let clock = if PROCESSOR_TIME.load(Ordering::Relaxed) { libc::CLOCK_PROCESS_CPUTIME_ID } else { libc::CLOCK_MONOTONIC };
+    let clock =
+        if PROCESSOR_TIME.load(Ordering::Relaxed) { libc::CLOCK_PROCESS_CPUTIME_ID } else { libc::CLOCK_MONOTONIC };
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a timespec.
     unsafe { libc::clock_gettime(clock, &mut time) };

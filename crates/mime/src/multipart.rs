@@ -67,8 +67,9 @@ impl<R: BufRead> PartReader<R> {
 
     fn read_more(&mut self) -> io::Result<()> {
         let available = self.source.fill_buf()?;
-        let count = available.len();
-        self.buffer.extend_from_slice(available);
+        // CASES T-54: memory holds so much, however much the source gives at once.
+        let count = available.len().min(Self::AHEAD);
+        self.buffer.extend_from_slice(available.get(..count).unwrap_or_default());
         self.source.consume(count);
         self.source_ended = count == 0;
         Ok(())

@@ -20,17 +20,20 @@ pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
 pub struct Base64Writer<W> {
     out: W,
     pending: Vec<u8>,
-    line: Vec<u8>,
+    /// Symbols without line ends.
+    symbols: Vec<u8>,
+    lines: Vec<u8>,
 }
 
-/// Octets of one line, and lines that are encoded at a time.
+/// Octets of one line, symbols of one line, and lines that are encoded at a time.
 const LINE: usize = 57;
+const SYMBOLS: usize = 76;
 const LINES: usize = 256;
 
 impl<W: Write> Base64Writer<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, pending: Vec::with_capacity(LINE * LINES), line: Vec::with_capacity(LINES * 78) }
+        Self { out, pending: Vec::new(), symbols: Vec::new(), lines: Vec::new() }
     }
 
     /// Writes what is left and gives back the sink.
@@ -40,18 +43,24 @@ impl<W: Write> Base64Writer<W> {
         Ok(self.out)
     }
 
+    // Only the last call may end within a line.
     fn encode(&mut self, octets: &[u8]) -> io::Result<()> {
         for block in octets.chunks(LINE * LINES) {
-            self.line.clear();
-            for line in block.chunks(LINE) {
-                let start = self.line.len();
-                self.line.resize(start + STANDARD.encoded_length(line.len()), 0);
-                if let Some(room) = self.line.get_mut(start..) {
-                    let _ = STANDARD.encode(line, Out::from_slice(room));
-                }
-                self.line.extend_from_slice(b"\r\n");
+            self.symbols.resize(STANDARD.encoded_length(block.len()), 0);
+            let _ = STANDARD.encode(block, Out::from_slice(&mut self.symbols));
+            self.lines.clear();
+            self.lines.reserve(self.symbols.len() / SYMBOLS * (SYMBOLS + 2) + SYMBOLS + 2);
+            let mut symbols = self.symbols.as_slice();
+            while let Some((line, rest)) = symbols.split_first_chunk::<SYMBOLS>() {
+                self.lines.extend_from_slice(line);
+                self.lines.extend_from_slice(b"\r\n");
+                symbols = rest;
             }
-            self.out.write_all(&self.line)?;
+            if !symbols.is_empty() {
+                self.lines.extend_from_slice(symbols);
+                self.lines.extend_from_slice(b"\r\n");
+            }
+            self.out.write_all(&self.lines)?;
         }
         Ok(())
     }
@@ -109,65 +118,91 @@ impl<R: BufRead> Base64Reader<R> {
     }
 
     fn refill(&mut self) -> io::Result<()> {
+        const STEP: usize = 32 * 1024;
         self.decoded.clear();
         self.position = 0;
         while self.decoded.is_empty() && !self.ended {
             let available = self.source.fill_buf()?;
-            let length = available.len();
-            if length == 0 {
+            let step = available.len().min(STEP);
+            gather(available.get(..step).unwrap_or_default(), &mut self.compact);
+            self.source.consume(step);
+            self.ended = step == 0;
+            // Padding is the end; what follows is not base64.
+            if let Some(padding) = memchr::memchr(b'=', &self.compact) {
+                self.compact.truncate(padding);
                 self.ended = true;
             }
-            // Whole runs between line ends are copied at once.
-            let mut rest = available;
-            while !rest.is_empty() {
-                let end = memchr::memchr2(b'\n', b'=', rest).unwrap_or(rest.len());
-                let (run, tail) = rest.split_at(end);
-                let run = run.strip_suffix(b"\r").unwrap_or(run);
-                if run.iter().all(|&b| IN_ALPHABET[usize::from(b)]) {
-                    self.compact.extend_from_slice(run);
-                } else {
-                    for &byte in run {
-                        if IN_ALPHABET[usize::from(byte)] {
-                            self.compact.push(byte);
-                        } else if !byte.is_ascii_whitespace() {
-                            self.odd += 1;
-                        }
-                    }
-                }
-                if tail.first() == Some(&b'=') {
-                    // Padding is the end; what follows is not base64.
-                    self.ended = true;
-                    break;
-                }
-                rest = tail.get(1..).unwrap_or_default();
+            if !self.decode() {
+                self.sort_out();
+                self.decode();
             }
-            self.source.consume(length);
-            let whole = if self.ended { self.compact.len() } else { self.compact.len() - self.compact.len() % 4 };
-            let (mut now, _) = self.compact.split_at(whole);
-            if now.len() % 4 == 1 {
-                self.odd += 1;
-                now = now.get(..now.len() - 1).unwrap_or_default();
+            if self.ended {
+                self.decode_rest();
             }
-            let unpadded = base64_simd::STANDARD_NO_PAD;
-            // The last symbol's unused bits may be set in the wild: they are cleared before decoding.
-            let mut last = now.to_vec();
-            let mask = match last.len() % 4 {
-                2 => 0x0F,
-                3 => 0x03,
-                _ => 0,
-            };
-            if mask != 0
-                && let Some(symbol) = last.last_mut()
-                && let Some(value) = ALPHABET.iter().position(|b| b == symbol)
-            {
-                *symbol = ALPHABET.get(value & !mask).copied().unwrap_or(b'A');
-            }
-            self.decoded.resize(unpadded.estimated_decoded_length(last.len()), 0);
-            let written = unpadded.decode(&last, Out::from_slice(&mut self.decoded)).map(|written| written.len());
-            self.decoded.truncate(written.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not base64"))?);
-            self.compact.drain(..whole);
         }
         Ok(())
+    }
+
+    /// Decodes what fills groups of four; `false` when something else than symbols is among them.
+    fn decode(&mut self) -> bool {
+        let whole = self.compact.len() & !3;
+        self.decoded.resize(whole / 4 * 3, 0);
+        let symbols = self.compact.get(..whole).unwrap_or_default();
+        let good = base64_simd::STANDARD_NO_PAD.decode(symbols, Out::from_slice(&mut self.decoded)).is_ok();
+        if good {
+            self.compact.drain(..whole);
+        } else {
+            self.decoded.clear();
+        }
+        good
+    }
+
+    fn sort_out(&mut self) {
+        let odd = self.compact.iter().filter(|&&b| !IN_ALPHABET[usize::from(b)] && !b.is_ascii_whitespace()).count();
+        self.odd += odd as u64;
+        self.compact.retain(|&b| IN_ALPHABET[usize::from(b)]);
+    }
+
+    // The last group: one to three symbols.
+    fn decode_rest(&mut self) {
+        self.sort_out();
+        if self.compact.len() % 4 == 1 {
+            self.odd += 1;
+            self.compact.pop();
+        }
+        // The last symbol's unused bits may be set in the wild: they are cleared before decoding.
+        let mask = match self.compact.len() % 4 {
+            2 => 0x0F,
+            3 => 0x03,
+            _ => 0,
+        };
+        if let Some(symbol) = self.compact.last_mut()
+            && let Some(value) = ALPHABET.iter().position(|b| b == symbol)
+        {
+            *symbol = ALPHABET.get(value & !mask).copied().unwrap_or(b'A');
+        }
+        self.decoded.extend(base64_simd::STANDARD_NO_PAD.decode_to_vec(&self.compact).unwrap_or_default());
+        self.compact.clear();
+    }
+}
+
+/// Appends text without its line ends.
+fn gather(text: &[u8], compact: &mut Vec<u8>) {
+    compact.reserve(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Nearly all base64 comes in lines of 76 symbols.
+        if let Some((line, tail)) = rest.split_first_chunk::<SYMBOLS>()
+            && let Some(tail) = tail.strip_prefix(b"\r\n")
+        {
+            compact.extend_from_slice(line);
+            rest = tail;
+            continue;
+        }
+        let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let (run, tail) = rest.split_at(end);
+        compact.extend_from_slice(run);
+        rest = tail.get(1..).unwrap_or_default();
     }
 }
 
