@@ -230,12 +230,32 @@ impl Gpgsm {
     pub fn import(&self, peer: &Peer, name: &str, person: &Person) {
         peer.write_person(name, person);
         must(peer.run(&format!("openssl pkcs12 -export -in {name}.pem -out {name}.p12 -passout pass:x -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1")));
-        must(self.run(peer, &format!("--import {name}.p12")));
+        must(self.import_pkcs12(peer, &format!("{name}.p12"), "x"));
+    }
+
+    /// Imports a PKCS #12 file of the peer's folder and gives the lines of its status.
+    ///
+    /// GnuPG 2.2 reads memory that it has not written when it takes such files apart, so that one it has taken a moment
+    /// ago is refused now and then: what fails is tried again.
+    pub fn import_pkcs12(&self, peer: &Peer, file: &str, passphrase: &str) -> Result<String, String> {
+        const ATTEMPTS: usize = 5;
+        let mut words = String::new();
+        for _ in 0..ATTEMPTS {
+            match self.run_with(peer, passphrase, &format!("--status-fd 1 --import {file}")) {
+                Ok(status) => return Ok(String::from_utf8_lossy(&status).into_owned()),
+                Err(said) => words = said,
+            }
+        }
+        Err(words)
     }
 
     /// Runs it with the passphrase of the imported keys.
     pub fn run(&self, peer: &Peer, arguments: &str) -> Result<Vec<u8>, String> {
-        peer.write("passphrase", "x\n");
+        self.run_with(peer, "x", arguments)
+    }
+
+    fn run_with(&self, peer: &Peer, passphrase: &str, arguments: &str) -> Result<Vec<u8>, String> {
+        peer.write("passphrase", format!("{passphrase}\n"));
         let passphrase = must(std::fs::File::open(peer.folder().join("passphrase")));
         peer.run_with_input(&format!("{self} --passphrase-fd 0 {arguments}"), passphrase.into())
     }

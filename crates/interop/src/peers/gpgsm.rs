@@ -31,7 +31,7 @@ impl GpgSm {
             let _ = gpgsm.run(&shell, &format!("--import {name}.cer"));
             let imported = crate::cases::pkcs12_for_import(person, name).and_then(|file| {
                 shell.write("import.p12", file);
-                gpgsm.run(&shell, "--import import.p12")
+                gpgsm.import_pkcs12(&shell, "import.p12", "x")
             });
             if let Err(words) = imported {
                 refused.insert(name, words);
@@ -47,16 +47,6 @@ impl GpgSm {
 
     fn known(&self, name: &str) -> Result<(), String> {
         self.refused.get(name).map_or(Ok(()), |words| Err(words.clone()))
-    }
-
-    /// Imports `in.p12` and gives the lines of its status.
-    fn import_pkcs12(&self, password: &str) -> Result<String, String> {
-        self.shell.write("p12-passphrase", password);
-        let passphrase =
-            std::fs::File::open(self.shell.folder().join("p12-passphrase")).map_err(|error| error.to_string())?;
-        let line = format!("{} --passphrase-fd 0 --status-fd 1 --import in.p12", self.gpgsm);
-        let status = self.shell.run_with_input(&line, passphrase.into())?;
-        Ok(String::from_utf8_lossy(&status).into_owned())
     }
 
     fn run(&self, arguments: &str) -> Result<Vec<u8>, String> {
@@ -177,7 +167,7 @@ impl Peer for GpgSm {
 
     fn read_pkcs12(&mut self, file: &[u8], password: &str) -> Result<Pkcs12Content, String> {
         self.shell.write("in.p12", file);
-        let status = self.import_pkcs12(password)?;
+        let status = self.gpgsm.import_pkcs12(&self.shell, "in.p12", password)?;
         let mut owners = Vec::new();
         for line in status.lines() {
             let Some(sha1) = line.split("IMPORT_OK ").nth(1).and_then(|rest| rest.split(' ').nth(1)) else { continue };

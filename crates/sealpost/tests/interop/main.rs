@@ -5,10 +5,7 @@ use std::path::Path;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/interop.md");
 
-// gpgsm 2.2 now and then fails to import a good PKCS #12 file on a busy machine; what has to hold on every run with it
-// and with OpenSSL stands in the tests of cms and smime.
 #[test]
-#[ignore = "three minutes with five peers: cargo xtask interop runs it"]
 fn everybody_reads_what_the_others_write() {
     let matrix = interop::run(Path::new(env!("CARGO_BIN_EXE_sealpost")));
     let page = interop::to_markdown(&matrix);
