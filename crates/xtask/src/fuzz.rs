@@ -36,6 +36,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     cargo(&["run", "--quiet", "--package", "entries", "--example", "seeds", "--", "fuzz/corpus"], &[])?;
     // The fuzzer's instrumentation is a nightly flag; the toolchain is the one that everything else is built with.
     let environment = [("RUSTC_BOOTSTRAP", "1")];
+    // Built first, so that what is said below is about findings alone.
+    for name in &targets {
+        cargo(&["fuzz", "build", name], &environment).map_err(|error| {
+            format!("{error}: the target {name} could not be built; nothing was run\nhint: it needs a C++ compiler")
+        })?;
+    }
     let mut failed = Vec::new();
     for name in &targets {
         println!("fuzz        {name}, {seconds} s");
