@@ -1,7 +1,8 @@
 //! Keys that must not become keys, and what restricted ones refuse.
 
 use crypto::{
-    AlgorithmIdentifier, Curve, Error, KeyKind, PrivateKey as _, PublicKey, PublicKeyKind, SoftwareKey, oids,
+    AlgorithmIdentifier, Curve, DigestAlgorithm, Error, KeyKind, KeyWrapAlgorithm, PrivateKey as _, PssParameters,
+    PublicKey, PublicKeyKind, SignatureAlgorithm, SoftwareKey, oids,
 };
 
 const KINDS: [(KeyKind, Curve); 5] = [
@@ -39,6 +40,44 @@ fn t_45_points_off_their_curve_are_refused() {
         let mut zero = vec![0; point.len()];
         zero[0] = 4;
         assert!(PublicKey::from_ec_point(curve, &zero).is_err());
+    }
+}
+
+#[test]
+fn t_15_a_key_for_pss_alone_verifies_nothing_else() {
+    let key = SoftwareKey::generate(KeyKind::Rsa2048).unwrap();
+    let restricted =
+        PublicKey::from_parts(&AlgorithmIdentifier::new(oids::RSASSA_PSS), key.public_key().bits()).unwrap();
+    let pss = |digest| SignatureAlgorithm::RsaPss(PssParameters::standard(digest));
+    for digest in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512] {
+        let v15 = SignatureAlgorithm::RsaPkcs1(digest);
+        let signature = key.sign(&v15, b"text").unwrap();
+        key.public_key().verify(&v15, b"text", &signature).unwrap();
+        assert!(matches!(restricted.verify(&v15, b"text", &signature), Err(Error::NotForThisKey { .. })));
+        restricted.verify(&pss(digest), b"text", &key.sign(&pss(digest), b"text").unwrap()).unwrap();
+    }
+    // RFC 4055 §3.3: one whose parameters name a digest takes no other.
+    let parameters = pss(DigestAlgorithm::Sha512).identifier();
+    let narrow = PublicKey::from_parts(&parameters, key.public_key().bits()).unwrap();
+    for (digest, taken) in [(DigestAlgorithm::Sha256, false), (DigestAlgorithm::Sha512, true)] {
+        let signature = key.sign(&pss(digest), b"text").unwrap();
+        assert_eq!(narrow.verify(&pss(digest), b"text", &signature).is_ok(), taken, "{digest}");
+    }
+}
+
+#[test]
+fn t_46_wrapped_keys_of_odd_lengths_are_wrong_like_any_other() {
+    for (algorithm, length) in
+        [(KeyWrapAlgorithm::Aes128, 16), (KeyWrapAlgorithm::Aes192, 24), (KeyWrapAlgorithm::Aes256, 32)]
+    {
+        let kek = vec![7; length];
+        let longest = algorithm.wrap(&kek, &[1; 1016]).unwrap();
+        assert_eq!(algorithm.unwrap(&kek, &longest).unwrap()[..], [1; 1016]);
+        let longer = algorithm.wrap(&kek, &[1; 1024]).unwrap();
+        assert_eq!(algorithm.unwrap(&kek, &longer).unwrap_err(), Error::BadValue);
+        for length in 0..24 {
+            assert_eq!(algorithm.unwrap(&kek, &longest[..length]).unwrap_err(), Error::BadValue, "{length}");
+        }
     }
 }
 

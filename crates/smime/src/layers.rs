@@ -113,6 +113,7 @@ impl LayerOpener<'_> {
             Form::Other => return Err(Error::Unrecognised),
         };
         let Step::Inside(mut inside) = step else { return Ok(opened) };
+        // CASES T-33: more layers than the limit are content that nobody opens.
         while opened.layers.len() < self.most {
             match self.take_off_inner(&mut inside, &mut opened) {
                 Ok(Step::Inside(next)) => inside = next,
@@ -141,10 +142,6 @@ impl LayerOpener<'_> {
 
     // CASES T-20: only the root of what is looked at is a layer; parts of a multipart never are.
     fn take_off(&self, header: &Header, body: &mut dyn BufRead, opened: &mut Opened) -> Result<Step, Error> {
-        // CASES T-33: more layers than the limit are content that nobody opens.
-        if opened.layers.len() >= self.limits.layers {
-            return Ok(Step::Stopped);
-        }
         let Some(content_type) = header.content_type() else { return Ok(Step::NoLayer) };
         if content_type.essence == "multipart/signed" {
             let pgp = content_type

@@ -4,7 +4,7 @@ mod forms;
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cms::{
     Content, DecryptionKeys, EncryptedDataReader, EncryptedDataWriter, Error, Integrity, IntegrityFailure, Recipient,
@@ -12,7 +12,7 @@ use cms::{
 };
 use crypto::{ContentCipher, KeyKind, KeyTransportAlgorithm, PrivateKey, SoftwareKey};
 use pki::Credential;
-use testkit::{Der, TestPki};
+use testkit::{Der, TestPki, processor_time};
 
 const TEXT: &[u8] = b"Content-Type: text/plain\r\n\r\nPay 100 to Bob.\r\n";
 
@@ -357,9 +357,9 @@ fn t_33_a_hundred_thousand_recipients_are_refused_and_the_five_hundredth_is_read
     assert_eq!(open_with(&message, &bob).unwrap(), TEXT);
     message.at(&RECIPIENTS).children.splice(0..0, std::iter::repeat_n(other, 20_000));
     let encoded = message.encode();
-    let start = Instant::now();
+    let start = processor_time();
     assert!(matches!(EncryptedDataReader::open(&encoded[..]), Err(Error::TooMany { .. })));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(processor_time() - start < Duration::from_secs(5));
 }
 
 #[test]

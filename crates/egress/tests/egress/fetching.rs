@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crypto::KeyKind;
 use egress::{Error, Fetcher, FetcherLimits, SystemResolver, danger};
@@ -15,7 +15,11 @@ use testkit::{TestPki, now};
 use crate::server::{Names, Server, ok};
 
 fn anywhere() -> Fetcher {
-    let limits = FetcherLimits { timeout: Duration::from_millis(1500), octets: 100_000 };
+    within(Duration::from_secs(60))
+}
+
+fn within(timeout: Duration) -> Fetcher {
+    let limits = FetcherLimits { timeout, octets: 100_000 };
     danger::fetcher_to_anywhere(limits, Arc::new(SystemResolver))
 }
 
@@ -108,7 +112,7 @@ async fn t_120_a_name_is_resolved_once_and_what_it_stands_for_is_pinned() {
     let (public, inside) = ("93.184.216.34".parse().unwrap(), "127.0.0.1".parse().unwrap());
     // Rebinding: public when it is checked, loopback when it is used. It is used as it was checked.
     let names = Arc::new(Names { answers: vec![("ca.example", vec![vec![inside]])], ..Names::default() });
-    let limits = FetcherLimits { timeout: Duration::from_millis(300), ..FetcherLimits::default() };
+    let limits = FetcherLimits::default();
     let fetcher = Fetcher::with_resolver(limits, Arc::clone(&names) as Arc<dyn egress::Resolve>);
     let outcome = fetch(&fetcher, "http://ca.example/x").await;
     assert!(matches!(outcome, Err(Error::Forbidden { address: Some(_), .. })), "{outcome:?}");
@@ -155,9 +159,8 @@ async fn t_122_slow_garbled_and_endless_answers_end_in_unknown() {
         Some(Duration::from_millis(100)),
     )
     .await;
-    let began = Instant::now();
-    assert!(matches!(fetch(&anywhere(), &slow.url("x")).await, Err(Error::TimedOut { .. })));
-    assert!(began.elapsed() < Duration::from_secs(10));
+    let fetcher = within(Duration::from_millis(1500));
+    assert!(matches!(fetch(&fetcher, &slow.url("x")).await, Err(Error::TimedOut { .. })));
     let long = vec![b'x'; 200_000];
     let other_ca = TestPki::new();
     let forged =

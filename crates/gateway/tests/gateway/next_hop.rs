@@ -152,7 +152,7 @@ async fn r_08_whatever_the_next_hop_does_is_done_only_when_it_says_so() {
 #[tokio::test]
 async fn r_08_each_recipient_has_its_own_answer() {
     let hop = hop(Fault::Answer("RCPT TO:<carol", "550 5.1.1 who")).await;
-    let client = client(Hop::plain(Protocol::Smtp, hop), Duration::from_secs(5), &[]);
+    let client = client(Hop::plain(Protocol::Smtp, hop), Duration::from_secs(60), &[]);
     for _ in 0..2 {
         let replies = send(&client, &[BOB, CAROL]).await;
         assert_eq!((replies[0].code(), replies[1].code()), (250, 550));
@@ -190,7 +190,7 @@ async fn with_tls(folder: &std::path::Path, offer: bool) -> (SocketAddr, Vec<u8>
 
 #[tokio::test]
 async fn t_92_where_tls_is_a_must_nothing_goes_without_it() {
-    let wait = Duration::from_secs(5);
+    let wait = Duration::from_secs(60);
     for (offer, trusted, name, tls, taken) in [
         (true, true, "localhost", TlsPolicy::Required, true),
         (true, false, "localhost", TlsPolicy::Required, false),
@@ -217,7 +217,10 @@ async fn t_81_what_was_said_before_tls_is_forgotten() {
     let said = "LHLO x.example\r\nSTARTTLS\r\nMAIL FROM:<eve@evil.example>\r\nRCPT TO:<bob@partner.example>\r\n";
     stream.write_all(said.as_bytes()).await.unwrap();
     let (mut heard, mut buffer) = (Vec::new(), [0; 1_024]);
-    while let Ok(Ok(count @ 1..)) = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut buffer)).await {
+    // As long as it takes until TLS begins, and a moment for what must not come after it.
+    let begun = |heard: &[u8]| String::from_utf8_lossy(heard).contains("220 2.0.0");
+    let wait = |heard: &[u8]| Duration::from_secs(if begun(heard) { 1 } else { 60 });
+    while let Ok(Ok(count @ 1..)) = tokio::time::timeout(wait(&heard), stream.read(&mut buffer)).await {
         heard.extend_from_slice(&buffer[..count]);
     }
     let heard = String::from_utf8_lossy(&heard);

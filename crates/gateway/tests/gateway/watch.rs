@@ -120,7 +120,7 @@ impl House {
 }
 
 fn watch() -> Watch {
-    let limits = FetcherLimits { timeout: Duration::from_secs(2), ..FetcherLimits::default() };
+    let limits = FetcherLimits { timeout: Duration::from_secs(60), ..FetcherLimits::default() };
     Watch::new("test", egress::danger::fetcher_to_anywhere(limits, Arc::new(SystemResolver)))
 }
 

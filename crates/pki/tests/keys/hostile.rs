@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crypto::{KeyKind, PrivateKey as _, SoftwareKey};
 use pki::{
@@ -81,10 +81,10 @@ fn with_mac_iterations(from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
 fn t_47_iterations_beyond_the_budget_are_refused_at_once() {
     // 8,388,607 rounds where 65,537 were.
     let bytes = with_mac_iterations([0, 1, 0, 1], [0, 0x7F, 0xFF, 0xFF]);
-    let begun = Instant::now();
+    let begun = testkit::processor_time();
     let outcome = Pkcs12::from_der(&bytes, Some("geheim")).map(|_| ());
     assert!(matches!(outcome, Err(CredentialError::Malformed { .. })), "{outcome:?}");
-    assert!(begun.elapsed() < Duration::from_millis(200));
+    assert!(testkit::processor_time() - begun < Duration::from_millis(500));
 }
 
 #[test]

@@ -107,13 +107,13 @@ fn t_48_a_thousand_namesakes_are_too_complex() {
     let budget = Budget::default();
     let trusted = anchors(&[&root]);
     let checker = PathChecker::new(&trusted, &policy).intermediates(&namesakes).budget(&budget);
-    let before = std::time::Instant::now();
+    let before = testkit::processor_time();
     let rejected = checker.check(&alice).unwrap_err();
     assert_eq!(rejected.reason().code(), "chain-too-complex");
     assert!(budget.signatures_left() >= 100, "no more signatures than certificates");
     // The message's budget is gone: the next signer gets nothing more.
     assert!(checker.check(&alice).is_err());
-    assert!(before.elapsed().as_secs() < 5);
+    assert!((testkit::processor_time() - before).as_secs() < 5);
 }
 
 #[test]
@@ -130,11 +130,11 @@ fn t_48_a_web_of_cross_certificates_ends() {
     }
     let alice = web[0].person("alice@example.org").certificate;
     let root = Holder::root("Root", &[]);
-    let before = std::time::Instant::now();
+    let before = testkit::processor_time();
     let trusted = anchors(&[&root]);
     let rejected = PathChecker::new(&trusted, &policy()).intermediates(&crosses).check(&alice).unwrap_err();
     assert_eq!(rejected.reason().code(), "chain-too-complex");
-    assert!(before.elapsed().as_secs() < 5);
+    assert!((testkit::processor_time() - before).as_secs() < 5);
 }
 
 #[test]
@@ -144,9 +144,9 @@ fn t_48_names_times_constraints_are_bounded() {
     let issuing = root.ca("Issuing", &[name_constraints(&[], &bases)]);
     let names: Vec<Vec<u8>> = (0..4_000).map(|n| general_name(1, format!("a{n}@example.org").as_bytes())).collect();
     let alice = issuing.issue(&blank(name("A"), vec![sans(&names)])).certificate;
-    let before = std::time::Instant::now();
+    let before = testkit::processor_time();
     assert_eq!(verdict(&root, &[&issuing], &alice, &policy()), "chain-too-complex");
-    assert!(before.elapsed().as_secs() < 5);
+    assert!((testkit::processor_time() - before).as_secs() < 5);
     let most: Vec<Vec<u8>> = (0..10_001).map(|_| general_name(2, b"a.b")).collect();
     let many = issuing.issue(&blank(name("A"), vec![sans(&most)])).certificate;
     assert_eq!(verdict(&root, &[&issuing], &many, &policy()), "extension-malformed");
