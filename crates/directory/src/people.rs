@@ -167,6 +167,14 @@ impl Directory {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// How many active partners have a certificate in use.
+    pub async fn count_partners_with_certificate(&self) -> Result<u64, Error> {
+        let values = values![Role::Partner.bit()];
+        let mut row = self.database().fetch_one(sql::COUNT_PARTNERS_WITH_CERTIFICATE, values).await?;
+        let count = row.as_mut().map_or(Ok(0), Row::int)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// The partners whom somebody inside has invited.
     pub async fn partners_of(&self, contact: PersonId) -> Result<Vec<Person>, Error> {
         self.database().fetch(sql::PARTNERS_OF, values![contact.0]).await?.into_iter().map(read).collect()

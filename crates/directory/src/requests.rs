@@ -249,6 +249,8 @@ pub struct RequestSearch {
     pub origin: Option<Origin>,
     /// Due at this moment or before.
     pub due_by: Option<Time>,
+    /// Whose certificate ends at this moment or before.
+    pub ends_by: Option<Time>,
     /// Part of the mailbox's address.
     pub text: String,
 }
@@ -305,6 +307,7 @@ impl Directory {
             search.origin.map(Origin::name).unwrap_or_default(),
             search.due_by.map_or(0, Time::to_unix),
             if text.is_empty() { text } else { format!("%{text}%") },
+            search.ends_by.map_or(0, Time::to_unix),
             limit
         ];
         self.database().fetch(sql::SEARCH_REQUESTS, values).await?.into_iter().map(read).collect()

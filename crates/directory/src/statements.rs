@@ -102,6 +102,8 @@ statements! {
     PERSON_AT = person!("WHERE p.address_key = $1");
     PEOPLE = person!("WHERE (p.roles & $1) <> 0 AND p.address_key > $2 ORDER BY p.address_key LIMIT $3");
     COUNT_PEOPLE = "SELECT COUNT(*) FROM people WHERE (roles & $1) <> 0 AND active <> 0";
+    COUNT_PARTNERS_WITH_CERTIFICATE = "SELECT COUNT(*) FROM people p WHERE (p.roles & $1) <> 0 AND p.active <> 0
+        AND EXISTS (SELECT 1 FROM requests r WHERE r.address_key = p.address_key AND r.state = 'active')";
     PARTNERS_OF = person!("WHERE p.contact = $1 ORDER BY p.address_key");
     SET_ROLES = "UPDATE people SET roles = $2 WHERE id = $1";
     SET_LANGUAGE = "UPDATE people SET language = $2 WHERE id = $1";
@@ -175,7 +177,8 @@ statements! {
         ORDER BY r.due, r.id LIMIT $1");
     SEARCH_REQUESTS = request!("WHERE ($1 = '' OR $1 LIKE '%,' || r.state || ',%') AND ($2 = '' OR r.origin = $2)
         AND (CAST($3 AS BIGINT) = 0 OR r.due <= CAST($3 AS BIGINT))
-        AND ($4 = '' OR r.address_key LIKE $4 ESCAPE '!') ORDER BY r.due, r.id LIMIT $5");
+        AND ($4 = '' OR r.address_key LIKE $4 ESCAPE '!')
+        AND (CAST($5 AS BIGINT) = 0 OR r.not_after <= CAST($5 AS BIGINT)) ORDER BY r.due, r.id LIMIT $6");
     REQUESTS_OF_CERTIFICATE = request!("WHERE r.fingerprint = $1
         AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')");
     REQUESTS_WITHOUT_AUTHORITY = request!("WHERE r.state = 'received' AND r.unknown_authority <> 0 ORDER BY r.due");

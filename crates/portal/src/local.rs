@@ -26,6 +26,19 @@ impl Local {
         }
     }
 
+    /// `25.11.`, `25 Nov`: the day of a time in UTC, for charts.
+    pub(crate) fn short_date(&self, time: Time) -> String {
+        let Ok(instant) = Timestamp::from_second(time.to_unix()) else { return time.to_string() };
+        let there = TimeZone::UTC.to_datetime(instant);
+        let month = usize::from(there.month().unsigned_abs()).saturating_sub(1);
+        match self.language {
+            Language::German => format!("{}.{}.", there.day(), there.month()),
+            Language::English => {
+                format!("{} {}", there.day(), ENGLISH.get(month).and_then(|name| name.get(..3)).unwrap_or_default())
+            }
+        }
+    }
+
     /// With the time of day.
     pub(crate) fn moment(&self, time: Time) -> String {
         let Some(there) = self.there(time) else { return time.to_string() };

@@ -22,12 +22,16 @@ pub(crate) enum Section {
     Authorities,
     Board,
     Contacts,
+    House,
     HowTo,
     Inbox,
     Keys,
     Me,
     Nowhere,
+    Numbers,
     Partners,
+    Settings,
+    Staff,
     Trace,
 }
 
@@ -92,6 +96,10 @@ fn links(t: Texts, roles: Option<Roles>, section: Section) -> Vec<Link> {
     let all = [
         (any(BOARD), Section::Board, "/board", t.nav_board(), icons::board()),
         (any(BOARD), Section::Authorities, "/board/authorities", t.nav_authorities(), icons::building()),
+        (any(AUDIT), Section::House, "/house", t.nav_house(), icons::key()),
+        (any(AUDIT), Section::Numbers, "/numbers", t.nav_numbers(), icons::chart()),
+        (any(PEOPLE), Section::Staff, "/people", t.nav_staff(), icons::people()),
+        (any(AUDIT), Section::Settings, "/settings", t.nav_settings(), icons::sliders()),
         (any(TRACE), Section::Trace, "/trace", t.nav_trace(), icons::route()),
         (any(AUDIT), Section::Audit, "/board/audit", t.nav_audit(), icons::book()),
         (any(&[Role::Employee]), Section::Partners, "/partners", t.nav_partners(), icons::people()),
@@ -129,6 +137,8 @@ pub(crate) const BOARD: &[Role] = &[Role::Officer, Role::Auditor];
 /// Who reads the record.
 pub(crate) const AUDIT: &[Role] = &[Role::Officer, Role::Auditor, Role::Operator];
 
+/// Who sees everybody.
+pub(crate) const PEOPLE: &[Role] = &[Role::Operator, Role::Auditor];
 /// Who follows messages; an employee their own.
 pub(crate) const TRACE: &[Role] = &[Role::Employee, Role::Officer, Role::Auditor, Role::Operator];
 

@@ -8,10 +8,10 @@ use directory::Role;
 use crate::Settings;
 use crate::app::App;
 use crate::guard::{Gate, guard, harden};
-use crate::page::{AUDIT, BOARD, PARTNER, TRACE};
+use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE};
 use crate::pages::{
-    asset, audit, authorities, board, confirm, contacts, house, how_to, keys, log_in, me, messages, partners, password,
-    problem, second_factor, trace,
+    asset, audit, authorities, board, configuration, confirm, contacts, credentials, house, how_to, keys, log_in, me,
+    messages, numbers, partners, password, problem, second_factor, staff, trace,
 };
 
 /// Who may use a route.
@@ -88,6 +88,7 @@ fn table() -> Vec<Route> {
     use Access::{Anyone, BeforePassword, Roles, SignedIn};
     const EMPLOYEE: Access = Roles(&[Role::Employee]);
     const OFFICER: Access = Roles(&[Role::Officer]);
+    const OPERATOR: Access = Roles(&[Role::Operator]);
     vec![
         // Open: ten at most (CASES T-106).
         see("/", Anyone, get(how_to::show)),
@@ -142,6 +143,21 @@ fn table() -> Vec<Route> {
         see("/board/authorities", Roles(BOARD), get(authorities::list)),
         upload("/board/authorities/propose", OFFICER, post(authorities::propose)),
         send("/board/authorities/confirm", OFFICER, post(authorities::confirm)),
+        // Running the house: all may be read by those who audit it
+        see("/house", Roles(AUDIT), get(credentials::list)),
+        see("/house/incidents", Roles(AUDIT), get(credentials::incidents)),
+        send("/house/incidents", OFFICER, post(credentials::open_incident)),
+        send("/house/incidents/retry", OFFICER, post(credentials::retry_incident)),
+        see("/numbers", Roles(AUDIT), get(numbers::show)),
+        see("/settings", Roles(AUDIT), get(configuration::show)),
+        see("/people", Roles(PEOPLE), get(staff::list)),
+        see("/people/add", OPERATOR, get(staff::add_form)),
+        send("/people/add", OPERATOR, post(staff::add)),
+        see("/people/{id}", Roles(PEOPLE), get(staff::person)),
+        send("/people/{id}/roles", OPERATOR, post(staff::roles)),
+        send("/people/{id}/groups", OPERATOR, post(staff::groups)),
+        send("/people/{id}/password", OPERATOR, post(staff::new_password)),
+        send("/people/{id}/deactivate", OPERATOR, post(staff::deactivate)),
         // Messages: an employee's own, all for those who run the house
         see("/trace", Roles(TRACE), get(trace::show)),
         see("/explain", Roles(TRACE), get(trace::explain_form)),

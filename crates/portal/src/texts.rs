@@ -8,6 +8,7 @@ mod keys;
 mod mail;
 mod me;
 mod partners;
+mod running;
 mod trace;
 
 use directory::Language;
@@ -59,6 +60,7 @@ mod tests {
             mail::TABLE,
             me::TABLE,
             partners::TABLE,
+            running::TABLE,
             trace::TABLE,
         ];
         let mut count = 0;
@@ -87,5 +89,5 @@ mod tests {
 
     /// Words that are the same in both languages.
     const SAME: &[&str] =
-        &["code", "column_partner", "field_name", "kind_smime", "partner", "product", "reply_subject"];
+        &["code", "column_partner", "field_name", "role_partner", "kind_smime", "partner", "product", "reply_subject"];
 }

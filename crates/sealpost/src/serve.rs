@@ -253,7 +253,7 @@ fn cannot_start(error: &dyn std::error::Error) -> Stop {
 }
 
 /// A database URL as it may be shown.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
         Some((scheme, (_, place))) => format!("{scheme}://…@{place}"),
         None => url.to_owned(),

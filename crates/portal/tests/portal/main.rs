@@ -11,6 +11,7 @@ mod log_in;
 mod markup;
 mod me;
 mod messages;
+mod running;
 mod second_factor;
 mod trace;
 mod upload;

@@ -66,7 +66,7 @@ impl Filter {
         if due_by.is_some() {
             states = open();
         }
-        RequestSearch { states, origin: origin(&self.origin), due_by, text: self.text.clone() }
+        RequestSearch { states, origin: origin(&self.origin), due_by, ends_by: None, text: self.text.clone() }
     }
 
     pub(super) fn view(self, t: Texts) -> FilterView {
