@@ -1,12 +1,16 @@
 //! What people are written to, in German and English: each mail a typed function, so that none can be forgotten in
 //! one language.
 
+mod refusal;
+
 use asn1::Time;
 use mime::MessageBuilder;
 use pki::Certificate;
 
 use crate::harvest::{Finding, FoundFile};
-use crate::{Address, Error, Language, OutboxId, Refusal, Request, Settings, State};
+pub(crate) use refusal::refusal;
+
+use crate::{Address, Error, Language, OutboxId, Request, Settings, State};
 
 /// A mail before it has a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,28 +232,6 @@ pub fn notification(settings: &Settings, language: Language, from: &str) -> Mail
             ),
         },
     }
-}
-
-/// Why a certificate is not used, for people.
-pub(crate) fn refusal(language: Language, refusal: &Refusal) -> String {
-    let german = language == Language::German;
-    let text = match refusal.code.as_str() {
-        "own-domain" if german => "Die Adresse gehört zu unserem Haus; ihre Zertifikate werden nicht eingesandt.",
-        "own-domain" => "The address belongs to this house, whose certificates are not sent in.",
-        "not-confirmed" if german => "Das Zertifikat wurde nicht rechtzeitig bestätigt.",
-        "not-confirmed" => "The certificate was not confirmed in time.",
-        "withdrawn" if german => "Das Zertifikat wurde zurückgezogen.",
-        "withdrawn" => "The certificate was withdrawn.",
-        "expired" if german => "Das Zertifikat ist abgelaufen.",
-        "revoked" if german => "Das Zertifikat ist gesperrt.",
-        "not-for-encryption" if german => "Mit dem Zertifikat kann nicht verschlüsselt werden.",
-        "address-mismatch" if german => "Das Zertifikat ist für eine andere Adresse ausgestellt.",
-        "officer" if german => return format!("Das Zertifikat wurde abgelehnt: {}", refusal.detail),
-        "officer" => return format!("The certificate was refused: {}", refusal.detail),
-        _ if german => return format!("Das Zertifikat kann nicht verwendet werden: {}", refusal.detail),
-        _ => return format!("The certificate cannot be used: it {}", refusal.detail),
-    };
-    text.to_owned()
 }
 
 /// A mail that is not encrypted, ready to be sent.

@@ -3,6 +3,7 @@
 
 mod board;
 mod common;
+mod guides;
 mod how_to;
 mod keys;
 mod mail;
@@ -55,6 +56,7 @@ mod tests {
         let tables = [
             board::TABLE,
             common::TABLE,
+            guides::TABLE,
             how_to::TABLE,
             keys::TABLE,
             mail::TABLE,

@@ -1,11 +1,15 @@
 //! The configuration: one TOML file, every key documented in `config/reference.toml`.
 
+mod shown;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use shown::without_secrets;
 
 use crate::serve::SecretPlace;
 
@@ -482,24 +486,8 @@ impl Config {
         })?;
         config.check().map_err(|what| ConfigError { line: None, what })?;
         let table: toml::Table = toml::from_str(text).unwrap_or_default();
-        config.written = flat(&table).into_iter().map(|(name, _)| name).collect();
+        config.written = shown::leaves(&table).into_iter().map(|(name, _)| name).collect();
         Ok(config)
-    }
-
-    /// Every setting as people may see it: `part.name`, the value, and whether it stands in the file.
-    pub(crate) fn shown(&self) -> Vec<(String, String, bool)> {
-        let table = toml::Table::try_from(self).unwrap_or_default();
-        let shown = flat(&table).into_iter().map(|(name, value)| {
-            let last = name.rsplit('.').next().unwrap_or_default();
-            let value = match last {
-                "pin" | "password" => "…".to_owned(),
-                "url" => crate::serve::without_password(&value),
-                _ => value,
-            };
-            let written = self.written.contains(&name);
-            (name, value, written)
-        });
-        shown.collect()
     }
 
     /// Reads and checks a configuration file; relative paths in it are taken from its folder.
@@ -646,29 +634,6 @@ impl Config {
 pub(crate) enum LoadError {
     Io(std::io::Error),
     Config(ConfigError),
-}
-
-/// The leaves of a table by their whole name; of a list of tables each by its number.
-fn flat(table: &toml::Table) -> Vec<(String, String)> {
-    fn walk(name: String, value: &toml::Value, leaves: &mut Vec<(String, String)>) {
-        match value {
-            toml::Value::Table(table) => {
-                for (key, value) in table {
-                    walk(if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, leaves);
-                }
-            }
-            toml::Value::Array(values) if values.iter().any(toml::Value::is_table) => {
-                for (index, value) in values.iter().enumerate() {
-                    walk(format!("{name}.{}", index + 1), value, leaves);
-                }
-            }
-            toml::Value::String(text) => leaves.push((name, text.clone())),
-            value => leaves.push((name, value.to_string())),
-        }
-    }
-    let mut leaves = Vec::new();
-    walk(String::new(), &toml::Value::Table(table.clone()), &mut leaves);
-    leaves
 }
 
 /// `smtp://HOST:PORT` or `lmtp://HOST:PORT`, taken apart.

@@ -197,7 +197,8 @@ pub(crate) async fn open_directory(config: &Config, clock: Arc<dyn Clock>) -> Re
     let settings = settings::directory(config, settings::store_key(config)?)?;
     let url = &config.database.url;
     Directory::open(url, settings, clock).await.map_err(|error| {
-        let stop = Stop::failed(format_args!("cannot open the database {}: {error}", without_password(url)));
+        let stop =
+            Stop::failed(format_args!("cannot open the database {}: {error}", crate::config::without_secrets(url)));
         match error {
             directory::Error::Unavailable { .. } => {
                 stop.hint("is it running, does the folder exist, and may this user read and write there?")
@@ -250,23 +251,4 @@ fn log_to_standard_error(config: &Config) {
 fn cannot_start(error: &dyn std::error::Error) -> Stop {
     Stop::failed(error.to_string().as_str())
         .hint("is another program listening there? the addresses are in the configuration")
-}
-
-/// A database URL as it may be shown.
-pub(crate) fn without_password(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
-        Some((scheme, (_, place))) => format!("{scheme}://…@{place}"),
-        None => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_password_is_shown() {
-        assert_eq!(without_password("postgres://sealpost:secret@db/x"), "postgres://…@db/x");
-        assert_eq!(without_password("sqlite:/var/lib/x.db"), "sqlite:/var/lib/x.db");
-    }
 }

@@ -1,9 +1,14 @@
 //! The how-to page (F1): public, filled from the configuration.
 
+mod guide;
+
 use askama::Template;
+use askama::filters::Safe;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+
+use guide::{Guide, getting, guides};
 
 use crate::app::App;
 use crate::page::{Answer, Page, Section, html};
@@ -19,11 +24,6 @@ struct Source {
 /// A kind of certificate: name, checks, shows, valid, price.
 type Kind = [&'static str; 5];
 
-struct Guide {
-    program: &'static str,
-    steps: [&'static str; 3],
-}
-
 #[derive(Template)]
 #[template(path = "how_to.html")]
 struct HowToPage {
@@ -32,6 +32,7 @@ struct HowToPage {
     days: u16,
     kinds: [Kind; 4],
     sources: Vec<Source>,
+    getting: [(&'static str, Safe<String>); 3],
     guides: Vec<Guide>,
     send_link: &'static str,
 }
@@ -45,6 +46,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         days: settings.deadline_days,
         kinds: kinds(t),
         sources: app.settings.certificate_sources.iter().map(|text| source(text)).collect(),
+        getting: getting(t),
         guides: guides(t),
         send_link: if visitor.person().is_some() { "/keys" } else { "/login?next=/keys" },
     };
@@ -75,20 +77,6 @@ fn kinds(t: Texts) -> [Kind; 4] {
             years,
             t.kind_organisation_price(),
         ],
-    ]
-}
-
-fn guides(t: Texts) -> Vec<Guide> {
-    let guide = |program, install, store, send| Guide { program, steps: [install, store, send] };
-    vec![
-        guide("Outlook (classic)", t.outlook_classic_install(), t.outlook_classic_store(), t.outlook_classic_send()),
-        guide("Outlook (new)", t.outlook_new_install(), t.outlook_new_store(), t.outlook_new_send()),
-        guide("Outlook (iOS, Android)", t.outlook_mobile_install(), t.outlook_mobile_store(), t.outlook_mobile_send()),
-        guide("Thunderbird", t.thunderbird_install(), t.thunderbird_store(), t.thunderbird_send()),
-        guide("Apple Mail (macOS)", t.apple_mac_install(), t.apple_mac_store(), t.apple_mac_send()),
-        guide("Apple Mail (iPhone, iPad)", t.apple_ios_install(), t.apple_ios_store(), t.apple_ios_send()),
-        guide("Evolution, KMail, mutt", t.linux_install(), t.linux_store(), t.linux_send()),
-        guide("Gmail", t.gmail_install(), t.gmail_store(), t.gmail_send()),
     ]
 }
 

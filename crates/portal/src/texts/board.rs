@@ -58,6 +58,11 @@ crate::texts::messages! {
     request_path: "Kette bis zur Wurzel", "Chain to the root";
     request_path_good: "Die Kette endet bei einer Zertifizierungsstelle, der wir vertrauen.", "The chain ends at an authority that we trust.";
     request_path_bad(why): "So kann das Zertifikat nicht verwendet werden: {why}", "The certificate cannot be used like this: {why}";
+    request_revocation: "Sperrung", "Revocation";
+    revocation_good: "nicht gesperrt, laut Sperrliste oder Auskunft der Stelle", "not revoked, by the authority's list or answer";
+    revocation_revoked: "gesperrt", "revoked";
+    revocation_unknown: "war nicht festzustellen", "could not be found out";
+    revocation_unchecked: "noch nicht geprüft", "not checked yet";
     request_rules(count): "{count} geprüfte Regeln", "{count} rules checked";
     request_lint: "Hinweise zum Zertifikat", "Notes on the certificate";
     request_lint_none: "Keine Auffälligkeiten.", "Nothing conspicuous.";
@@ -148,5 +153,24 @@ crate::texts::messages! {
     action_key_dropped: "Privater Schlüssel verworfen", "Private key dropped";
     action_anchor_proposed: "Zertifizierungsstelle vorgeschlagen", "Authority proposed";
     action_anchor_confirmed: "Zertifizierungsstelle bestätigt", "Authority confirmed";
-    action_credential: "Schlüssel des Hauses", "Key of the house";
+    action_credential: "Schlüssel des Hauses aufgenommen", "Key of the house taken in";
+    action_credential_retired: "Schlüssel des Hauses außer Dienst", "Key of the house retired";
+    action_authority_created: "Eigene Stelle eingerichtet", "Own authority set up";
+    action_authority_retired: "Eigene Stelle außer Dienst", "Own authority retired";
+    action_certificate_issued: "Zertifikat ausgestellt", "Certificate issued";
+    action_certificate_revoked: "Zertifikat gesperrt", "Certificate revoked";
+    action_group_added: "In Gruppe aufgenommen", "Put into a group";
+    action_group_removed: "Aus Gruppe entfernt", "Taken out of a group";
+    action_incident_opened: "Vorfall eröffnet", "Incident opened";
+    action_incident_retried: "Austausch noch einmal versucht", "Replacement tried again";
+    action_incident_closed: "Vorfall abgeschlossen", "Incident closed";
+    action_key_requested: "Schlüssel erzeugt, Zertifikat beantragt", "Key made, certificate requested";
+    action_key_withdrawn: "Antrag zurückgezogen, Schlüssel gelöscht", "Request withdrawn, key deleted";
+    action_master_first: "Hauptschlüssel in Gebrauch genommen", "Master key taken into use";
+    action_master_announced: "Neuer Hauptschlüssel angekündigt", "New master key announced";
+    action_master_rotated: "Hauptschlüssel gewechselt", "Master key rotated";
+    action_pack_proposed: "Liste von Stellen vorgeschlagen", "List of authorities proposed";
+    action_pack_confirmed: "Liste von Stellen bestätigt", "List of authorities confirmed";
+    action_pack_withdrawn: "Liste von Stellen zurückgenommen", "List of authorities taken back";
+    action_person_erased: "Angaben zur Person gelöscht", "Personal data erased";
 }

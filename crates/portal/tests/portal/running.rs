@@ -36,7 +36,7 @@ fn the_certificates_of_the_house_are_shown_and_what_ends_soon_first() {
     house.clock.set(end.plus_days(-10));
     let text = house.logged_in("oskar@muster.example", "en").get("/house").text();
     assert!(text.contains("10 days left") && text.contains("order a new certificate"), "{text}");
-    assert!(text.contains("Partners' certificates that end") && text.contains("petra@"), "{text}");
+    assert!(text.contains("certificates that end within 30 days") && text.contains("petra@"), "{text}");
 }
 
 #[test]

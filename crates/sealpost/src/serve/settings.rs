@@ -81,10 +81,10 @@ pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
     settings.upload_bytes = config.portal.upload_bytes;
     settings.idle_minutes = config.portal.idle_minutes;
     settings.certificate_sources = config.organisation.certificate_sources.clone();
-    let shown = config.shown().into_iter().map(|(name, value, written)| portal::ShownSetting {
-        name,
-        value,
-        source: if written { portal::SettingSource::File } else { portal::SettingSource::Default },
+    let shown = config.shown().into_iter().map(|one| portal::ShownSetting {
+        name: one.name,
+        value: one.value,
+        source: if one.written { portal::SettingSource::File } else { portal::SettingSource::Default },
     });
     settings.shown = shown.collect();
     settings.explain = Some(Arc::new(Explainer::new(policy(&config.policy)?)));

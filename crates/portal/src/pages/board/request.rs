@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use crypto::{Curve, PublicKeyKind};
 use directory::{Request, RequestId, Role, State as RequestState};
-use pki::lint::{Severity, lint};
-use pki::{Explanation, Fingerprint, Outcome, PathChecker, PathPolicy, Purpose};
+use pki::lint::Severity;
+use pki::{Explanation, Fingerprint, Outcome, RevocationStatus};
 
 use crate::app::App;
 use crate::certificate_view::{CertificateView, Moment, groups, moment};
@@ -49,6 +49,7 @@ struct RequestPage {
     submitted_by: String,
     path_good: bool,
     path_why: String,
+    revocation: &'static str,
     chain: Vec<String>,
     rules: Vec<RuleView>,
     notes: Vec<RuleView>,
@@ -167,17 +168,12 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
             why: reason_given(t, why),
         });
     }
-    let anchors = app.directory.trust_anchors().await?;
-    let policy = PathPolicy::at(now)
-        .purpose(Purpose::Encrypt)
-        .address(request.address().email().clone())
-        .revocation(app.directory.settings().revocation);
-    let checked = PathChecker::new(&anchors, &policy).intermediates(request.intermediates()).check(certificate);
-    let (path_good, path_why, explanation) = match &checked {
-        Ok(path) => (true, String::new(), path.explanation()),
-        Err(rejected) => (false, reason(t, rejected.reason()), rejected.explanation()),
+    let assessment = app.directory.assess(request).await?;
+    let (path_good, path_why) = match assessment.outcome() {
+        Ok(_) => (true, String::new()),
+        Err(rejected) => (false, reason(t, rejected.reason())),
     };
-    let lint = lint(certificate, now);
+    let (explanation, lint) = (assessment.explanation(), assessment.lint());
     let notes = lint.notes().iter().map(|rule| RuleView {
         class: if rule.severity() == Severity::Error { "bad" } else { "note" },
         certificate: 0,
@@ -204,6 +200,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         submitted_by: names.actor(app, t, request.submitted_by()).await?,
         path_good,
         path_why,
+        revocation: revocation(t, assessment.revocation()),
         chain: explanation.certificates().iter().map(|one| clean(&one.to_string())).collect(),
         rules: rules(explanation),
         notes: notes.collect(),
@@ -220,6 +217,15 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
 
 fn reason(t: Texts, reason: &pki::Reason) -> String {
     directory::Refusal { code: reason.code().into(), detail: reason.to_string() }.text(t.0)
+}
+
+fn revocation(t: Texts, status: RevocationStatus) -> &'static str {
+    match status {
+        RevocationStatus::Good => t.revocation_good(),
+        RevocationStatus::Revoked => t.revocation_revoked(),
+        RevocationStatus::Unknown => t.revocation_unknown(),
+        RevocationStatus::Unchecked => t.revocation_unchecked(),
+    }
 }
 
 fn key_name(kind: PublicKeyKind) -> String {

@@ -24,6 +24,7 @@ struct View {
     per_hour: u32,
     /// Waiting, requested, replaced, failed.
     counts: [u64; 4],
+    failed: bool,
     left: Vec<Item>,
 }
 
@@ -157,6 +158,7 @@ fn view(visitor: &Visitor, report: &IncidentReport) -> View {
         in_time: report.is_in_time(),
         per_hour: incident.per_hour,
         counts: [report.waiting, report.requested, report.replaced, report.failed],
+        failed: report.failed > 0,
         left: left.collect(),
     }
 }
