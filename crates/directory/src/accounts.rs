@@ -39,7 +39,7 @@ impl fmt::Debug for Account {
 pub struct Token(String);
 
 impl Token {
-    fn random() -> Result<Self, Error> {
+    pub(crate) fn random() -> Result<Self, Error> {
         let octets = crypto::random_array::<32>()?;
         Ok(Self(base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets)))
     }
@@ -381,6 +381,6 @@ fn read_token(mut row: Row) -> Result<TokenInfo, Error> {
     Ok(TokenInfo { subject, address: Address::parse(&address).map_err(Error::corrupt)?, expires })
 }
 
-fn token_hash(token: &str) -> String {
+pub(crate) fn token_hash(token: &str) -> String {
     hex(DigestAlgorithm::Sha256.digest(token.as_bytes()).octets())
 }

@@ -63,6 +63,8 @@ ids! {
     AuthorityId
     /// The re-issue of many certificates at once.
     IncidentId
+    /// A token for programs.
+    ApiTokenId
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 
 mod accounts;
 mod address;
+mod api_answers;
+mod api_tokens;
 mod audit;
 mod authorities;
 mod clock;
@@ -42,6 +44,8 @@ mod traces;
 
 pub use accounts::{Account, Attempt, Limit, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
 pub use address::Address;
+pub use api_answers::Repeated;
+pub use api_tokens::{ApiToken, Scope};
 pub use audit::{Actor, AuditDetail, AuditEntry, AuditReport};
 pub use authorities::{ProposedAnchor, UnknownAuthority};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -49,7 +53,9 @@ pub use credentials::{CredentialFilter, CredentialInfo, CredentialState};
 pub use directory::{Directory, Settings};
 pub use error::Error;
 pub use house::{AuthorityRole, HouseAuthority, HouseCertificate, NewAuthority, Published};
-pub use id::{AuthorityId, CredentialId, IncidentId, KeyRequestId, MessageId, OutboxId, PersonId, RequestId};
+pub use id::{
+    ApiTokenId, AuthorityId, CredentialId, IncidentId, KeyRequestId, MessageId, OutboxId, PersonId, RequestId,
+};
 pub use incident::{Incident, IncidentItem, IncidentReport, IncidentSelection, IncidentState, NewIncident};
 pub use key_ring::{KeyOrder, KeyPlace, KeyRequest, KeyRing, KeyUse, Master, Rotation};
 pub use language::Language;

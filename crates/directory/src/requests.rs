@@ -313,6 +313,29 @@ impl Directory {
         self.database().fetch(sql::SEARCH_REQUESTS, values).await?.into_iter().map(read).collect()
     }
 
+    /// Requests in pages, the earliest due first: those after `after`, which are the due date and the number of the
+    /// last one on the page before.
+    pub async fn requests_page(
+        &self,
+        filter: &RequestFilter,
+        after: Option<(Time, RequestId)>,
+        limit: u32,
+    ) -> Result<Vec<Request>, Error> {
+        let database = self.database();
+        let (due, id) = after.map_or((i64::MIN, 0), |(due, id)| (due.to_unix(), id.0));
+        let rows = match filter {
+            RequestFilter::All => database.fetch(sql::REQUESTS_PAGE, values![due, id, limit]).await?,
+            RequestFilter::For(address) => {
+                database.fetch(sql::REQUESTS_PAGE_OF_ADDRESS, values![due, id, limit, address.key()]).await?
+            }
+            RequestFilter::InState(state) => {
+                database.fetch(sql::REQUESTS_PAGE_IN_STATE, values![due, id, limit, state.name()]).await?
+            }
+            RequestFilter::Open => database.fetch(sql::REQUESTS_PAGE_OPEN, values![due, id, limit]).await?,
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     /// The certificates that mail to a mailbox is encrypted with now. One that has run out is not among them,
     /// whether or not the clock has noticed (CASES T-68); nor, where revocation must be known, one of which it is not
     /// known now that it is good.

@@ -40,6 +40,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     REVOCATION,
     crate::traces::INDEXES,
     PACKS,
+    crate::api_tokens::TABLES,
 ];
 
 const VERSION_1: &[&str] = &[

@@ -179,6 +179,14 @@ statements! {
         AND (CAST($3 AS BIGINT) = 0 OR r.due <= CAST($3 AS BIGINT))
         AND ($4 = '' OR r.address_key LIKE $4 ESCAPE '!')
         AND (CAST($5 AS BIGINT) = 0 OR r.not_after <= CAST($5 AS BIGINT)) ORDER BY r.due, r.id LIMIT $6");
+    // In pages: what is due after the last one of the page before.
+    REQUESTS_PAGE = request!("WHERE (r.due, r.id) > ($1, $2) ORDER BY r.due, r.id LIMIT $3");
+    REQUESTS_PAGE_OF_ADDRESS = request!("WHERE r.address_key = $4 AND (r.due, r.id) > ($1, $2)
+        ORDER BY r.due, r.id LIMIT $3");
+    REQUESTS_PAGE_IN_STATE = request!("WHERE r.state = $4 AND (r.due, r.id) > ($1, $2)
+        ORDER BY r.due, r.id LIMIT $3");
+    REQUESTS_PAGE_OPEN = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'approved')
+        AND (r.due, r.id) > ($1, $2) ORDER BY r.due, r.id LIMIT $3");
     REQUESTS_OF_CERTIFICATE = request!("WHERE r.fingerprint = $1
         AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')");
     REQUESTS_WITHOUT_AUTHORITY = request!("WHERE r.state = 'received' AND r.unknown_authority <> 0 ORDER BY r.due");
@@ -460,6 +468,24 @@ statements! {
         SELECT sequence, $2 FROM audit_details WHERE address_key = $1";
     ERASE_AUDIT_DETAILS = "DELETE FROM audit_details WHERE address_key = $1";
 
+    // Tokens for programs, and what was answered
+    ADD_API_TOKEN = "INSERT INTO api_tokens (id, hash, person, name, scopes, created, expires)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    API_TOKEN = "SELECT id, person, name, scopes, created, expires, used, revoked FROM api_tokens
+        WHERE hash = $1 AND revoked IS NULL AND expires > $2";
+    API_TOKEN_BY_ID = "SELECT id, person, name, scopes, created, expires, used, revoked FROM api_tokens WHERE id = $1";
+    API_TOKENS = "SELECT id, person, name, scopes, created, expires, used, revoked FROM api_tokens
+        ORDER BY created DESC, id";
+    API_TOKENS_OF = "SELECT id, person, name, scopes, created, expires, used, revoked FROM api_tokens
+        WHERE person = $1 ORDER BY created DESC, id";
+    TOUCH_API_TOKEN = "UPDATE api_tokens SET used = $2 WHERE id = $1";
+    REVOKE_API_TOKEN = "UPDATE api_tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL";
+    ADD_API_CALL = "INSERT INTO api_answers (token, key_hash, request, at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (token, key_hash) DO NOTHING";
+    API_ANSWER = "SELECT request, answer FROM api_answers WHERE token = $1 AND key_hash = $2";
+    SET_API_ANSWER = "UPDATE api_answers SET answer = $3 WHERE token = $1 AND key_hash = $2 AND answer IS NULL";
+    FORGET_API_CALL = "DELETE FROM api_answers WHERE token = $1 AND key_hash = $2 AND answer IS NULL AND at <= $3";
+    FORGET_API_ANSWERS = "DELETE FROM api_answers WHERE at <= $1";
     // Leases and readiness
     TAKE_LEASE = "INSERT INTO leases (name, worker, ends) VALUES ($1, $2, $4)
         ON CONFLICT (name) DO UPDATE SET worker = excluded.worker, ends = excluded.ends
