@@ -16,8 +16,6 @@ use crate::{Actor, ApiTokenId, Directory, Error, Person, PersonId, statements as
 pub enum Scope {
     /// Reads the record.
     AuditRead,
-    /// Reads what the officers' board knows about CAs.
-    BoardRead,
     /// Decides about requests.
     BoardWrite,
     /// Reads requests and certificates.
@@ -26,8 +24,6 @@ pub enum Scope {
     CertificatesWrite,
     /// Reads the certificates of the people inside.
     ContactsRead,
-    /// Reads the webmailer's messages.
-    MessagesRead,
     /// Reads who was invited.
     PartnersRead,
     /// Invites partners and gives first passwords.
@@ -40,14 +36,12 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, by name.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 9] = [
         Self::AuditRead,
-        Self::BoardRead,
         Self::BoardWrite,
         Self::CertificatesRead,
         Self::CertificatesWrite,
         Self::ContactsRead,
-        Self::MessagesRead,
         Self::PartnersRead,
         Self::PartnersWrite,
         Self::PeopleRead,
@@ -58,12 +52,10 @@ impl Scope {
     pub fn name(self) -> &'static str {
         match self {
             Self::AuditRead => "audit:read",
-            Self::BoardRead => "board:read",
             Self::BoardWrite => "board:write",
             Self::CertificatesRead => "certificates:read",
             Self::CertificatesWrite => "certificates:write",
             Self::ContactsRead => "contacts:read",
-            Self::MessagesRead => "messages:read",
             Self::PartnersRead => "partners:read",
             Self::PartnersWrite => "partners:write",
             Self::PeopleRead => "people:read",

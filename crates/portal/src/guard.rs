@@ -92,6 +92,8 @@ fn turned_away(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> 
         return refused(Problem::Forbidden);
     }
     match (visitor.signed_in(), gate.access) {
+        // Programs have a gate of their own.
+        (_, Access::Token { .. }) => refused(Problem::Forbidden),
         (_, Access::Anyone) | (Some(_), Access::BeforePassword) => None,
         (None, _) if changes => refused(Problem::Forbidden),
         (None, _) => Some(see_other(&format!("/login?next={}", parts.uri.path()))),

@@ -6,6 +6,7 @@
 //!
 //! Who may use which page stands in one table, [`routes`]; the guard in front of each page is built from it.
 
+mod api;
 mod app;
 mod assets;
 mod certificate_view;
@@ -26,6 +27,7 @@ mod texts;
 mod totp;
 mod visitor;
 
+pub use api::openapi;
 pub use error::Error;
 pub use explain::{Explain, ExplainQuery, Explaining};
 pub use password::{first_password, hash_password};

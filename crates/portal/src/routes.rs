@@ -1,11 +1,14 @@
 //! The one table that says who may use what (CASES T-106). A page that is not in it does not exist.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
-use directory::Role;
+use directory::{Role, Scope};
 
 use crate::Settings;
+use crate::api::{self, ApiGate, Limiter};
 use crate::app::App;
 use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE};
@@ -25,6 +28,13 @@ pub enum Access {
     Roles(&'static [Role]),
     /// Who has logged in.
     SignedIn,
+    /// A program with a token for this, if it needs one of a kind, whose owner has one of these roles.
+    Token {
+        /// What the token has to be for.
+        scope: Option<Scope>,
+        /// Who its owner has to be.
+        roles: &'static [Role],
+    },
 }
 
 impl Access {
@@ -47,7 +57,7 @@ pub struct RouteInfo {
 
 /// Every route of the portal.
 pub fn routes() -> Vec<RouteInfo> {
-    table().iter().map(|route| route.info).collect()
+    table().iter().chain(&programs()).map(|route| route.info).collect()
 }
 
 /// How much a route takes in.
@@ -166,6 +176,48 @@ fn table() -> Vec<Route> {
     ]
 }
 
+/// The routes for programs.
+fn programs() -> Vec<Route> {
+    use api::{people, records, requests};
+    let route = |method, path, scope, roles, intake, handler| Route {
+        info: RouteInfo { method, path, access: Access::Token { scope, roles } },
+        intake,
+        handler,
+    };
+    let ask = |path, scope, roles, handler| route("GET", path, Some(scope), roles, Intake::Form, handler);
+    let tell = |path, scope, roles, handler| route("POST", path, Some(scope), roles, Intake::Form, handler);
+    const SEND_IN: &[Role] = &[Role::Partner, Role::Employee, Role::Officer];
+    const SEE: &[Role] = &[Role::Partner, Role::Officer, Role::Auditor];
+    const LOOK_UP: &[Role] = &[Role::Employee, Role::Officer, Role::Auditor, Role::Operator];
+    const EMPLOYEE: &[Role] = &[Role::Employee];
+    const OFFICER: &[Role] = &[Role::Officer];
+    vec![
+        route("GET", "/api/v1/openapi.json", None, &Role::ALL, Intake::Form, get(api::describe)),
+        route("GET", "/api/v1/me", None, &Role::ALL, Intake::Form, get(people::me)),
+        ask("/api/v1/requests", Scope::CertificatesRead, SEE, get(requests::list)),
+        route(
+            "POST",
+            "/api/v1/requests",
+            Some(Scope::CertificatesWrite),
+            SEND_IN,
+            Intake::Upload,
+            post(requests::create),
+        ),
+        ask("/api/v1/requests/{id}", Scope::CertificatesRead, SEE, get(requests::show)),
+        tell("/api/v1/requests/{id}/approve", Scope::BoardWrite, OFFICER, post(requests::approve)),
+        tell("/api/v1/requests/{id}/refuse", Scope::BoardWrite, OFFICER, post(requests::refuse)),
+        ask("/api/v1/certificates", Scope::CertificatesRead, SEE, get(records::certificates)),
+        ask("/api/v1/certificates.pem", Scope::CertificatesRead, SEE, get(records::certificates_pem)),
+        ask("/api/v1/partners", Scope::PartnersRead, EMPLOYEE, get(people::partners)),
+        tell("/api/v1/partners", Scope::PartnersWrite, EMPLOYEE, post(people::invite)),
+        ask("/api/v1/people/{address}", Scope::PeopleRead, LOOK_UP, get(people::person)),
+        ask("/api/v1/contacts", Scope::ContactsRead, PARTNER, get(people::contacts)),
+        ask("/api/v1/audit", Scope::AuditRead, AUDIT, get(records::audit)),
+        ask("/api/v1/audit/verify", Scope::AuditRead, AUDIT, get(records::verify)),
+        ask("/api/v1/traces/{message_id}", Scope::TracesRead, AUDIT, get(records::traces)),
+    ]
+}
+
 pub(crate) fn router(app: App) -> Router {
     let gate = |access, intake| Gate { app: app.clone(), access, intake };
     let mut router = Router::new();
@@ -176,9 +228,18 @@ pub(crate) fn router(app: App) -> Router {
             _ => router.route(info.path, handler.layer(from_fn_with_state(gate(info.access, intake), guard))),
         };
     }
+    let limiter = Arc::new(Limiter::default());
+    let mut programs_router = Router::new();
+    for Route { info, intake, handler } in programs() {
+        let gate = ApiGate { app: app.clone(), access: info.access, intake, limiter: Arc::clone(&limiter) };
+        let path = info.path.strip_prefix("/api").unwrap_or(info.path);
+        programs_router = programs_router.route(path, handler.layer(from_fn_with_state(gate, api::guard)));
+    }
+    let programs_router = programs_router.fallback(api::nowhere).layer(from_fn(api::shape));
     let nowhere = get(problem::nowhere).post(problem::nowhere);
     let nowhere = nowhere.layer(from_fn_with_state(gate(Access::Anyone, Intake::Form), guard));
     router
+        .nest("/api", programs_router)
         .fallback_service(nowhere.with_state(app.clone()))
         .layer(from_fn_with_state(app.clone(), harden))
         .with_state(app)

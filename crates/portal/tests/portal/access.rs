@@ -38,7 +38,19 @@ fn t_106_every_route_lets_in_whom_the_table_names_and_nobody_else() {
                 "GET" => browser.get(&path),
                 _ => browser.submit(&own, &path, &[]),
             };
+            // A browser's cookies open nothing that is for programs.
+            if matches!(route.access, Access::Token { .. }) {
+                assert!(
+                    matches!(page.status, 401 | 429),
+                    "{} {} as {role:?}: {}",
+                    route.method,
+                    route.path,
+                    page.status
+                );
+                continue;
+            }
             let allowed = match route.access {
+                Access::Token { .. } => false,
                 Access::Anyone => true,
                 Access::SignedIn | Access::BeforePassword => role.is_some(),
                 Access::Roles(roles) => role.is_some_and(|role| roles.contains(&role)),

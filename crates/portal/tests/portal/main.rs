@@ -1,6 +1,7 @@
 //! The portal as people use it: over HTTP on loopback, in both languages.
 
 mod access;
+mod api;
 mod board;
 mod browser;
 mod flow;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use directory::{Actor, Address, Directory, KeyUse, Language, NewPerson, Person, Role, Roles, SystemClock};
+use directory::{Actor, Address, Directory, KeyUse, Language, NewPerson, Person, Role, Roles, Scope, SystemClock};
 use serde_json::json;
 
 use crate::cli::Identity;
@@ -24,6 +24,12 @@ pub(crate) enum People {
     Password(Which),
     /// Give an employee a key with its certificate: the gateway signs and decrypts with it
     Key(Key),
+    /// Make a token with which programs use the REST API in somebody's name, and print it
+    Token(NewToken),
+    /// List the tokens of somebody, or of everybody
+    Tokens(Tokens),
+    /// End a token at once
+    RevokeToken(RevokeToken),
     /// Take away somebody's log-in and signature
     Deactivate(Which),
 }
@@ -112,6 +118,43 @@ pub(crate) struct Which {
     at: Where,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct NewToken {
+    /// Whose token it is: it does no more than they may
+    #[arg(value_name = "ADDRESS")]
+    address: String,
+    /// What it is for: audit:read, board:write, certificates:read, certificates:write, contacts:read,
+    /// partners:read, partners:write, people:read, traces:read
+    #[arg(long, value_name = "SCOPE", required = true)]
+    scope: Vec<String>,
+    /// How many days it is good
+    #[arg(long, value_name = "N", default_value_t = 90)]
+    days: u16,
+    /// What to call it
+    #[arg(long, value_name = "NAME", default_value = "token")]
+    name: String,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tokens {
+    /// Whose
+    #[arg(value_name = "ADDRESS")]
+    address: Option<String>,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeToken {
+    /// The number in the list
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    at: Where,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KeyUseName {
     Both,
@@ -140,6 +183,9 @@ pub(crate) fn run(command: &People) -> Result<(), Stop> {
         | People::Key(Key { at, .. })
         | People::List(List { at, .. })
         | People::Password(Which { at, .. })
+        | People::RevokeToken(RevokeToken { at, .. })
+        | People::Token(NewToken { at, .. })
+        | People::Tokens(Tokens { at, .. })
         | People::Deactivate(Which { at, .. }) => &at.config,
     })?;
     serve::runtime()?.block_on(async {
@@ -150,6 +196,9 @@ pub(crate) fn run(command: &People) -> Result<(), Stop> {
             People::Key(key) => import_key(&config, &directory, key).await,
             People::List(list) => self::list(&directory, list).await,
             People::Password(which) => password(&directory, which).await,
+            People::RevokeToken(revoke) => revoke_token(&directory, revoke).await,
+            People::Token(new) => token(&directory, new).await,
+            People::Tokens(tokens) => self::tokens(&directory, tokens).await,
         };
         directory.close().await;
         done
@@ -193,6 +242,49 @@ async fn give_first_password(directory: &Directory, person: &Person) -> Result<(
     println!("{} <{}>, {}", person.name, person.address, roles.join(" and "));
     println!("first password: {first}");
     println!("Pass it on by another channel than mail. It must be changed at {}/login", directory.settings().base_url);
+    Ok(())
+}
+
+async fn token(directory: &Directory, new: &NewToken) -> Result<(), Stop> {
+    let person = find(directory, &new.address).await?;
+    let mut scopes = Vec::new();
+    for name in &new.scope {
+        let names = || Scope::ALL.map(Scope::name).join(", ");
+        let scope = Scope::from_name(name);
+        scopes.push(scope.ok_or_else(|| Stop::failed(format_args!("{name} is no scope")).hint(names()))?);
+    }
+    let made = directory.issue_api_token(person.id, &new.name, &scopes, new.days, &Actor::System).await;
+    let (secret, token) = made.map_err(|error| cannot("make a token for", &new.address, error))?;
+    println!("{}  {token}, for {}, until {}", token.id, person.address, token.expires);
+    println!("token: {}", secret.as_str());
+    println!("It is shown this once. Send it as Authorization: Bearer, to {}/api/v1", directory.settings().base_url);
+    Ok(())
+}
+
+async fn tokens(directory: &Directory, tokens: &Tokens) -> Result<(), Stop> {
+    let person = match &tokens.address {
+        Some(address) => Some(find(directory, address).await?.id),
+        None => None,
+    };
+    let found = directory.api_tokens(person).await.map_err(|error| cannot("list", "tokens", error))?;
+    for token in found {
+        let owner = directory.person(token.person).await.map_err(|error| cannot("list", "tokens", error))?;
+        let owner = owner.map(|owner| owner.address.to_string()).unwrap_or_default();
+        let state = match token.revoked {
+            Some(at) => format!("revoked {at}"),
+            None if token.expires <= directory.now() => format!("over since {}", token.expires),
+            None => format!("until {}", token.expires),
+        };
+        println!("{}  {owner}  {token}, {state}", token.id);
+    }
+    Ok(())
+}
+
+async fn revoke_token(directory: &Directory, revoke: &RevokeToken) -> Result<(), Stop> {
+    let failed = |error| cannot("revoke", &revoke.id, error);
+    let id = revoke.id.parse().map_err(failed)?;
+    let token = directory.revoke_api_token(id, &Actor::System).await.map_err(failed)?;
+    println!("revoked: {token}");
     Ok(())
 }
 
