@@ -129,7 +129,7 @@ pub struct Session {
 pub enum Limit {
     /// One-time links: 10 in 300 s.
     Link,
-    /// Passwords: 5 in 300 s (CASES T-104).
+    /// Passwords: 5 in 300 s for an account, 50 for a network, behind which a whole office may be (CASES T-104).
     LogIn,
     /// Mails answered: 1 in 24 h (CASES T-74).
     Reply,
@@ -147,6 +147,14 @@ impl Limit {
             Self::Reply => ("replies", 1, 86_400),
             Self::SecondFactor => ("second factors", 4, 60),
             Self::Upload => ("uploads", 30, 3600),
+        }
+    }
+
+    /// How many tries one key has, a network or something else.
+    fn most(self, network: bool) -> i64 {
+        match self {
+            Self::LogIn if network => 50,
+            _ => self.terms().1,
         }
     }
 }
@@ -182,20 +190,21 @@ pub(crate) async fn count_attempt(
     keys: &[&str],
     now: Time,
 ) -> Result<Vec<(i64, String)>, Error> {
-    let (what, most, seconds) = limit.terms();
-    let keys: Vec<String> = keys.iter().map(|key| digest_of(&["attempt", what, key])).collect();
+    let (what, _, seconds) = limit.terms();
+    let keys: Vec<(i64, String)> =
+        keys.iter().map(|key| (limit.most(key.starts_with(NETWORK)), digest_of(&["attempt", what, key]))).collect();
     // Two at once see each other's count.
     tx.execute(sql::LOCK_ATTEMPTS, values![now]).await?;
-    for key in &keys {
+    for (most, key) in &keys {
         let values = values![what, key.as_str(), now.plus_seconds(-seconds)];
         let Some(mut row) = tx.fetch_one(sql::COUNT_ATTEMPTS, values).await? else { continue };
         let (count, first) = (row.int()?, row.optional_time()?);
-        if count >= most {
+        if count >= *most {
             return Err(Error::LimitReached { what, until: first.unwrap_or(now).plus_seconds(seconds) });
         }
     }
     let mut tries = Vec::new();
-    for key in keys {
+    for (_, key) in keys {
         let id = random_id()?;
         tx.execute(sql::ADD_ATTEMPT, values![id, what, key.as_str(), now]).await?;
         tries.push((id, key));

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use directory::{Directory, Limit, MessageStore, SessionLimits};
 use jiff::tz::TimeZone;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::assets::Assets;
 use crate::problem::Problem;
+use crate::routes::Intake;
 use crate::{Error, Settings, password};
 
 /// What every page can reach. Cheap to clone.
@@ -27,6 +28,8 @@ pub(crate) struct Inner {
     nobody: String,
     // Argon2id takes 19 MiB: no more of them at once than this (CASES T-104).
     hashing: Semaphore,
+    // KiB of uploads that may be in memory, over all sessions (CASES T-107).
+    uploads: Arc<Semaphore>,
 }
 
 impl App {
@@ -40,6 +43,7 @@ impl App {
         let store = MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
         let secure = directory.settings().base_url.starts_with("https://");
         let nobody = password::hash_password(&password::first_password()?)?;
+        let uploads = usize::try_from(settings.upload_memory_bytes >> 10).unwrap_or(usize::MAX);
         let inner = Inner {
             directory,
             settings,
@@ -49,6 +53,7 @@ impl App {
             secure,
             nobody,
             hashing: Semaphore::new(HASHES_AT_ONCE),
+            uploads: Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))),
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -75,6 +80,21 @@ impl App {
     async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
         let _turn = self.hashing.acquire().await.map_err(|_| Problem::Unavailable)?;
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)
+    }
+
+    /// Reserves memory for what is uploaded; forms and questions without files are small, and need none.
+    pub(crate) fn room(&self, intake: Intake, bytes: u64) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if !matches!(intake, Intake::Message | Intake::Upload) {
+            return Ok(None);
+        }
+        let kib = u32::try_from(bytes.div_ceil(1 << 10)).map_err(|_| Problem::TooLarge)?;
+        match Arc::clone(&self.uploads).try_acquire_many_owned(kib) {
+            Ok(room) => Ok(Some(room)),
+            Err(_) => {
+                tracing::warn!("an upload was turned away: the memory for uploads is in use");
+                Err(Problem::Unavailable)
+            }
+        }
     }
 
     /// Counts a try of this visitor; the answer says when the next one is possible.

@@ -1,8 +1,11 @@
 //! What a form brought: read once, bounded, before any page sees it.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::problem::Problem;
 
@@ -11,6 +14,8 @@ use crate::problem::Problem;
 pub(crate) struct Form {
     fields: Vec<(String, String)>,
     files: Vec<File>,
+    // Given back when nobody holds the form any more.
+    _room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// A file out of a form.
@@ -25,8 +30,13 @@ pub(crate) struct File {
 }
 
 impl Form {
-    /// From a request whose body is in memory and within its limit already.
-    pub(crate) async fn read(request: Request) -> Result<Self, Problem> {
+    /// From a request whose body is in memory and within its limit already; `room` is what was reserved for it.
+    pub(crate) async fn read(request: Request, room: Option<OwnedSemaphorePermit>) -> Result<Self, Problem> {
+        let form = Self::parse(request).await?;
+        Ok(Self { _room: room.map(Arc::new), ..form })
+    }
+
+    async fn parse(request: Request) -> Result<Self, Problem> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.starts_with("multipart/form-data") {
             return Self::read_multipart(request).await;
@@ -39,7 +49,7 @@ impl Form {
         if fields.len() > MOST_FIELDS {
             return Err(Problem::BadForm);
         }
-        Ok(Self { fields, files: Vec::new() })
+        Ok(Self { fields, ..Self::default() })
     }
 
     async fn read_multipart(request: Request) -> Result<Self, Problem> {

@@ -68,9 +68,13 @@ async fn admit(gate: &Gate, visitor: &Visitor, mut parts: Parts, mut body: Body)
         if announced.is_some_and(|announced| announced > most) {
             return Err(without_reading(body, Problem::TooLarge.into_response()).await);
         }
+        let room = match gate.app.room(gate.intake, announced.unwrap_or(most)) {
+            Ok(room) => room,
+            Err(problem) => return Err(without_reading(body, problem.into_response()).await),
+        };
         let bytes = to_bytes(body, usize::try_from(most).unwrap_or(usize::MAX)).await;
         let bytes = bytes.map_err(|_| Problem::TooLarge.into_response())?;
-        let form = Form::read(Request::from_parts(parts.clone(), Body::from(bytes))).await;
+        let form = Form::read(Request::from_parts(parts.clone(), Body::from(bytes)), room).await;
         let form = form.map_err(Problem::into_response)?;
         if !visitor.is_own_form(form.field("csrf")) {
             return Err(Problem::ForeignForm.into_response());

@@ -233,7 +233,8 @@ pub(crate) fn router(app: App) -> Router {
     for Route { info, intake, handler } in programs() {
         let gate = ApiGate { app: app.clone(), access: info.access, intake, limiter: Arc::clone(&limiter) };
         let path = info.path.strip_prefix("/api").unwrap_or(info.path);
-        programs_router = programs_router.route(path, handler.layer(from_fn_with_state(gate, api::guard)));
+        // Not in front of other methods: that there is no such call is told before anything is asked for.
+        programs_router = programs_router.route(path, handler.route_layer(from_fn_with_state(gate, api::guard)));
     }
     let programs_router = programs_router.fallback(api::nowhere).layer(from_fn(api::shape));
     let nowhere = get(problem::nowhere).post(problem::nowhere);

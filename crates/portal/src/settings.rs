@@ -15,6 +15,8 @@ pub struct Settings {
     pub upload_bytes: u64,
     /// The most that a message with its attachments may have.
     pub message_bytes: u64,
+    /// The most that may be in memory of all that is being sent in at a time, over all sessions.
+    pub upload_memory_bytes: u64,
     /// After so many minutes without a click somebody is logged out.
     pub idle_minutes: u16,
     /// For so many days a first password can be used.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     /// The time zone of the dates on the pages, as in the IANA database; default: the machine's.
     pub time_zone: Option<String>,
+    /// How often a program may call with its token within a minute; a tenth of it may come without one that is good.
+    pub api_calls_per_minute: u32,
     /// What knows the policy for mail; without it nothing is explained.
     pub explain: Option<Arc<dyn Explain>>,
     /// The settings as they are shown to those who run the house: name, value, where it comes from. Nothing secret.
@@ -59,11 +63,13 @@ impl Settings {
             message_folder: message_folder.into(),
             upload_bytes: 1 << 20,
             message_bytes: 10 << 20,
+            upload_memory_bytes: 256 << 20,
             idle_minutes: 30,
             first_password_days: 14,
             certificate_sources: Vec::new(),
             trusted_proxies: Vec::new(),
             time_zone: None,
+            api_calls_per_minute: 600,
             explain: None,
             shown: Vec::new(),
         }

@@ -65,6 +65,8 @@ async fn admit(gate: &ApiGate, request: Request, next: Next) -> Result<Response,
     if announced.is_some_and(|announced| announced > most) {
         return Err(Fault::too_large());
     }
+    // Held until the call is answered.
+    let _room = gate.app.room(gate.intake, announced.unwrap_or(most))?;
     let bytes = to_bytes(body, usize::try_from(most).unwrap_or(usize::MAX)).await.map_err(|_| Fault::too_large())?;
     let Some(key) = idempotency_key(&parts.headers)? else {
         return Ok(next.run(Request::from_parts(parts, bytes.into())).await);
@@ -102,7 +104,8 @@ async fn authenticate(gate: &ApiGate, parts: &Parts) -> Result<Caller, Fault> {
     let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
     let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let network = network_key(gate.app.origin(peer, forwarded));
-    let refused = || gate.limiter.count(network.clone(), MOST_REFUSED, now).map_err(too_many);
+    let most = gate.app.settings.api_calls_per_minute;
+    let refused = || gate.limiter.count(network.clone(), most.div_ceil(10), now).map_err(too_many);
     let sent = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = sent.and_then(|value| value.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
@@ -118,7 +121,7 @@ async fn authenticate(gate: &ApiGate, parts: &Parts) -> Result<Caller, Fault> {
         refused()?;
         return Err(unauthorized().challenge(", error=\"invalid_token\""));
     };
-    gate.limiter.count(format!("token:{}", token.id), MOST_CALLS, now).map_err(too_many)?;
+    gate.limiter.count(format!("token:{}", token.id), most, now).map_err(too_many)?;
     let Access::Token { scope, roles } = gate.access else { return Err(Fault::internal()) };
     if let Some(scope) = scope.filter(|scope| !token.scopes.contains(scope)) {
         let more = format!(", error=\"insufficient_scope\", scope=\"{}\"", scope.name());
@@ -152,7 +155,5 @@ fn read_answer(stored: &[u8]) -> Option<Response> {
     Some(response)
 }
 
-const MOST_CALLS: u32 = 600;
-const MOST_REFUSED: u32 = 60;
 const MOST_KEYS: usize = 10_000;
 const MOST_KEPT: usize = 1 << 20;

@@ -99,7 +99,7 @@ fn every_error_has_one_shape() {
     let unknown = r#"{"address":"n@new.example","name":"N","x":1}"#;
     for (method, path, body, headers, status, kind) in [
         ("GET", "/api/v1/nothing", "", &[][..], 404, "not-found"),
-        ("GET", "/api/", "", &[], 404, "not-found"),
+        ("GET", "/api/v1/", "", &[], 404, "not-found"),
         ("DELETE", "/api/v1/me", "", &[], 405, "method-not-allowed"),
         ("POST", "/api/v1/partners", "{", &[], 400, "malformed-json"),
         ("POST", "/api/v1/partners", unknown, &[], 422, "invalid"),

@@ -26,6 +26,13 @@ impl Browser {
         Self { agent: config.into(), base: base.to_owned(), language }
     }
 
+    /// The value of a cookie that it keeps.
+    pub(crate) fn cookie(&self, name: &str) -> String {
+        let jar = self.agent.cookie_jar_lock();
+        let found = jar.iter().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned());
+        found.unwrap_or_default()
+    }
+
     pub(crate) fn get(&self, path: &str) -> Page {
         self.get_with(path, &[])
     }

@@ -32,6 +32,11 @@ impl House {
     }
 
     pub(crate) fn at(base_url: &str) -> Self {
+        Self::with(base_url, |_| {})
+    }
+
+    /// With settings of the portal that are different.
+    pub(crate) fn with(base_url: &str, change: impl FnOnce(&mut portal::Settings)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let intake = address("emailzertifikat@muster.example");
@@ -50,6 +55,7 @@ impl House {
             value: "Muster GmbH".into(),
             source: portal::SettingSource::File,
         }];
+        change(&mut settings);
         let portal = runtime.block_on(Portal::start(settings, directory.clone())).unwrap();
         let house = Self { runtime, portal: Some(portal), directory, clock, folder };
         house.add("emma@muster.example", "Emma Muster", Role::Employee);

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod api_guide;
 mod board;
 mod browser;
 mod flow;
@@ -13,6 +14,7 @@ mod markup;
 mod me;
 mod messages;
 mod running;
+mod schemathesis;
 mod second_factor;
 mod trace;
 mod upload;

@@ -107,3 +107,33 @@ fn t_110_the_portal_sends_three_confirmation_mails_a_day_and_takes_thirty_upload
     let counts: Vec<u16> = (0..31).map(|_| petra.upload(&page, "/keys/upload", &[], &[("x", b"x")]).status).collect();
     assert_eq!((counts[29], counts[30]), (422, 429));
 }
+
+#[test]
+fn t_107_uploads_of_all_sessions_together_take_so_much_memory_and_no_more() {
+    use std::io::Write as _;
+
+    let house = House::with("http://portal.example", |settings| settings.upload_memory_bytes = 1 << 20);
+    let (petra, paul) = (house.logged_in("petra@partner.example", "de"), house.logged_in("paul@partner.example", "de"));
+    let (page, hers) = (paul.get("/keys"), petra.cookie("session"));
+    // No file in it, so that it is no try.
+    let upload = || paul.upload(&page, "/keys/upload", &[], &[]).status;
+    assert_eq!(upload(), 422);
+    // One announces the whole of it and dawdles.
+    let mut slow = std::net::TcpStream::connect(house.base().strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /keys/upload HTTP/1.1\r\nHost: portal.example\r\nCookie: session={hers}\r\nContent-Length: {}\r\n\
+         Content-Type: multipart/form-data; boundary=x\r\n\r\n--x",
+        1 << 20
+    );
+    slow.write_all(head.as_bytes()).unwrap();
+    let becomes = |status: u16| {
+        (0..1200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            upload() == status
+        })
+    };
+    assert!(becomes(503), "there is room for one");
+    assert_eq!(paul.get("/keys").status, 200, "everything else goes on");
+    drop(slow);
+    assert!(becomes(422), "what broke off gives its room back");
+}
