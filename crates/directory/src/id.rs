@@ -61,6 +61,10 @@ ids! {
     KeyRequestId
     /// A CA of the house.
     AuthorityId
+    /// An account with a CA that speaks ACME.
+    AcmeAccountId
+    /// An order with such a CA.
+    AcmeOrderId
     /// The re-issue of many certificates at once.
     IncidentId
     /// A token for programs.

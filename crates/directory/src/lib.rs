@@ -8,6 +8,7 @@
 //! with it the [`MasterKey`], which only the gateway has.
 
 mod accounts;
+mod acme;
 mod address;
 mod api_answers;
 mod api_tokens;
@@ -43,6 +44,7 @@ pub mod texts;
 mod traces;
 
 pub use accounts::{Account, Attempt, Limit, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
+pub use acme::{AcmeAccount, AcmeAnswer, AcmeChallenge, AcmeOrder, AcmeState};
 pub use address::Address;
 pub use api_answers::Repeated;
 pub use api_tokens::{ApiToken, Scope};
@@ -54,7 +56,8 @@ pub use directory::{Directory, Settings};
 pub use error::Error;
 pub use house::{AuthorityRole, HouseAuthority, HouseCertificate, NewAuthority, Published};
 pub use id::{
-    ApiTokenId, AuthorityId, CredentialId, IncidentId, KeyRequestId, MessageId, OutboxId, PersonId, RequestId,
+    AcmeAccountId, AcmeOrderId, ApiTokenId, AuthorityId, CredentialId, IncidentId, KeyRequestId, MessageId, OutboxId,
+    PersonId, RequestId,
 };
 pub use incident::{Incident, IncidentItem, IncidentReport, IncidentSelection, IncidentState, NewIncident};
 pub use key_ring::{KeyOrder, KeyPlace, KeyRequest, KeyRing, KeyUse, Master, Rotation};

@@ -17,6 +17,8 @@ use crate::{Address, Directory, Error, Limit, OutboxId, StoreKey, hex, statement
 /// What kind of mail it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutgoingKind {
+    /// What answers the challenge of a CA, for somebody inside (RFC 8823 §3.2).
+    AcmeResponse,
     /// With the link that confirms a certificate.
     Confirmation,
     /// To officers: a deadline has passed.
@@ -36,7 +38,8 @@ pub enum OutgoingKind {
 }
 
 impl OutgoingKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
+        Self::AcmeResponse,
         Self::Confirmation,
         Self::Escalation,
         Self::IntakeReply,
@@ -50,6 +53,7 @@ impl OutgoingKind {
     /// One word for programs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::AcmeResponse => "acme-response",
             Self::Confirmation => "confirmation",
             Self::Escalation => "escalation",
             Self::IntakeReply => "intake-reply",

@@ -41,6 +41,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     crate::traces::INDEXES,
     PACKS,
     crate::api_tokens::TABLES,
+    crate::acme::TABLES,
 ];
 
 const VERSION_1: &[&str] = &[

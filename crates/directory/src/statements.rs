@@ -85,6 +85,16 @@ macro_rules! key_request {
     };
 }
 
+macro_rules! acme_order {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account, person, address_key, key_request, state, url, challenge, challenge_from, token, response,
+                credential, note, problem, created, changed, next_step, ends, attempts FROM acme_orders ",
+            $rest
+        )
+    };
+}
+
 macro_rules! message {
     ($rest:literal) => {
         concat!(
@@ -313,6 +323,47 @@ statements! {
         ORDER BY id LIMIT $2";
     REWRAP_KEY_REQUEST = "UPDATE key_requests SET wrapped = $2, master = $3 WHERE id = $1 AND master = $4";
 
+    // ACME
+    ADD_ACME_ACCOUNT = "INSERT INTO acme_accounts (id, server, key_hash, spki, sealed, wrapped, master, token_key, created)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+    ACME_ACCOUNT_AT = "SELECT id, server, url FROM acme_accounts WHERE server = $1";
+    ACME_ACCOUNT_KEY = "SELECT server, url, key_hash, spki, sealed, wrapped, master, token_key FROM acme_accounts
+        WHERE id = $1";
+    ACME_ACCOUNT_OF = "SELECT account FROM acme_orders WHERE credential = $1";
+    SET_ACME_ACCOUNT_URL = "UPDATE acme_accounts SET url = $2 WHERE id = $1";
+    SEALED_ACME_ACCOUNTS = "SELECT id, wrapped, master FROM acme_accounts WHERE token_key IS NULL AND master <> $1
+        ORDER BY id LIMIT $2";
+    REWRAP_ACME_ACCOUNT = "UPDATE acme_accounts SET wrapped = $2, master = $3 WHERE id = $1 AND master = $4";
+    ADD_ACME_ORDER = "INSERT INTO acme_orders (id, account, person, address_key, key_request, state, note, problem,
+            created, changed, next_step, ends, attempts)
+        VALUES ($1, $2, $3, $4, $5, 'ordered', $6, '', $7, $7, $7, $8, 0)";
+    ACME_ORDER = acme_order!("WHERE id = $1");
+    ACME_ORDERS = acme_order!("ORDER BY created DESC, id LIMIT $1");
+    ACME_ORDERS_OF = acme_order!("WHERE address_key = $1 ORDER BY created DESC, id LIMIT $2");
+    OPEN_ACME_ORDER = acme_order!("WHERE address_key = $1 AND state IN ('ordered', 'waiting', 'answered', 'validating')");
+    ACME_ORDERS_DUE = acme_order!("WHERE state IN ('ordered', 'waiting', 'answered', 'validating') AND next_step <= $1
+        ORDER BY next_step, id LIMIT $2");
+    ACME_PLACED = "UPDATE acme_orders SET url = $2, changed = $3, next_step = $3, attempts = 0, problem = ''
+        WHERE id = $1 AND state = 'ordered' AND url IS NULL";
+    ACME_CHALLENGED = "UPDATE acme_orders SET state = 'waiting', challenge = $2, challenge_from = $3, token = $4,
+            changed = $5, attempts = 0, problem = ''
+        WHERE id = $1 AND state IN ('ordered', 'waiting')";
+    ACME_TOKEN = "SELECT acme_order FROM acme_tokens WHERE hash = $1";
+    ADD_ACME_TOKEN = "INSERT INTO acme_tokens (hash, acme_order, at) VALUES ($1, $2, $3)";
+    ACME_ANSWERED = "UPDATE acme_orders SET state = 'answered', response = $2, changed = $3, next_step = $3, attempts = 0,
+            problem = ''
+        WHERE id = $1 AND state IN ('waiting', 'answered', 'validating')";
+    // Only for the answer that was seen delivered: another may have come in between.
+    ACME_VALIDATING = "UPDATE acme_orders SET state = 'validating', changed = $3, attempts = 0, problem = ''
+        WHERE id = $1 AND state = 'answered' AND response = $2";
+    ACME_WAIT = "UPDATE acme_orders SET next_step = $2, problem = COALESCE($3, ''),
+            attempts = CASE WHEN $3 IS NULL THEN 0 ELSE attempts + 1 END
+        WHERE id = $1 AND state = $4";
+    ACME_ISSUED = "UPDATE acme_orders SET state = 'issued', credential = $2, changed = $3, attempts = 0, problem = ''
+        WHERE id = $1 AND state IN ('ordered', 'waiting', 'answered', 'validating')";
+    ACME_FAILED = "UPDATE acme_orders SET state = 'failed', problem = $2, changed = $3
+        WHERE id = $1 AND state IN ('ordered', 'waiting', 'answered', 'validating')";
+
     // The organisation's own CA
     ADD_AUTHORITY = "INSERT INTO house_authorities (id, role, certificate, chain, url, sealed, wrapped, master, token_key,
             created, sequence, crl_number)
@@ -495,7 +546,8 @@ statements! {
 }
 
 /// Where private keys are sealed: what is not sealed with a master key, and how to seal it with that.
-pub(crate) const SEALED_ROWS: [(&str, &str); 3] = [
+pub(crate) const SEALED_ROWS: [(&str, &str); 4] = [
+    (SEALED_ACME_ACCOUNTS, REWRAP_ACME_ACCOUNT),
     (SEALED_CREDENTIALS, REWRAP_CREDENTIAL),
     (SEALED_KEY_REQUESTS, REWRAP_KEY_REQUEST),
     (SEALED_AUTHORITIES, REWRAP_AUTHORITY),
