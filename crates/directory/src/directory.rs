@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use asn1::Time;
-use pki::TrustAnchors;
+use pki::{PathCache, TrustAnchors};
 use smime::Profile;
 
 use crate::database::Database;
@@ -71,6 +71,7 @@ struct Inner {
     database: Database,
     settings: Settings,
     clock: Arc<dyn Clock>,
+    paths: PathCache,
 }
 
 impl Directory {
@@ -82,7 +83,7 @@ impl Directory {
         settings.base_url.truncate(settings.base_url.trim_end_matches('/').len());
         let database = Database::connect(url).await?;
         schema::migrate(&database, clock.now()).await?;
-        Ok(Self(Arc::new(Inner { database, settings, clock })))
+        Ok(Self(Arc::new(Inner { database, settings, clock, paths: PathCache::new() })))
     }
 
     /// What is known about the organisation.
@@ -120,6 +121,11 @@ impl Directory {
     /// Finishes what runs and closes the connections.
     pub async fn close(&self) {
         self.0.database.close().await;
+    }
+
+    /// Which signatures on certificates were verified before.
+    pub(crate) fn paths(&self) -> &PathCache {
+        &self.0.paths
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -3,8 +3,8 @@
 use asn1::Time;
 use pki::lint::{Lint, lint};
 use pki::{
-    Certificate, Explanation, Path, PathChecker, PathPolicy, Purpose, Reason, Rejected, Revocation, RevocationStatus,
-    TrustAnchors,
+    Certificate, Explanation, Path, PathCache, PathChecker, PathPolicy, Purpose, Reason, Rejected, Revocation,
+    RevocationStatus, TrustAnchors,
 };
 use serde_json::{Value, json};
 
@@ -122,13 +122,14 @@ pub(crate) struct Standard<'a> {
     pub(crate) anchors: &'a TrustAnchors,
     pub(crate) revocation: Revocation,
     pub(crate) now: Time,
+    pub(crate) paths: &'a PathCache,
 }
 
 /// CASES T-62, T-65: refused with the exact reason, pending when only the CA is unknown.
 pub(crate) fn judge(request: &Request, material: &Material, standard: &Standard<'_>) -> Verdict {
     let (address, certificate) = (request.address(), request.certificate());
     let intermediates = request.intermediates();
-    let Standard { anchors, revocation, now } = *standard;
+    let Standard { anchors, revocation, now, paths } = *standard;
     let refused = |reason: &Reason| Verdict::Refused(refusal_of(reason));
     if let Some(reason) = lint(certificate, now).refusals().first() {
         return refused(reason);
@@ -142,8 +143,11 @@ pub(crate) fn judge(request: &Request, material: &Material, standard: &Standard<
         return Verdict::Refused(Refusal { code: "not-for-encryption".into(), detail });
     }
     let policy = PathPolicy::at(now).purpose(Purpose::Encrypt).address(address.email().clone()).revocation(revocation);
-    let checker =
-        PathChecker::new(anchors, &policy).intermediates(intermediates).crls(&material.lists).ocsp(&material.answers);
+    let checker = PathChecker::new(anchors, &policy)
+        .intermediates(intermediates)
+        .crls(&material.lists)
+        .ocsp(&material.answers)
+        .cache(paths);
     match checker.check(certificate) {
         Ok(_) => Verdict::Good,
         Err(rejected) => match rejected.reason() {

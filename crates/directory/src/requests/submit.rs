@@ -13,23 +13,56 @@ impl Directory {
     ///
     /// Sent in again, the same certificate for the same mailbox is the same request (CASES T-75).
     pub async fn submit(&self, submission: Submission) -> Result<Request, Error> {
+        let mut taken = self.submit_all(std::slice::from_ref(&submission)).await?;
+        taken.pop().ok_or_else(|| Error::conflict("nothing was taken in"))
+    }
+
+    /// Takes many in, as when an address book moves here: each as [`Self::submit`] does, all in one transaction, which
+    /// others wait for. Some hundreds at a time are good.
+    ///
+    /// # Errors
+    /// None is taken in then.
+    pub async fn submit_all(&self, submissions: &[Submission]) -> Result<Vec<Request>, Error> {
         let anchors = self.trust_anchors().await?;
-        let mut material =
-            self.revocation_material([&submission.certificate].into_iter().chain(&submission.intermediates)).await?;
-        material.lists.extend(submission.crls.iter().cloned());
+        let mut materials = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            let chain = [&submission.certificate].into_iter().chain(&submission.intermediates);
+            let mut material = self.revocation_material(chain).await?;
+            material.lists.extend(submission.crls.iter().cloned());
+            materials.push(material);
+        }
         let mut change = self.change().await?;
+        let mut taken = Vec::with_capacity(submissions.len());
+        for (submission, material) in submissions.iter().zip(&materials) {
+            taken.push(self.take_in(&mut change, submission, material, &anchors).await?);
+        }
+        match change.commit().await {
+            // Another process took the same certificate in at the same time.
+            Err(Error::AlreadyExists { .. }) => Err(Error::conflict("the certificate is being taken in already")),
+            Err(error) => Err(error),
+            Ok(()) => Ok(taken),
+        }
+    }
+
+    async fn take_in(
+        &self,
+        change: &mut Change<'_>,
+        submission: &Submission,
+        material: &Material,
+        anchors: &TrustAnchors,
+    ) -> Result<Request, Error> {
         let fingerprint = submission.certificate.sha256();
         let known = values![submission.address.key(), fingerprint.to_hex()];
         if let Some(row) = change.tx.fetch_one(sql::OPEN_REQUEST, known).await? {
             return read(row);
         }
-        let mut request = self.received(&mut change, &submission).await?;
+        let mut request = self.received(change, submission).await?;
         // CASES T-64
         let verdict = if self.is_inside(&submission.address) {
             let detail = "is for an address of the house, whose certificates are not sent in".into();
             Verdict::Refused(Refusal { code: "own-domain".into(), detail })
         } else {
-            self.judge_request(&request, &material, &anchors)
+            self.judge_request(&request, material, anchors)
         };
         // CASES T-75: a refusal that was given before is given again, not stored again.
         if let Verdict::Refused(refusal) = &verdict {
@@ -38,15 +71,10 @@ impl Directory {
                 return read(row);
             }
         }
-        self.insert(&mut change, &request).await?;
+        self.insert(change, &request).await?;
         change.note_request(&request, &submission.by, "request.received", submission.origin.name()).await?;
-        self.judged(&mut change, &mut request, verdict).await?;
-        match change.commit().await {
-            // Another process took the same certificate in at the same time.
-            Err(Error::AlreadyExists { .. }) => Err(Error::conflict("the certificate is being taken in already")),
-            Err(error) => Err(error),
-            Ok(()) => Ok(request),
-        }
+        self.judged(change, &mut request, verdict).await?;
+        Ok(request)
     }
 
     /// Looks again at the requests that wait for a decision about their CA.
@@ -66,7 +94,8 @@ impl Directory {
     }
 
     pub(crate) fn judge_request(&self, request: &Request, material: &Material, anchors: &TrustAnchors) -> Verdict {
-        let standard = Standard { anchors, revocation: self.settings().revocation, now: self.now() };
+        let standard =
+            Standard { anchors, revocation: self.settings().revocation, now: self.now(), paths: self.paths() };
         judge(request, material, &standard)
     }
 

@@ -178,3 +178,31 @@ async fn t_62_an_unknown_ca_waits_for_two_officers() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn many_are_taken_in_at_once_as_they_would_be_one_by_one() {
+    on_both(|house| async move {
+        let submission = |of: &str, person: &testkit::Person| {
+            let certificate = person.certificate().clone();
+            let by = directory::Actor::System;
+            let mut submission = directory::Submission::new(address(of), certificate, directory::Origin::Officer, by);
+            submission.intermediates = vec![testkit::TestPki::shared().ca().certificate().clone()];
+            submission
+        };
+        let (alice, bob) = (person("alice@partner.example"), person("bob@partner.example"));
+        let all = [
+            submission("alice@partner.example", &alice),
+            submission("bob@partner.example", &bob),
+            // The same again, and one that does not fit: neither spoils the others.
+            submission("alice@partner.example", &alice),
+            submission("carol@partner.example", &bob),
+        ];
+        let taken = house.directory.submit_all(&all).await.unwrap();
+        let states: Vec<State> = taken.iter().map(directory::Request::state).collect();
+        assert_eq!(states, [State::Checked, State::Checked, State::Checked, State::Refused]);
+        assert_eq!(taken[0].id(), taken[2].id());
+        assert_eq!(house.directory.lease_outbox("test", 10, 60).await.unwrap().len(), 2);
+        house.directory.verify_audit().await.unwrap();
+    })
+    .await;
+}
