@@ -111,7 +111,8 @@ impl KeyRing {
             None => {
                 let answered = self.answer(chain, by).await?;
                 let ours = answered.into_iter().find(|(request, _)| *request == order.key_request);
-                ours.map(|(_, credential)| credential).ok_or(Error::NotFound { what: "certificate for the ordered key" })?
+                ours.map(|(_, credential)| credential)
+                    .ok_or(Error::NotFound { what: "certificate for the ordered key" })?
             }
         };
         let mut change = directory.change().await?;
