@@ -2,9 +2,14 @@
 //!
 //! Everything here is made at [`now`], is valid for a year around it, and is trusted by nobody else.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod der;
+#[cfg(feature = "acme")]
+mod dkim;
 mod postgres;
 mod softhsm;
+mod tls;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -17,9 +22,14 @@ use asn1::{Time, TimeParts};
 use crypto::{KeyKind, SoftwareKey};
 use pki::{CertificateBuilder, Credential, EmailAddress, Issuer, Subject, TrustAnchors};
 
+#[cfg(feature = "acme")]
+pub use acme::{AcmeServer, Misbehaviour};
 pub use der::{Der, Mutator};
+#[cfg(feature = "acme")]
+pub use dkim::DkimSigner;
 pub use postgres::Postgres;
 pub use softhsm::SoftHsm;
+pub use tls::TlsPki;
 pub use vectors::VectorSet;
 
 /// The moment at which tests happen: 2026-11-24T12:00:00Z.
