@@ -21,6 +21,15 @@ pub enum Error {
         /// In which way.
         because: String,
     },
+    /// An ACME server said no, and why.
+    Problem {
+        /// Which server.
+        host: String,
+        /// In its words.
+        problem: crate::acme::Problem,
+        /// Seconds after which it wants to be asked again.
+        retry_after: Option<u32>,
+    },
     /// The host failed several times in a row and is left alone for a while.
     Resting {
         /// Which.
@@ -64,9 +73,30 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same may work later: the server or the way to it is to blame, and not what was asked.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Resting { .. } | Self::TimedOut { .. } | Self::Unreachable { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            // RFC 8555 §6.7: what is about the server, or about the moment.
+            Self::Problem { problem, .. } => {
+                matches!(problem.kind.as_str(), "badNonce" | "rateLimited" | "serverInternal" | "orderNotReady")
+            }
+            _ => false,
+        }
+    }
+
+    /// Seconds after which the server wants to be asked again, where it said so.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Problem { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether it says something about the server, which is then left alone for a while.
     pub(crate) fn is_servers_fault(&self) -> bool {
-        !matches!(self, Self::Forbidden { .. } | Self::Resting { .. })
+        !matches!(self, Self::Forbidden { .. } | Self::Problem { .. } | Self::Resting { .. })
     }
 }
 
@@ -78,6 +108,7 @@ impl fmt::Display for Error {
             }
             Self::Forbidden { host, because, address: None } => write!(f, "{host} is not contacted: it {because}"),
             Self::Malformed { what, because } => write!(f, "cannot read {what}: {because}"),
+            Self::Problem { host, problem, .. } => write!(f, "{host} says: {problem}"),
             Self::Resting { host, seconds } => {
                 write!(f, "{host} failed several times and is asked again in {seconds} s")
             }

@@ -10,12 +10,14 @@ use crate::url::{Host, Url};
 use crate::{Error, Resolve, TlsRoots, is_public};
 
 /// Where a client may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Public addresses, HTTP, port 80: where certificates of strangers point to.
     Public,
     /// Anywhere: where the operator points to, and the servers of tests.
     Anywhere,
+    /// HTTPS only: to the host that the operator named, and from there on to public addresses.
+    Secure(Host),
 }
 
 /// HTTP/1.1, one request per connection: no cookies, no credentials, no pipelining, nothing kept.
@@ -33,12 +35,24 @@ pub(crate) struct Client {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ask<'a> {
     Get,
+    Head,
     Post { content_type: &'a str, body: &'a [u8] },
 }
 
-enum Answer {
-    Content(Vec<u8>),
-    Elsewhere(String),
+/// A whole answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u32,
+    /// Header fields, their names in lower case.
+    fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first field of a name that is given in lower case.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
 }
 
 impl Client {
@@ -52,58 +66,94 @@ impl Client {
             self.breaker.check(&host, Instant::now())?;
             // One clock for everything, so that a redirect wins no time.
             let left = self.timeout.saturating_sub(began.elapsed());
-            let answer = match tokio::time::timeout(left, self.once(&url, ask)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Error::TimedOut { host: host.clone() }),
-            };
-            match &answer {
-                Ok(_) => self.breaker.succeeded(&host),
-                Err(error) if error.is_servers_fault() => self.breaker.failed(&host, Instant::now()),
-                Err(_) => {}
+            let answer =
+                self.once(&url, ask, left, |status| status == 200).await.and_then(|answer| match answer.status {
+                    200 | 301 | 302 | 303 | 307 | 308 => Ok(answer),
+                    status => Err(Error::Status { host: host.clone(), status }),
+                });
+            self.noted(&host, answer.as_ref().err());
+            let answer = answer?;
+            if answer.status == 200 {
+                return Ok(answer.body);
             }
-            match answer? {
-                Answer::Content(content) => return Ok(content),
-                Answer::Elsewhere(location) => {
-                    // CASES T-120: one, and checked like the first.
-                    redirects = redirects.checked_sub(1).ok_or(Error::Forbidden {
-                        host,
-                        because: "redirects once too often",
-                        address: None,
-                    })?;
-                    url = url.join(&location)?;
-                }
-            }
+            let location = answer.field("location").ok_or_else(|| malformed("a redirect to nowhere"))?;
+            // CASES T-120: one, and checked like the first.
+            redirects = redirects.checked_sub(1).ok_or(Error::Forbidden {
+                host,
+                because: "redirects once too often",
+                address: None,
+            })?;
+            url = url.join(location)?;
         }
     }
 
-    async fn once(&self, url: &Url, ask: Ask<'_>) -> Result<Answer, Error> {
-        let forbidden = |because, address| Error::Forbidden { host: url.authority(), because, address };
-        if self.reach == Reach::Public && (url.tls || url.port != 80) {
-            return Err(forbidden("is not plain HTTP on port 80", None));
+    /// What `url` answers, whatever its status; redirects are not followed.
+    pub(crate) async fn answer(&self, url: &str, ask: Ask<'_>) -> Result<Answer, Error> {
+        let url = Url::parse(url)?;
+        let host = url.authority();
+        self.breaker.check(&host, Instant::now())?;
+        // RFC 9112 §6.3: these have no body, and neither has what answers HEAD.
+        let with_body: fn(u32) -> bool = match ask {
+            Ask::Head => |_| false,
+            _ => |status| !matches!(status, 100..=199 | 204 | 304),
+        };
+        let answer = self.once(&url, ask, self.timeout, with_body).await;
+        self.noted(&host, answer.as_ref().err());
+        answer
+    }
+
+    fn noted(&self, host: &str, error: Option<&Error>) {
+        match error {
+            None => self.breaker.succeeded(host),
+            Some(error) if error.is_servers_fault() => self.breaker.failed(host, Instant::now()),
+            Some(_) => {}
         }
+    }
+
+    /// One question and its answer; its body is read when its status is one of `with_body`.
+    async fn once(&self, url: &Url, ask: Ask<'_>, left: Duration, with_body: fn(u32) -> bool) -> Result<Answer, Error> {
+        match tokio::time::timeout(left, self.connected(url, ask, with_body)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::TimedOut { host: url.authority() }),
+        }
+    }
+
+    async fn connected(&self, url: &Url, ask: Ask<'_>, with_body: fn(u32) -> bool) -> Result<Answer, Error> {
+        let forbidden = |because, address| Error::Forbidden { host: url.authority(), because, address };
+        let public_only = match &self.reach {
+            Reach::Public if url.tls || url.port != 80 => return Err(forbidden("is not plain HTTP on port 80", None)),
+            Reach::Public => true,
+            Reach::Anywhere => false,
+            Reach::Secure(_) if !url.tls => return Err(forbidden("is not HTTPS", None)),
+            Reach::Secure(home) => url.host != *home,
+        };
         let addresses = match &url.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => self.resolver.resolve(name).await.map_err(|error| unreachable(url, &error))?,
         };
         // One that is not public is enough: a name that stands for both is up to something.
-        if self.reach == Reach::Public
-            && let Some(&inside) = addresses.iter().find(|address| !is_public(**address))
-        {
+        if public_only && let Some(&inside) = addresses.iter().find(|address| !is_public(**address)) {
             return Err(forbidden("is not a public address", Some(inside)));
         }
         let stream = connect(url, &addresses).await?;
         let request = request(url, ask);
         match (&self.tls, url.tls) {
-            (_, false) => self.exchange(url, stream, &request).await,
+            (_, false) => self.exchange(url, stream, &request, with_body).await,
             (Some(roots), true) => {
                 let stream = roots.connect(&url.host.to_string(), stream).await?;
-                self.exchange(url, stream, &request).await
+                self.exchange(url, stream, &request, with_body).await
             }
             (None, true) => Err(forbidden("needs TLS, for which no root is trusted", None)),
         }
     }
 
-    async fn exchange<S>(&self, url: &Url, mut stream: S, request: &[u8]) -> Result<Answer, Error>
+    async fn exchange<S>(
+        &self,
+        url: &Url,
+        mut stream: S,
+        request: &[u8],
+        with_body: fn(u32) -> bool,
+    ) -> Result<Answer, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -112,15 +162,9 @@ impl Client {
         stream.flush().await.map_err(broken)?;
         let mut incoming = Incoming { url, stream, buffer: Vec::new(), ended: false };
         let head = incoming.head().await?;
-        match head.status {
-            200 => {}
-            301 | 302 | 303 | 307 | 308 => {
-                return head.location.map(Answer::Elsewhere).ok_or_else(|| malformed("a redirect to nowhere"));
-            }
-            status => return Err(Error::Status { host: url.authority(), status }),
-        }
-        let content = match (head.chunked, head.length) {
+        let body = match (head.chunked, head.length) {
             (true, Some(_)) => return Err(malformed("both a length and chunks")),
+            _ if !with_body(head.status) => Vec::new(),
             (true, None) => incoming.chunks(self.octets).await?,
             (false, Some(length)) => {
                 let length = usize::try_from(length).ok().filter(|&length| length <= self.octets);
@@ -128,7 +172,7 @@ impl Client {
             }
             (false, None) => incoming.rest(self.octets).await?,
         };
-        Ok(Answer::Content(content))
+        Ok(Answer { status: head.status, fields: head.fields, body })
     }
 
     fn too_large(&self) -> Error {
@@ -158,6 +202,7 @@ async fn connect(url: &Url, addresses: &[IpAddr]) -> Result<TcpStream, Error> {
 fn request(url: &Url, ask: Ask<'_>) -> Vec<u8> {
     let (verb, fields, body) = match ask {
         Ask::Get => ("GET", String::new(), &[][..]),
+        Ask::Head => ("HEAD", String::new(), &[][..]),
         Ask::Post { content_type, body } => {
             ("POST", format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len()), body)
         }
@@ -174,7 +219,7 @@ struct Head {
     status: u32,
     length: Option<u64>,
     chunked: bool,
-    location: Option<String>,
+    fields: Vec<(String, String)>,
 }
 
 /// An answer on its way in. Nothing is taken of it that was not asked for.
@@ -213,11 +258,11 @@ impl<S: AsyncRead + Unpin> Incoming<'_, S> {
             .and_then(|rest| rest.get(..3))
             .and_then(|digits| digits.parse().ok())
             .ok_or_else(|| malformed("no status line"))?;
-        let mut head = Head { status, length: None, chunked: false, location: None };
+        let mut head = Head { status, length: None, chunked: false, fields: Vec::new() };
         for line in lines {
             let (name, value) = line.split_once(':').ok_or_else(|| malformed("a header field without a colon"))?;
-            let value = value.trim();
-            match name.to_ascii_lowercase().as_str() {
+            let (name, value) = (name.to_ascii_lowercase(), value.trim());
+            match name.as_str() {
                 "content-length" => {
                     let length = value.parse().map_err(|_| malformed("an odd length"))?;
                     if head.length.is_some_and(|other| other != length) {
@@ -230,9 +275,9 @@ impl<S: AsyncRead + Unpin> Incoming<'_, S> {
                 "content-encoding" if !value.eq_ignore_ascii_case("identity") => {
                     return Err(malformed("a content encoding that was not asked for"));
                 }
-                "location" => head.location = Some(value.to_owned()),
                 _ => {}
             }
+            head.fields.push((name, value.to_owned()));
         }
         Ok(head)
     }

@@ -7,8 +7,11 @@
 //!   over HTTP only, a [`pki::Path`] shows that the chain ends in a trusted anchor before anybody is contacted, and time,
 //!   size and redirects are bounded (CASES T-120 to T-122).
 //! - [`LookUp`] asks the directories that the operator named: LDAP, SMIMEA in DNS, HTTP. What they answer is a candidate.
+//! - [`acme`] gets certificates for the people inside, from the CA that the operator named. The requests that it hands in
+//!   were signed elsewhere.
 //! - [`publish`] is the other direction: our own certificates for LDAP and DNS.
 
+pub mod acme;
 mod address;
 mod breaker;
 mod error;
@@ -16,6 +19,7 @@ mod fetcher;
 mod http;
 pub mod look_up;
 pub mod publish;
+mod records;
 mod resolve;
 mod tls;
 mod url;
@@ -24,6 +28,7 @@ pub use address::is_public;
 pub use error::Error;
 pub use fetcher::{Fetched, Fetcher, FetcherLimits};
 pub use look_up::{Found, LookUp, Source};
+pub use records::{CaaRecord, DnsRecords, FoundRecords, Records};
 pub use resolve::{Resolve, Resolved, SystemResolver};
 pub use tls::TlsRoots;
 

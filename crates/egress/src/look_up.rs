@@ -15,6 +15,7 @@ use crate::Error;
 pub use filter::escape;
 pub use http_directory::HttpDirectory;
 pub use ldap::{Bind, LdapDirectory};
+pub(crate) use smimea::name_server;
 pub use smimea::{Smimea, SmimeaSettings, owner_name};
 
 /// One directory.

@@ -84,7 +84,7 @@ impl Smimea {
     }
 }
 
-fn name_server(address: &SocketAddr) -> NameServerConfig {
+pub(crate) fn name_server(address: &SocketAddr) -> NameServerConfig {
     let on_port = |mut connection: ConnectionConfig| {
         connection.port = address.port();
         connection
