@@ -4,10 +4,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use testkit::TlsPki;
+
 pub(crate) struct Slapd {
     _folder: tempfile::TempDir,
     server: Child,
     pub(crate) port: u16,
+    scheme: &'static str,
 }
 
 pub(crate) const BASE: &str = "dc=partner,dc=example";
@@ -17,24 +20,39 @@ pub(crate) const PASSWORD: &str = "geheim (1)";
 impl Slapd {
     /// Starts it with these entries of `inetOrgPerson`: name and address.
     pub(crate) fn start(people: &[(&str, &str)]) -> Self {
+        Self::start_with(people, None)
+    }
+
+    /// The same under TLS.
+    pub(crate) fn start_with(people: &[(&str, &str)], tls: Option<&TlsPki>) -> Self {
         for _ in 0..5 {
             // Somebody else may take the port in between; then another one is tried.
-            if let Some(server) = Self::try_start(people) {
+            if let Some(server) = Self::try_start(people, tls) {
                 return server;
             }
         }
         panic!("slapd does not start: is the Debian package slapd installed?");
     }
 
-    fn try_start(people: &[(&str, &str)]) -> Option<Self> {
+    fn try_start(people: &[(&str, &str)], tls: Option<&TlsPki>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
         std::fs::create_dir(at("db")).unwrap();
         let schema = ["core", "cosine", "inetorgperson"]
             .map(|name| format!("include /etc/ldap/schema/{name}.schema\n"))
             .concat();
+        let tls_lines = tls.map(|tls| {
+            let ((certificate, key), root) = (tls.server(), tls.root());
+            format!(
+                "TLSCertificateFile {}\nTLSCertificateKeyFile {}\nTLSCACertificateFile {}\n",
+                certificate.display(),
+                key.display(),
+                root.display()
+            )
+        });
+        let (scheme, tls_lines) = (if tls.is_some() { "ldaps" } else { "ldap" }, tls_lines.unwrap_or_default());
         let config = format!(
-            "{schema}modulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {}\ndatabase mdb\nmaxsize 10485760\n\
+            "{schema}{tls_lines}modulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {}\ndatabase mdb\nmaxsize 10485760\n\
              suffix \"{BASE}\"\nrootdn \"{ADMIN}\"\nrootpw \"{PASSWORD}\"\ndirectory {}\naccess to * by * read\n",
             at("pid"),
             at("db")
@@ -57,10 +75,10 @@ impl Slapd {
         assert!(quiet(add).status().expect("slapd must be installed for this test").success());
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut serve = Command::new("/usr/sbin/slapd");
-        serve.args(["-f", &at("slapd.conf"), "-h", &format!("ldap://127.0.0.1:{port}/"), "-d", "0"]);
-        let mut this = Self { server: quiet(serve).spawn().unwrap(), _folder: folder, port };
+        serve.args(["-f", &at("slapd.conf"), "-h", &format!("{scheme}://127.0.0.1:{port}/"), "-d", "0"]);
+        let mut this = Self { server: quiet(serve).spawn().unwrap(), _folder: folder, port, scheme };
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(20) {
+        while began.elapsed() < Duration::from_secs(60) {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Some(this);
             }
@@ -73,7 +91,7 @@ impl Slapd {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("ldap://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// What the server's own client finds.
