@@ -152,6 +152,13 @@ pub trait Book: Send + Sync + 'static {
         let _ = mail;
         async { Err(Reply::new(451, "4.3.0", "certificates are not taken in now")) }
     }
+
+    /// Whether a mail to somebody inside was the challenge of a CA (RFC 8823), and is answered. When this returns, that
+    /// is committed; the same mail again has no other effect.
+    fn answer_challenge(&self, to: &EmailAddress, content: &[u8]) -> impl Future<Output = Result<bool, Reply>> + Send {
+        let _ = (to, content);
+        async { Ok(false) }
+    }
 }
 
 /// A message for the webmailer.

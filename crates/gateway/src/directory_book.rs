@@ -16,6 +16,7 @@ use pki::{
 };
 use tokio::sync::{Notify, mpsc};
 
+use crate::acme::Answerer;
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 use crate::intake::Intake;
 use crate::log_in;
@@ -28,6 +29,7 @@ pub(crate) struct DirectoryBook {
     keys: KeyRing,
     store: Option<MessageStore>,
     intake: Intake,
+    answerer: Option<Answerer>,
     intake_address: EmailAddress,
     paths: PathCache,
     wake: Arc<Notify>,
@@ -49,6 +51,7 @@ impl DirectoryBook {
         keys: KeyRing,
         store: Option<MessageStore>,
         intake: Intake,
+        answerer: Option<Answerer>,
     ) -> (Self, mpsc::Receiver<Vec<Trace>>) {
         let intake_address = directory.settings().intake.email().clone();
         let (traces, kept) = mpsc::channel(TRACES);
@@ -58,6 +61,7 @@ impl DirectoryBook {
             store,
             wake: intake.wake(),
             intake,
+            answerer,
             intake_address,
             paths: PathCache::new(),
             written: Mutex::default(),
@@ -297,6 +301,15 @@ impl Book for DirectoryBook {
 
     async fn take_in(&self, mail: IntakeMail) -> Result<(), Reply> {
         self.intake.take_in(mail).await
+    }
+
+    async fn answer_challenge(&self, to: &EmailAddress, content: &[u8]) -> Result<bool, Reply> {
+        let Some(answerer) = &self.answerer else { return Ok(false) };
+        let answered = answerer.answer(&self.directory, &self.keys, to, content).await?;
+        if answered {
+            self.wake.notify_one();
+        }
+        Ok(answered)
     }
 }
 

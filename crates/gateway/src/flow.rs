@@ -82,6 +82,12 @@ impl<B: Book> Shared<B> {
             let reply = taken.map_or_else(|reply| reply, |()| Reply::ok("taken in"));
             intake.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
         }
+        let others = match side {
+            Side::Outside if crate::acme::may_be_challenge(&facts) => {
+                self.answered(others, &mail, &mut replies).await?
+            }
+            _ => others,
+        };
         if others.is_empty() {
             return Ok(replies);
         }
@@ -97,12 +103,28 @@ impl<B: Book> Shared<B> {
         Ok(replies)
     }
 
+    /// Answers the challenge of a CA for those whom it concerns; gives the others, for whom it is a mail like any.
+    async fn answered(
+        &self,
+        recipients: Vec<(usize, Recipient)>,
+        mail: &Mail,
+        replies: &mut [Reply],
+    ) -> Result<Vec<(usize, Recipient)>, Reply> {
+        let content = whole(mail).await?;
+        let mut others = Vec::new();
+        for (index, recipient) in recipients {
+            match self.book.answer_challenge(recipient.to.mailbox(), &content).await {
+                Ok(true) => set(replies, index, Reply::ok("taken in")),
+                Ok(false) => others.push((index, recipient)),
+                Err(reply) => set(replies, index, reply),
+            }
+        }
+        Ok(others)
+    }
+
     async fn take_in(&self, envelope: &Envelope, mail: &Mail, facts: &Facts) -> Result<(), Reply> {
         let key = message_key(envelope, mail).await?;
-        let mut content = Vec::new();
-        let mut spool = mail.lock().await;
-        spool.reader().and_then(|mut reader| reader.read_to_end(&mut content)).map_err(|_| unreadable_spool())?;
-        drop(spool);
+        let content = whole(mail).await?;
         self.book.take_in(IntakeMail { key, facts: facts.clone(), content }).await
     }
 
@@ -185,6 +207,13 @@ struct Copy<'a> {
     message: &'a mut Rewritten,
     to: &'a [&'a (usize, Recipient)],
     key: &'a MessageKey,
+}
+
+async fn whole(mail: &Mail) -> Result<Vec<u8>, Reply> {
+    let mut content = Vec::new();
+    let mut spool = mail.lock().await;
+    spool.reader().and_then(|mut reader| reader.read_to_end(&mut content)).map_err(|_| unreadable_spool())?;
+    Ok(content)
 }
 
 fn set(replies: &mut [Reply], index: usize, reply: Reply) {

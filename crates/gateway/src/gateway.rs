@@ -13,7 +13,7 @@ use crate::flow::{Shared, Way};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
-use crate::{Error, ListenerSettings, Settings, key_worker, workers};
+use crate::{Error, ListenerSettings, Settings, acme, key_worker, workers};
 
 /// A gateway that is running.
 #[derive(Debug)]
@@ -41,7 +41,8 @@ impl Gateway {
         let mut limits = smime::Limits::in_folder(&settings.spool_folder);
         limits.spool.memory = settings.limits.memory_bytes;
         let intake = Intake::new(directory.clone(), keys.clone(), settings.intake.clone(), limits);
-        let (book, traces) = DirectoryBook::new(directory, keys, store, intake);
+        let answerer = settings.acme.clone().map(acme::Answerer::new);
+        let (book, traces) = DirectoryBook::new(directory, keys, store, intake, answerer);
         let (mut this, shared) = Self::bind(settings, book).await?;
         // It ends after the listeners, so that what they did last is kept as well.
         let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
@@ -49,6 +50,7 @@ impl Gateway {
         this.running.spawn(workers::deliver_outbox(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(workers::watch_revocation(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(workers::keep_schedule(Arc::clone(&shared), this.shutdown.subscribe()));
+        this.running.spawn(acme::drive(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(key_worker::keep_keys(shared, this.shutdown.subscribe()));
         Ok(this)
     }

@@ -5,6 +5,7 @@
 //! and given to the next hop, whose answers become ours: a 250 of ours is a 250 of the next hop, or something is
 //! committed to disk.
 
+mod acme;
 mod banner;
 mod book;
 mod confusable;
@@ -33,6 +34,7 @@ mod verdict;
 mod watch;
 mod workers;
 
+pub use acme::AcmeSettings;
 pub use book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 pub use decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
 pub use error::Error;

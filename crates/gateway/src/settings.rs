@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use directory::RenewalSettings;
 
 use crate::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
-use crate::{Network, Policy};
+use crate::{AcmeSettings, Network, Policy};
 
 /// Everything that the gateway is told at its start. Whose it is, which domains are inside, the intake address and
 /// the trust anchors stand in the directory's settings.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub renewal: RenewalSettings,
     /// How mail to the intake address is answered.
     pub intake: IntakeSettings,
+    /// How CAs that speak ACME are reached; without it nothing is ordered there and no mail of theirs is answered.
+    pub acme: Option<AcmeSettings>,
 }
 
 /// How mail to the intake address is answered.
@@ -166,6 +168,7 @@ impl Settings {
             schedule_seconds: 60,
             renewal: RenewalSettings::default(),
             intake: IntakeSettings::default(),
+            acme: None,
         }
     }
 

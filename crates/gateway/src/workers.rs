@@ -190,7 +190,7 @@ async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
 /// The house signs what it writes itself, if it has a key. What is encrypted already, and what others wrote, stays.
 async fn sign(shared: &Shared<DirectoryBook>, mail: &Leased) -> Result<Vec<u8>, Unavailable> {
     let content = mail.outgoing.content.clone();
-    if matches!(mail.outgoing.kind, OutgoingKind::Confirmation | OutgoingKind::Reply) {
+    if matches!(mail.outgoing.kind, OutgoingKind::AcmeResponse | OutgoingKind::Confirmation | OutgoingKind::Reply) {
         return Ok(content);
     }
     let Some(credential) = shared.book.house_credential().await? else { return Ok(content) };

@@ -103,7 +103,7 @@ impl House {
         let system = Actor::System;
         keys.import(employee.id, &alice.pkcs8, alice.certificate(), &chain, KeyUse::Both, &system).await.unwrap();
         let boxes = Maildirs::new(folder.path().join("mail"));
-        for name in [ALICE, BOB, CAROL, OFFICER, "eve@evil.example"] {
+        for name in [ALICE, BOB, CAROL, OFFICER, "eve@evil.example", "acme-reply@ca.example"] {
             boxes.create(&address(name)).unwrap();
         }
         let refusal = Arc::new(AtomicU16::new(0));

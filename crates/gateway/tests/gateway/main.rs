@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
 mod access;
+mod acme;
 mod house;
 mod house_mail;
 mod incoming;
