@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     #[serde(default)]
     pub(crate) renewal: Renewal,
+    pub(crate) acme: Option<Acme>,
     pub(crate) trust: Trust,
     #[serde(default)]
     pub(crate) look_up: LookUp,
@@ -115,6 +116,22 @@ impl Default for Renewal {
         let directory::RenewalSettings { house_days, validity_days, announce } = Default::default();
         Self { house_days, validity_days, announce }
     }
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Acme {
+    pub(crate) server: String,
+    #[serde(default)]
+    pub(crate) contact: Vec<String>,
+    #[serde(default = "system_roots")]
+    pub(crate) tls_roots: PathBuf,
+    #[serde(default)]
+    pub(crate) dns_servers: Vec<SocketAddr>,
+    pub(crate) external_account: Option<String>,
+    pub(crate) external_account_key: Option<String>,
+    #[serde(default = "thirty")]
+    pub(crate) renew_days: u16,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -441,6 +458,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+fn system_roots() -> PathBuf {
+    "/etc/ssl/certs/ca-certificates.crt".into()
+}
 fn seven() -> u16 {
     7
 }
@@ -503,6 +523,7 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let paths = self.trust.anchors.iter_mut().chain([&mut self.storage.folder]);
         let paths = paths.chain(self.keys.master_key_file.as_mut()).chain(self.look_up.tls_roots.as_mut());
+        let paths = paths.chain(self.acme.as_mut().map(|acme| &mut acme.tls_roots));
         let passwords = self.look_up.source.iter_mut().filter_map(|source| source.password_file.as_mut());
         let paths = paths.chain(passwords);
         let paths = paths.chain(self.look_up.publish.as_mut().and_then(|server| server.password_file.as_mut()));
@@ -513,6 +534,7 @@ impl Config {
             *path = folder.join(&*path);
         }
         let secrets = self.keys.master_key.iter_mut().chain(&mut self.keys.next_master_key);
+        let secrets = secrets.chain(self.acme.as_mut().and_then(|acme| acme.external_account_key.as_mut()));
         for secret in secrets.chain(self.keys.token.iter_mut().map(|token| &mut token.pin)) {
             *secret = SecretPlace::resolved(secret, folder);
         }
@@ -622,10 +644,33 @@ impl Config {
                 return Err(format!("keys.token {}: pin is not file:PATH or credential:NAME", token.label));
             }
         }
+        if let Some(acme) = &self.acme {
+            acme.check()?;
+        }
         if !(1..=1_185).contains(&self.renewal.validity_days) {
             return Err("renewal.validity_days must be 1 to 1185".into());
         }
         Ok(())
+    }
+}
+
+impl Acme {
+    fn check(&self) -> Result<(), String> {
+        if !self.server.starts_with("https://") {
+            return Err(format!("acme.server {} is not https://…", self.server));
+        }
+        if let Some(odd) = self.contact.iter().find(|contact| !contact.starts_with("mailto:")) {
+            return Err(format!("acme.contact {odd} is not mailto:ADDRESS"));
+        }
+        if self.external_account.is_some() != self.external_account_key.is_some() {
+            return Err("acme.external_account and acme.external_account_key go together".into());
+        }
+        match self.external_account_key.as_deref().map(SecretPlace::parse) {
+            Some(None | Some(SecretPlace::Token { .. })) => {
+                Err("acme.external_account_key is not file:PATH or credential:NAME".into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -725,6 +770,8 @@ mod tests {
             ("inside = \"smtp://127.0.0.1:10026\"", "inside = \"127.0.0.1:10026\"", "next_hop.inside"),
             ("tls_key = \"/etc/sealpost/tls.key\"", "", "tls_key"),
             ("side = \"inside\"", "side = \"within\"", "within"),
+            ("server = \"https://acme", "server = \"http://acme", "acme.server"),
+            ("external_account = \"customer-17\"", "", "external_account_key"),
         ] {
             assert!(REFERENCE.contains(from), "{from}");
             let error = Config::parse(&REFERENCE.replace(from, to)).unwrap_err();

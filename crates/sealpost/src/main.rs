@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+mod acme;
 mod cli;
 mod commands;
 mod config;

@@ -19,7 +19,7 @@ use crate::commands::config::load;
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::outcome::Stop;
 
-pub(crate) use keys::{SecretPlace, master, master_place, next_master_place, open_keys, token, tokens};
+pub(crate) use keys::{SecretPlace, first_line, master, master_place, next_master_place, open_keys, token, tokens};
 pub(crate) use settings::{gateway as gateway_settings, message_folder};
 use watch::Watch;
 

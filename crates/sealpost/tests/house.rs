@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crypto::KeyKind;
 use pki::{CertificateList, CertificateRequest};
-use testkit::{Peer, SoftHsm, TestPki};
+use testkit::{AcmeServer, Misbehaviour, Peer, SoftHsm, TestPki};
 
 const EMMA: &str = "emma@muster.example";
 
@@ -151,6 +151,50 @@ fn the_houses_own_ca_issues_revokes_and_publishes() {
     assert_eq!((report["waiting"].as_u64(), report["in_time"].as_bool()), (Some(1), Some(true)));
     assert!(installation.run("cert incident show").contains("open"));
     installation.must("cert incident show x --config sealpost.toml", 2);
+}
+
+#[test]
+fn certificates_are_ordered_from_a_ca_that_speaks_acme() {
+    let installation = Installation::new();
+    let (name, key) = ("customer-17", "a2V5IG9mIGEgY3VzdG9tZXI");
+    let external_account = Some((name, key));
+    let server = AcmeServer::start(TestPki::shared(), Misbehaviour { external_account, ..Misbehaviour::default() });
+    installation.refused("cert acme register", &["no [acme]"]);
+    let configure = |binding: &str| {
+        let section = format!(
+            "{CONFIGURATION}[acme]\nserver = \"{}\"\ntls_roots = \"{}\"\ncontact = [\"mailto:it@muster.example\"]\n\
+             dns_servers = [\"127.0.0.1:1\"]\n{binding}",
+            server.url(),
+            server.tls().root().display()
+        );
+        installation.peer().write("sealpost.toml", section);
+    };
+    configure("");
+    installation.refused("cert acme register", &["https://ca.example/terms", "--agree-terms"]);
+    installation.refused("cert acme register --agree-terms", &["external account binding"]);
+    installation.peer().write("eab.key", format!("{key}\n"));
+    configure(&format!("external_account = \"{name}\"\nexternal_account_key = \"file:eab.key\"\n"));
+    installation.refused(&format!("cert acme order {EMMA}"), &["there is no account", "cert acme register"]);
+    let said = installation.run("cert acme register --agree-terms");
+    assert!(said.contains("registered: https://127.0.0.1:"), "{said}");
+    assert_eq!(installation.run("cert acme register --agree-terms"), said, "it is found again");
+    let said = installation.run(&format!("cert acme order {EMMA} --kind p-256"));
+    assert!(said.contains("ordered: ") && said.contains("CAA records"), "{said}");
+    installation.refused(&format!("cert acme order {EMMA} --kind p-256"), &["is under way"]);
+    let said = installation.run("cert acme status");
+    assert!(said.contains(EMMA) && said.contains("ordered: it is being placed"), "{said}");
+    let line: serde_json::Value =
+        serde_json::from_str(&installation.run(&format!("cert acme status {EMMA} --json"))).unwrap();
+    assert_eq!((line["state"].as_str(), line["address"].as_str()), (Some("ordered"), Some(EMMA)));
+    let record = installation.run(&format!("audit export {EMMA}"));
+    assert!(record.contains("acme.ordered"), "{record}");
+    // What is sealed with it moves to another master key, and the account stays usable.
+    installation.must("key master new next.key", 0);
+    configure("");
+    let text = String::from_utf8(installation.peer().read("sealpost.toml")).unwrap();
+    let next = text.replace("[keys]\n", "[keys]\nnext_master_key = \"file:next.key\"\n");
+    installation.peer().write("sealpost.toml", &next);
+    assert!(installation.run("key master rotate").contains("2 private keys"));
 }
 
 #[test]

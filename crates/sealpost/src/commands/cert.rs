@@ -1,5 +1,6 @@
 //! `sealpost cert`: look at certificates, compare them with the rules, find them, check them.
 
+mod acme;
 mod authority;
 mod check;
 mod describe;
@@ -44,6 +45,9 @@ pub(crate) enum Cert {
     Find(find::Find),
     /// May this certificate be used for this address, for this purpose, at this time, and why (not)?
     Check(Check),
+    /// Certificates for the people inside from a CA that speaks ACME
+    #[command(subcommand)]
+    Acme(acme::Acme),
     /// The organisation's own CA
     #[command(subcommand)]
     Ca(authority::Authority),
@@ -131,6 +135,7 @@ pub(crate) fn run(command: &Cert) -> Result<(), Stop> {
         Cert::Lint { at, json, input } => lint(at.as_deref(), *json, &files::certificate(input)?),
         Cert::Find(arguments) => find::run(arguments),
         Cert::Check(arguments) => check::run(arguments),
+        Cert::Acme(command) => acme::run(command),
         Cert::Ca(command) => authority::run(command),
         Cert::Due(arguments) => incident::due(arguments),
         Cert::Incident(command) => incident::run(command),

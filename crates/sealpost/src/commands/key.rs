@@ -16,7 +16,7 @@ use crate::files;
 use crate::outcome::Stop;
 
 pub(crate) use order::Order;
-pub(crate) use request::Validation;
+pub(crate) use request::{Names, Usage, Validation};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {

@@ -135,14 +135,20 @@ pub(crate) fn token<'t>(label: &str, tokens: &'t [Token]) -> Result<&'t Token, S
     })
 }
 
+/// The first line of the file that a place names; `None` when it names none.
+pub(crate) fn first_line(place: &str) -> Result<Option<Zeroizing<String>>, Stop> {
+    let Some(file) = SecretPlace::parse(place).map(|place| place.file()).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    let text = Zeroizing::new(std::fs::read_to_string(&file).doing(format_args!("read {}", file.display()))?);
+    Ok(Some(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned())))
+}
+
 /// The tokens of a configuration. One that is away now is asked again when it is needed.
 pub(crate) fn tokens(config: &Config) -> Result<Vec<Token>, Stop> {
     let one = |described: &crate::config::Token| {
         let wrong = || Stop::refused(format_args!("token {}: the PIN is in no file: or credential:", described.label));
-        let place = SecretPlace::parse(&described.pin).ok_or_else(wrong)?;
-        let file = place.file()?.ok_or_else(wrong)?;
-        let text = Zeroizing::new(std::fs::read_to_string(&file).doing(format_args!("read {}", file.display()))?);
-        let pin = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
+        let pin = first_line(&described.pin)?.ok_or_else(wrong)?;
         let settings = TokenSettings { module: described.module.clone(), label: described.label.clone(), pin };
         Token::new(settings).map_err(|error| {
             Stop::failed(format_args!("token {}: {error}", described.label))

@@ -73,6 +73,7 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     settings.message_folder = Some(message_folder(config));
     let config::Renewal { house_days, validity_days, announce } = config.renewal;
     settings.renewal = directory::RenewalSettings { house_days, validity_days, announce };
+    settings.acme = config.acme.as_ref().map(crate::acme::settings).transpose()?;
     Ok(settings)
 }
 
