@@ -52,6 +52,7 @@ pub(crate) fn generate() -> Result<String, String> {
         };
         let mut files: Vec<String> =
             places.iter().map(|place| format!("`{}`", place.file.trim_start_matches("crates/"))).collect();
+        files.sort_unstable();
         files.dedup();
         let _ = writeln!(text, "| {} | {} | {status} | {} |", section.number, section.title, files.join(" "));
     }
