@@ -56,7 +56,8 @@ impl Attribute {
         })
     }
 
-    // RFC 5035 §3: SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertIDv2 }; the default SHA-256 is left out.
+    // RFC 5035 §3, §4: SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF ESSCertIDv2 }; the default SHA-256 is left
+    // out.
     pub(crate) fn signing_certificate_v2(certificate: &pki::Certificate) -> Self {
         Self::single(oids::ID_AA_SIGNING_CERTIFICATE_V2, |w| {
             w.sequence(|w| {
@@ -147,7 +148,9 @@ impl Attributes {
         Reader::new(self.value(oids::ID_SIGNING_TIME)?, Encoding::Ber).time().ok()
     }
 
-    /// The certificate that `signing-certificate` (RFC 2634 §5.4) or its second version (RFC 5035 §5.4) names; V2 goes first.
+    /// The certificate that `signing-certificate` (RFC 2634 §5.4, RFC 5035 §5) or its second version (RFC 5035 §3)
+    /// names; V2 goes first.
+    // Deviation (RFC 5035 §2): where both stand, V2 alone is evaluated.
     pub(crate) fn signing_certificate(&self) -> Result<Option<SigningCertificateReference>, ()> {
         for (oid, version_2) in [(oids::ID_AA_SIGNING_CERTIFICATE_V2, true), (oids::ID_AA_SIGNING_CERTIFICATE, false)] {
             if let Some(value) = self.single(oid).map_err(|_| ())? {
@@ -174,7 +177,8 @@ impl Attributes {
     }
 }
 
-/// The first `ESSCertID` of a signing-certificate attribute: the signer's.
+/// The first `ESSCertID` of a signing-certificate attribute: the signer's (RFC 5035 §4, §6).
+// Deviation (RFC 5035 §3, §5): further certificates and policies in the attribute limit nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningCertificateReference {
     digest: DigestAlgorithm,

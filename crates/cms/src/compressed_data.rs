@@ -20,7 +20,7 @@ const UNCOUNTED: u64 = 64 * 1024;
 ///   compressionAlgorithm CompressionAlgorithmIdentifier,
 ///   encapContentInfo EncapsulatedContentInfo }
 /// ```
-/// RFC 3274 §1.1.
+/// RFC 3274 §1.1, §2, §2.1.
 #[derive(Debug)]
 pub struct CompressedDataReader<R> {
     reader: StreamReader<R>,

@@ -291,8 +291,8 @@ impl<R: BufRead> EncryptedDataReader<R> {
 /// What is decrypted at once: it fits the nearest cache.
 const STEP: usize = 16 * 1024;
 
-// RFC 9709 §2: contentEncryptionAlgorithm id-alg-cek-hkdf-sha256 holds the cipher's own identifier. CASES T-23: whoever
-// puts another cipher in its place gets another key.
+// RFC 9709 §3, §5.1, §5.3: contentEncryptionAlgorithm id-alg-cek-hkdf-sha256 holds the cipher's own identifier. CASES
+// T-23: whoever puts another cipher in its place gets another key.
 fn underived(algorithm: AlgorithmIdentifier) -> (AlgorithmIdentifier, Option<Vec<u8>>) {
     if algorithm.oid != crypto::oids::CEK_HKDF_SHA256 {
         return (algorithm, None);

@@ -45,7 +45,7 @@ impl Recipient {
         }))
     }
 
-    /// Whoever knows a password: PBKDF2, and the key wrap of RFC 3211 §2.3.
+    /// Whoever knows a password: PBKDF2, and the key wrap of RFC 3211 §2.3.1.
     pub fn password(password: &str) -> Self {
         Self(Way::Password(Zeroizing::new(password.into())))
     }
@@ -129,8 +129,8 @@ impl<W: Write> EncryptedDataWriter<W> {
         Self::with_settings(first, others, cipher, EncryptionSettings::default(), content_type, out)
     }
 
-    /// The same with a content key that serves for this cipher alone (RFC 9709 §2), for recipients who say that they
-    /// can read that.
+    /// The same with a content key that serves for this cipher alone (RFC 9709 §5.1, §5.3), for recipients who say that
+    /// they can read that.
     pub fn with_derived_key(
         first: &Recipient,
         others: &[Recipient],
@@ -302,9 +302,9 @@ impl Frame {
     }
 }
 
-// RFC 5652 §6.4, RFC 5083 §2.3, RFC 8103 §2, RFC 5753 §4: the content key goes to each recipient in the way of its key,
-// whether a tag protects the content or nothing does. RFC 5652 §6.1 sets the version: 0 with nothing but key transport by issuer and serial number, 3 with other recipient
-// infos, otherwise 2.
+// RFC 5652 §6.4, RFC 5083 §2.3, RFC 5084 §2, RFC 8103 §2: the content key, a fresh one for each message, goes to each
+// recipient in the way of its key, whether a tag protects the content or nothing does. RFC 5652 §6.1 sets the version:
+// 0 with nothing but key transport by issuer and serial number, 3 with other recipient infos, otherwise 2.
 fn recipient_infos(
     recipients: &[&Recipient],
     content_key: &[u8],

@@ -86,7 +86,8 @@ impl KemRecipientInfo {
     }
 }
 
-// CMSORIforKEMOtherInfo ::= SEQUENCE { wrap, kekLength, ukm [0] EXPLICIT UserKeyingMaterial OPTIONAL } (RFC 9629 §5)
+// CMSORIforKEMOtherInfo ::= SEQUENCE { wrap, kekLength, ukm [0] EXPLICIT UserKeyingMaterial OPTIONAL } (RFC 9629 §5).
+// RFC 9936 §2.2.1: without a salt.
 fn key_encryption_key(
     digest: DigestAlgorithm,
     secret: &SharedSecret,
@@ -105,7 +106,7 @@ fn key_encryption_key(
     crypto::hkdf(digest, &[], secret.octets(), info.as_slice(), length)
 }
 
-/// RFC 9936 §2.2: HKDF with SHA-256; AES-128 wrap with ML-KEM-512, AES-256 wrap with the others.
+/// RFC 9936 §2.1, §2.2: HKDF with SHA-256; AES-128 wrap with ML-KEM-512, AES-256 wrap with the others.
 ///
 /// The wrap is never weaker than the content key, so a 256-bit key to ML-KEM-512 is wrapped with AES-256.
 pub(crate) fn encode(certificate: &Certificate, public: &PublicKey, content_key: &[u8]) -> Result<Vec<u8>, Error> {

@@ -33,7 +33,8 @@ enum Originator {
     Certificate(CertificateIdentifier),
 }
 
-/// A key derivation by its key agreement scheme (RFC 8418 §7): X9.63 (RFC 5753 §7.1.4) or HKDF (RFC 8418 §2.2).
+/// A key derivation by its key agreement scheme (RFC 8418 §7): X9.63 (RFC 5753 §7.1.4, RFC 8418 §2.1) or HKDF
+/// (RFC 8418 §2.2).
 #[derive(Debug, Clone, Copy)]
 enum Derivation {
     X963(DigestAlgorithm),
@@ -76,6 +77,7 @@ impl Derivation {
         let info = shared_info(wrap, ukm, length);
         match self {
             Self::X963(digest) => Ok(crypto::x963_kdf(digest, secret.octets(), &info, length)),
+            // Deviation (RFC 8418 §2.2): a ukm goes into the info alone, not into the salt as well.
             Self::Hkdf(digest) => crypto::hkdf(digest, &[], secret.octets(), &info, length),
         }
     }
@@ -204,7 +206,8 @@ impl KeyAgreeRecipientInfo {
 }
 
 /// One KeyAgreeRecipientInfo for all of `recipients`, who are on the same curve: they share the ephemeral key, each has
-/// a key-encryption key of its own (RFC 5753 §3.1.1, RFC 8418 §3.2). The digest is as strong as the curve (RFC 5753 §8).
+/// a key-encryption key of its own (RFC 5753 §3.1.1; RFC 8418 §3.1, §3.2, §5.1, §5.2). The digest is as strong as the
+/// curve (RFC 5753 §8).
 pub(crate) fn encode(recipients: &[(&Certificate, &PublicKey)], content_key: &[u8]) -> Result<Vec<u8>, Error> {
     let (_, first) = recipients.first().ok_or(Error::NotARecipient { because: "there is none" })?;
     let ephemeral = EphemeralKey::for_peer(first)?;

@@ -9,7 +9,7 @@ use crate::{CertificateIdentifier, Error};
 /// Somebody with an RSA key, and how the content key travels to it.
 pub(crate) type Transported<'a> = (&'a Certificate, &'a PublicKey, &'a KeyTransportAlgorithm);
 
-/// A KeyTransRecipientInfo (RFC 5652 §6.2.1) for each, in order, with so many threads at most.
+/// A KeyTransRecipientInfo (RFC 5652 §6.2.1, RFC 3560 §2.2) for each, in order, with so many threads at most.
 pub(crate) fn encode_all(
     recipients: &[Transported<'_>],
     content_key: &[u8],

@@ -112,7 +112,7 @@ impl PasswordBudget {
 ///   keyDerivationAlgorithm [0] KeyDerivationAlgorithmIdentifier OPTIONAL,
 ///   keyEncryptionAlgorithm, encryptedKey }
 /// ```
-/// RFC 5652 §6.2.4, RFC 3211 §2.1.
+/// RFC 5652 §6.2.4, RFC 3211 §1.2.1, §2.2.
 #[derive(Debug, Clone)]
 pub(crate) struct PasswordRecipientInfo {
     derivation: Option<AlgorithmIdentifier>,
@@ -159,7 +159,7 @@ impl PasswordRecipientInfo {
 }
 
 // PBKDF2-params ::= SEQUENCE { salt CHOICE { specified OCTET STRING, … }, iterationCount, keyLength OPTIONAL,
-//   prf AlgorithmIdentifier DEFAULT hmacWithSHA1 } (RFC 8018 §A.2, RFC 5652 §10.1.6)
+//   prf AlgorithmIdentifier DEFAULT hmacWithSHA1 } (RFC 8018 §A.2, RFC 5652 §10.1.6, RFC 3211 §2.1)
 fn pbkdf2_parameters(identifier: &AlgorithmIdentifier) -> Result<(DigestAlgorithm, Vec<u8>, u32), Asn1Error> {
     let parameters = identifier.parameters.as_deref().unwrap_or_default();
     let mut outer = Reader::new(parameters, Encoding::Ber);

@@ -330,7 +330,7 @@ impl SignedData {
         self.signers.iter().any(SignerInfo::needs_content)
     }
 
-    /// With the content itself, for signers that signed no digest (RFC 8419 §2.1, RFC 9882 §3.1).
+    /// With the content itself, for signers that signed no digest (RFC 8419 §3.2, RFC 9882 §3.1).
     #[must_use]
     pub fn with_whole_content(mut self, content: Vec<u8>) -> Self {
         self.content.whole = Some(content);

@@ -58,7 +58,7 @@ pub enum Integrity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntegrityFailure {
-    /// `CMSAlgorithmProtection` names other algorithms than the SignerInfo (RFC 6211 §4).
+    /// `CMSAlgorithmProtection` names other algorithms than the SignerInfo (RFC 6211 §3).
     AlgorithmsExchanged,
     /// Several certificates could be meant and nothing decides (CASES T-18).
     Ambiguous,
@@ -96,7 +96,7 @@ pub enum IntegrityFailure {
     },
     /// The signed content type is another than the message's.
     WrongContentType,
-    /// `signing-certificate` names another certificate (RFC 5035 §5.4).
+    /// `signing-certificate` names another certificate (RFC 5035 §2).
     WrongCertificate,
 }
 
@@ -298,7 +298,7 @@ impl SignerInfo {
                 }
             }
         };
-        // RFC 5035 §5.4: the attribute decides which certificate is the signer's.
+        // RFC 5035 §2: the attribute decides which certificate is the signer's.
         let reference = attributes.map_or(Ok(None), Attributes::signing_certificate);
         let reference =
             reference.map_err(|()| fail(IntegrityFailure::AttributeCount { attribute: "signing-certificate" }))?;
@@ -407,7 +407,7 @@ fn check_attributes(
     // RFC 6211 §3.1: where the attribute stands, it decides.
     let protection = attributes.algorithm_protection().map_err(|()| count("CMSAlgorithmProtection"))?;
     if let Some((digest, signature)) = protection {
-        // RFC 6211 §4: compared as identifiers; absent and NULL parameters are the same.
+        // RFC 6211 §3: compared as identifiers; absent and NULL parameters are the same.
         let same = |a: &AlgorithmIdentifier, b: &AlgorithmIdentifier| {
             a.oid == b.oid && (a.parameters == b.parameters || (a.has_no_parameters() && b.has_no_parameters()))
         };

@@ -36,7 +36,7 @@ impl DigestAlgorithm {
         Self::from_oid(identifier.oid).ok_or(Error::Unknown { oid: identifier.oid })
     }
 
-    /// From its object identifier.
+    /// From its object identifier (SHA-2: RFC 5754 §2.1, §2.2, §2.3, §2.4).
     pub fn from_oid(oid: asn1::Oid) -> Option<Self> {
         Some(match oid {
             oids::MD5 => Self::Md5,

@@ -97,7 +97,7 @@ pub(crate) fn curve_agreement(curve: Curve) -> Result<&'static aws::Algorithm, E
     }
 }
 
-// Points off the curve and all-zero secrets are refused by aws-lc (CASES T-45, S-48; RFC 8418 §2.1).
+// Points off the curve and all-zero secrets are refused by aws-lc (CASES T-45, S-48; RFC 8418 §2).
 pub(crate) fn agree(private: &aws::PrivateKey, peer: &PublicKey) -> Result<SharedSecret, Error> {
     let algorithm = match peer.kind() {
         PublicKeyKind::Ec(curve) => curve_agreement(curve)?,

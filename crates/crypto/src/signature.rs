@@ -8,7 +8,7 @@ use crate::{AlgorithmIdentifier, DigestAlgorithm, Error, MlDsaLevel, SlhDsaParam
 pub enum SignatureAlgorithm {
     /// ECDSA (RFC 5754 §3.3).
     Ecdsa(DigestAlgorithm),
-    /// Ed25519, pure (RFC 8419 §2.1).
+    /// Ed25519, pure (RFC 8419 §2).
     Ed25519,
     /// ML-DSA, pure, empty context (RFC 9882 §2).
     MlDsa(MlDsaLevel),
@@ -52,7 +52,7 @@ impl PssParameters {
 
     /// Whether a key with these parameters allows a signature with `used`.
     ///
-    /// RFC 4055 §3.3: they bind the digests and are a lower bound for the salt.
+    /// RFC 4055 §3.3, RFC 4056 §3: they bind the digests and are a lower bound for the salt.
     pub(crate) fn allows(&self, used: &Self) -> bool {
         self.digest == used.digest && self.mgf_digest == used.mgf_digest && used.salt_length >= self.salt_length
     }
@@ -118,7 +118,7 @@ pub(crate) fn mgf1_digest(mgf: &AlgorithmIdentifier) -> Result<DigestAlgorithm, 
 }
 
 impl SignatureAlgorithm {
-    /// From a signature's identifier, as certificates have it (RFC 5652 §10.1.2, RFC 8551 §2.2, RFC 8419 §2.2).
+    /// From a signature's identifier, as certificates have it (RFC 5652 §10.1.2, RFC 8551 §2.2, RFC 8419 §2.4).
     pub fn from_identifier(identifier: &AlgorithmIdentifier) -> Result<Self, Error> {
         Self::from_identifier_and_digest(identifier, None)
     }

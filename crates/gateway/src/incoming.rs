@@ -128,7 +128,7 @@ fn judge(
     }
 }
 
-/// What was hidden outside and stands under an accepted signature is shown again (RFC 9788 §4): the subject and what
+/// What was hidden outside and stands under an accepted signature is shown again (RFC 9788 §4.5): the subject and what
 /// goes with it. Everything else outside stays as it came, and what differs is in the notes.
 fn unwrap_header(header: &mut Header, protected: &ProtectedHeader) {
     if !protected.is_confidential() {

@@ -19,7 +19,7 @@ impl Capabilities {
         OURS.get_or_init(|| {
             Self::from_parts(
                 &[Aes256Gcm, Aes128Gcm, ChaCha20Poly1305, Aes256Cbc, Aes192Cbc, Aes128Cbc],
-                // RFC 9709 §4 and RFC 3274 §2: derived content keys and compressed content are read.
+                // RFC 9709 §4 and RFC 3274 §1.1: derived content keys and compressed content are read.
                 &[oids::CEK_HKDF_SHA256, cms::oids::ID_ALG_ZLIB_COMPRESS],
             )
         })
@@ -37,7 +37,8 @@ impl Capabilities {
             for cipher in ciphers {
                 w.sequence(|w| w.oid(&cipher.oid()));
             }
-            // The key management that we ask for: OAEP (RFC 3560 §5).
+            // The key management that we ask for: OAEP.
+            // Deviation (RFC 3560 §5): without the parameters, which would name one digest.
             w.sequence(|w| w.oid(&oids::RSAES_OAEP));
             others.iter().for_each(|oid| w.sequence(|w| w.oid(oid)));
         });

@@ -4,16 +4,16 @@ use asn1::{Time, TimeParts};
 use mime::{Field, Header, Mailbox, parse_mailbox_list};
 
 /// What of the header fields of an encrypted mail stays readable outside: a Header Confidentiality Policy
-/// (RFC 9788 §3.1, §3.2; the default is that of RFC 9788 §3.3).
+/// (RFC 9788 §3.1, §3.2; the default is that of RFC 9788 §3.3). None changes the address in From (RFC 9788 §3.1.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderConfidentiality {
-    /// Everything.
+    /// Everything (RFC 9788 §3.2.3).
     NoConfidentiality,
-    /// Not the subject, the keywords and the comments.
+    /// Not the subject, the keywords and the comments (RFC 9788 §3.2.1).
     #[default]
     Baseline,
-    /// Nor people's names, nor the sender's time zone.
+    /// Nor people's names, nor the sender's time zone (RFC 9788 §3.2.2).
     Shy,
 }
 
@@ -66,8 +66,8 @@ pub(crate) struct Divided {
     pub(crate) inner: Header,
 }
 
-/// Copies the fields into the entity (RFC 9788 §2.1). With a policy the entity will be encrypted: `hp="cipher"`, and
-/// `HP-Outer` says what is seen outside (§2.2); without, it says `hp="clear"`.
+/// Copies the fields into the entity (RFC 9788 §2.1.1, §5.2.1). With a policy the entity will be encrypted:
+/// `hp="cipher"`, and `HP-Outer` says what is seen outside (RFC 9788 §2.2.1); without, it says `hp="clear"`.
 pub(crate) fn divide(outer: &Header, mut header: Header, policy: Option<HeaderConfidentiality>) -> Divided {
     let value = header.value("Content-Type").unwrap_or_else(|| "text/plain; charset=us-ascii".into());
     let mark = if policy.is_some() { "cipher" } else { "clear" };

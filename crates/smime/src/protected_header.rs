@@ -6,7 +6,7 @@ use mime::{ContentType, Entity, Field, Header};
 
 use crate::Error;
 
-/// How a mail protects its header fields (RFC 9788 §4.10 for the older ways).
+/// How a mail protects its header fields (RFC 9788 §4.10, §4.11 for the older ways).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeaderScheme {
@@ -56,7 +56,8 @@ pub struct ProtectedHeader {
 }
 
 impl ProtectedHeader {
-    /// Reads it from the beginning of the innermost payload (RFC 9788 §4.1, §4.2); `None` when the payload protects no header fields.
+    /// Reads it from the beginning of the innermost payload (RFC 9788 §4.1, §4.2.1); `None` when the payload protects no
+    /// header fields.
     /// `outer` is the header of the mail as it came, `encrypted` whether a layer was.
     ///
     /// # Errors
@@ -76,7 +77,7 @@ impl ProtectedHeader {
             _ => return Ok(None),
         };
         let inner = if scheme == HeaderScheme::Rfc8551 { Header::read(payload, limits)? } else { header };
-        // RFC 9788 §2.2: what the sender put outside.
+        // RFC 9788 §2.2.1: what the sender put outside.
         let confirmed = inner.all("HP-Outer").filter_map(|field| {
             let value = field.value();
             let (name, value) = value.split_once(':')?;
@@ -107,7 +108,7 @@ impl ProtectedHeader {
         self.fields.get("Subject").map(Field::text)
     }
 
-    /// How a field was protected (RFC 9788 §4.3), in a payload that was `signed` and `encrypted`.
+    /// How a field was protected (RFC 9788 §4.3.1), in a payload that was `signed` and `encrypted`.
     pub fn protection(&self, name: &str, signed: bool, encrypted: bool) -> FieldProtection {
         let Some(inside) = self.fields.get(name) else { return FieldProtection::Unprotected };
         let outside = match self.scheme {
@@ -149,7 +150,8 @@ impl ProtectedHeader {
     fn other_sender(&self) -> Option<HeaderDifference> {
         let address = |header: &Header| header.visible_from().ok().map(|mailbox| mailbox.to_string());
         let (inside, outside) = (address(&self.fields), address(&self.received));
-        // RFC 9788 §4.4. Where the sender says to have put another address outside, the comparison above does not find it.
+        // RFC 9788 §4.4.2. Where the sender says to have put another address outside, the comparison above does not
+        // find it.
         let already = values(&self.sent, "From") != values(&self.received, "From");
         (!already && inside != outside).then(|| HeaderDifference {
             name: "From".into(),
@@ -164,14 +166,14 @@ impl ProtectedHeader {
     }
 }
 
-// RFC 8551 §3.1: a message/rfc822 as the root of what is protected is meant as header protection.
+// RFC 8551 §3.1, RFC 9788 §4.10.1: a message/rfc822 as the root of what is protected is meant as header protection.
 fn wraps(header: &Header, content_type: &ContentType) -> bool {
     content_type.essence == "message/rfc822"
         && content_type.parameter("forwarded") != Some("yes")
         && header.fields().iter().all(is_structural)
 }
 
-// RFC 9788 §1.1.1: structural fields describe the entity, not the message.
+// RFC 9787 §1.1.1: structural fields describe the entity, not the message.
 fn is_structural(field: &Field) -> bool {
     let name = field.name().to_ascii_lowercase();
     name.is_empty() || name.starts_with("content-") || name == "mime-version" || name == "hp-outer"
@@ -186,7 +188,7 @@ fn normalised(value: &str) -> String {
 }
 
 /// The text of a part without the copy of the header fields that some programs put there for others that cannot read
-/// protected ones (RFC 9788 §4.5.3.2); `None` when the part has none.
+/// protected ones (RFC 9788 §2.1.2, §4.5.3, §4.8.2); `None` when the part has none.
 pub fn without_legacy_display(part: &Entity) -> Option<String> {
     let content_type = part.header().content_type()?;
     if content_type.parameter("hp-legacy-display") != Some("1") {

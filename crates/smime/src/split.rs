@@ -33,7 +33,8 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// Reads a mail to its end. RFC 8551 §3.1: the content type and what belongs to it go inside, everything else stays.
+    /// Reads a mail to its end. RFC 8551 §3.1, RFC 9788 §5.1: the content type and what belongs to it go
+    /// inside, everything else stays.
     pub(crate) fn read(mail: &mut dyn Source, headers: Headers, limits: &mime::Limits) -> Result<Self, Error> {
         let mut reader = mail.reread()?;
         let mut scan = SevenBitScan::default();

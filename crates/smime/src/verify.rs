@@ -342,7 +342,7 @@ impl Verification {
     }
 }
 
-// RFC 8551 §2.4.2: mail is signed as id-data. What was signed as something else is not passed off as one.
+// RFC 8551 §2.4.1, §2.4.2: mail is signed as id-data. What was signed as something else is not passed off as one.
 fn other_content(report: &SignedReport) -> Option<String> {
     let known = [oids::ID_DATA, oids::ID_CT_RECEIPT];
     let other = report.content_type.filter(|content_type| !known.contains(content_type))?;

@@ -9,7 +9,7 @@ use crate::Error;
 ///
 /// Its authentication begins with the length of the content and with the additional data, and AuthEnvelopedData has
 /// both last: the content is held until the end.
-// Deviation (RFC 5084 §2): content above `Ccm::LONGEST` is refused, so that memory stays bounded.
+// Deviation (RFC 5084 §3.1): content above `Ccm::LONGEST` is refused, so that memory stays bounded.
 pub(super) struct Ccm {
     cipher: ContentCipher,
     key: Zeroizing<Vec<u8>>,

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::poly1305::Poly1305;
 use crate::Error;
 
-/// ChaCha20-Poly1305 in pieces (RFC 8439 §2.8, RFC 8103 §1).
+/// ChaCha20-Poly1305 in pieces (RFC 8439 §2.8, RFC 8103 §1.1).
 pub(super) struct ChaCha20Poly1305 {
     stream: ChaCha20,
     poly: Poly1305,

@@ -6,15 +6,15 @@ use crate::{DigestAlgorithm, Error, PssParameters, SlhDsaParameterSet, oids};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublicKeyKind {
-    /// An elliptic curve key, for ECDSA or ECDH.
+    /// An elliptic curve key, for ECDSA or ECDH (RFC 5753 §5).
     Ec(Curve),
-    /// Ed25519 (RFC 8410 §3).
+    /// Ed25519 (RFC 8410 §3, RFC 8419 §2.2).
     Ed25519,
     /// ML-DSA (RFC 9881 §4).
     MlDsa(MlDsaLevel),
-    /// ML-KEM (RFC 9935 §4).
+    /// ML-KEM (RFC 9935 §4, RFC 9936 §2.3).
     MlKem(MlKemLevel),
-    /// RSA; `pss` restricts the key to RSASSA-PSS (RFC 4055 §1.2).
+    /// RSA; `pss` restricts the key to RSASSA-PSS (RFC 4055 §1.2, RFC 4056 §2.1).
     Rsa {
         /// Bits of the modulus.
         bits: u32,
@@ -23,7 +23,7 @@ pub enum PublicKeyKind {
     },
     /// SLH-DSA (RFC 9909 §4); verifies only.
     SlhDsa(SlhDsaParameterSet),
-    /// X25519 (RFC 8410 §3).
+    /// X25519 (RFC 8410 §3, RFC 8418 §6).
     X25519,
 }
 

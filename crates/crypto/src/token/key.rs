@@ -112,7 +112,7 @@ impl PrivateKey for TokenKey {
         if algorithm.digest() != Some(digest.algorithm()) {
             return Err(Error::NotForThisKey { operation: "sign" });
         }
-        // CASES T-15: what is never accepted is never made.
+        // CASES T-15, RFC 8551 §4.2: what is never accepted is never made.
         if digest.algorithm().is_weak() {
             return Err(Error::Weak { algorithm: digest.algorithm().name() });
         }

@@ -53,7 +53,7 @@ fn t_45_vectors_ecdh() {
 
 #[test]
 fn s_48_vectors_x25519() {
-    // RFC 8418 §2.1: an all-zero secret is refused. Wycheproof calls these acceptable.
+    // RFC 8418 §2: an all-zero secret is refused. Wycheproof calls these acceptable.
     let refused = |test: Object<'_>, accepted: bool| {
         let zero = test.octets("shared").iter().all(|octet| *octet == 0);
         assert!(!(zero && accepted), "an all-zero secret was given out");
