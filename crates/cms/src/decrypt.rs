@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 use crate::shared_secret::PasswordBudget;
 use crate::{Error, RecipientInfo, SharedKey, Spool, SpoolLimits, certificate_set, content_info, limits, oids};
 
+/// Private-key operations on one message.
+const MOST_ATTEMPTS: usize = 20;
+
 /// Reads an EnvelopedData or AuthEnvelopedData up to its content; [`Self::decrypt`] does the rest.
 #[derive(Debug)]
 pub struct EncryptedDataReader<R> {
@@ -190,6 +193,7 @@ impl<R: BufRead> EncryptedDataReader<R> {
         key_length: Option<usize>,
     ) -> Result<(usize, Zeroizing<Vec<u8>>), Error> {
         let (mut failure, mut unavailable) = (Error::NoMatchingRecipient, None);
+        let mut attempts = 0;
         let originators: Vec<Certificate> = self.originators.iter().chain(keys.originators).cloned().collect();
         for (index, credential) in keys.credentials.iter().enumerate() {
             for recipient in self.recipients.iter() {
@@ -197,6 +201,11 @@ impl<R: BufRead> EncryptedDataReader<R> {
                     continue;
                 }
                 let Some(key_length) = key_length else { return Err(Error::DecryptionFailed) };
+                // CASES N-24: a sender names a recipient once; a thousand times is work for nothing.
+                attempts += 1;
+                if attempts > MOST_ATTEMPTS {
+                    return Err(Error::DecryptionFailed);
+                }
                 match recipient.content_key(credential.certificate(), credential.key(), key_length, &originators) {
                     Ok(key) if key.len() == key_length => return Ok((index, key)),
                     // CASES T-129: another key may be at hand; that this one is not, is the answer only after that.

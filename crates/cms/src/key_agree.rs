@@ -77,8 +77,8 @@ impl Derivation {
         let info = shared_info(wrap, ukm, length);
         match self {
             Self::X963(digest) => Ok(crypto::x963_kdf(digest, secret.octets(), &info, length)),
-            // Deviation (RFC 8418 §2.2): a ukm goes into the info alone, not into the salt as well.
-            Self::Hkdf(digest) => crypto::hkdf(digest, &[], secret.octets(), &info, length),
+            // RFC 8418 §2.2: a ukm is the salt as well.
+            Self::Hkdf(digest) => crypto::hkdf(digest, ukm.unwrap_or_default(), secret.octets(), &info, length),
         }
     }
 }

@@ -146,6 +146,19 @@ impl Directory {
         change.tx.execute(sql::SET_REVOCATION, row).await.map(drop)
     }
 
+    /// What is at hand about the certificate of whoever signed a message, and about those that came with it.
+    pub async fn signer_revocation(
+        &self,
+        signer: &Certificate,
+        others: &[Certificate],
+    ) -> Result<smime::RevocationMaterial, Error> {
+        let others = others.iter().filter(|other| *other != signer);
+        let material = self.revocation_material([signer].into_iter().chain(others)).await?;
+        // A certificate that was found revoked stays so when the list that said it has ended.
+        let row = self.database().fetch_one(sql::IS_REVOKED, values![signer.sha256().to_hex()]).await?;
+        Ok(smime::RevocationMaterial { crls: material.lists, ocsp: material.answers, revoked: row.is_some() })
+    }
+
     /// What is at hand about a request's chain.
     pub(crate) async fn material_of(&self, request: &Request) -> Result<Material, Error> {
         self.revocation_material([request.certificate()].into_iter().chain(request.intermediates())).await

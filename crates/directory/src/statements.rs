@@ -228,6 +228,7 @@ statements! {
     SET_REVOCATION = "UPDATE requests SET revocation = $2, revocation_checked = COALESCE($3, revocation_checked),
             revocation_until = $4 WHERE id = $1";
     REVOCATION = "SELECT kind, der, next_update FROM revocation WHERE key = $1 AND next_update >= $2";
+    IS_REVOKED = "SELECT id FROM requests WHERE fingerprint = $1 AND state = 'revoked' LIMIT 1";
     REVOCATION_AGE = "SELECT this_update, next_update, fetched, failed FROM revocation WHERE key = $1";
     KEEP_REVOCATION = "INSERT INTO revocation (key, kind, uri, der, this_update, next_update, fetched)
         VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -122,6 +122,11 @@ pub trait Book: Send + Sync + 'static {
         Revocation::IfAvailable
     }
 
+    /// What else is known about revocation. It is asked from a thread that may wait.
+    fn revocations(&self) -> Option<Arc<dyn smime::Revocations>> {
+        None
+    }
+
     /// Whether there is a webmailer to put messages into.
     fn has_webmailer(&self) -> bool {
         false

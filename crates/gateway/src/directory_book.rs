@@ -256,6 +256,11 @@ impl Book for DirectoryBook {
         self.directory.settings().revocation
     }
 
+    fn revocations(&self) -> Option<Arc<dyn smime::Revocations>> {
+        let runtime = tokio::runtime::Handle::current();
+        Some(Arc::new(KnownRevocations { directory: self.directory.clone(), runtime }))
+    }
+
     fn has_webmailer(&self) -> bool {
         self.store.is_some()
     }
@@ -310,6 +315,28 @@ impl Book for DirectoryBook {
             self.wake.notify_one();
         }
         Ok(answered)
+    }
+}
+
+/// The certificates that mail to an address is encrypted to, in use and trusted now: what a gateway with this directory
+/// would choose from.
+///
+/// # Errors
+/// When the directory cannot be asked.
+pub async fn certificates_for(directory: &Directory, address: &EmailAddress) -> Result<Vec<Certificate>, Unavailable> {
+    View { directory, paths: &PathCache::new() }.house_certificates(address).await
+}
+
+/// The directory, asked from the threads that take messages apart.
+#[derive(Debug)]
+struct KnownRevocations {
+    directory: Directory,
+    runtime: tokio::runtime::Handle,
+}
+
+impl smime::Revocations for KnownRevocations {
+    fn about(&self, signer: &Certificate, others: &[Certificate]) -> std::io::Result<smime::RevocationMaterial> {
+        self.runtime.block_on(self.directory.signer_revocation(signer, others)).map_err(std::io::Error::other)
     }
 }
 

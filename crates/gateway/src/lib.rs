@@ -37,6 +37,7 @@ mod workers;
 pub use acme::AcmeSettings;
 pub use book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 pub use decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
+pub use directory_book::certificates_for;
 pub use error::Error;
 pub use explain::{Chosen, Explanation, Query, explain, explain_with_directory};
 pub use facts::{Facts, Protection};

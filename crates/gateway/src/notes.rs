@@ -2,8 +2,8 @@
 
 use asn1::Time;
 use mime::Header;
-use pki::EmailAddress;
-use smime::{ProtectedHeader, SignerVerdict};
+use pki::{EmailAddress, RevocationSource, RevocationStatus};
+use smime::{Check, ProtectedHeader, SignerVerdict};
 
 /// Notes about an accepted message.
 pub(crate) fn of<'a>(
@@ -13,7 +13,16 @@ pub(crate) fn of<'a>(
     received: Time,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    for signed in signers.filter_map(|signer| signer.signing_time) {
+    for signer in signers {
+        // CASES T-14: unknown is not good, and it is said.
+        let names_a_source = |certificate| !RevocationSource::of(certificate).is_empty();
+        if signer.revocation == RevocationStatus::Unknown && signer.certificate.as_ref().is_some_and(names_a_source) {
+            notes.push("whether the signer's certificate was revoked is not known yet".into());
+        }
+        if signer.address == Check::Fail {
+            notes.push(format!("it is also signed by {}", signer.addresses.join(", ")));
+        }
+        let Some(signed) = signer.signing_time else { continue };
         // CASES T-13, T-16: a time inside a message is a claim, and an old or future one is worth a word.
         let age = received.to_unix().saturating_sub(signed.to_unix());
         if age > OLD_SECONDS {

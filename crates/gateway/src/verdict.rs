@@ -67,7 +67,7 @@ impl Verdict {
 
     /// From the layers, under a decision.
     pub(crate) fn of(layers: &[LayerReport], rejected: Option<&str>) -> Self {
-        let signer = telling_signer(layers);
+        let signer = telling_signer(layers, rejected.is_none());
         let signed = signer.is_some();
         let result = match rejected {
             None => SmimeResult::Pass,
@@ -120,14 +120,17 @@ pub(crate) fn notes_field(notes: &[String]) -> Option<Field> {
     (!text.is_empty()).then(|| Field::new("X-Sealpost-Note", &text.join("; ")))
 }
 
-/// The signer that stopped the message; else the first.
-fn telling_signer(layers: &[LayerReport]) -> Option<&SignerVerdict> {
+/// Of an accepted message the signer who is its sender; else the one that stopped it, else the first.
+fn telling_signer(layers: &[LayerReport], accepted: bool) -> Option<&SignerVerdict> {
     let signers = || {
         layers.iter().flat_map(|layer| match layer {
             LayerReport::Signed(report) => report.signers.as_slice(),
             _ => &[],
         })
     };
+    if accepted {
+        return signers().find(|signer| signer.address == Check::Pass);
+    }
     signers().find(|signer| signer.reason.is_some()).or_else(|| signers().next())
 }
 

@@ -16,11 +16,16 @@ pub struct Entity {
 impl Entity {
     /// Reads a message and its parts, within `limits`.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let mut parts_left = limits.parts;
-        Self::parse_at(bytes, limits, limits.depth, &mut parts_left)
+        let octets = (bytes.len() as u64).saturating_mul(MOST_COPIES as u64).max(1 << 20);
+        Self::parse_at(bytes, limits, &mut Left { parts: limits.parts, octets }, limits.depth)
     }
 
-    fn parse_at(bytes: &[u8], limits: &Limits, depth: usize, parts_left: &mut usize) -> Result<Self, Error> {
+    fn parse_at(bytes: &[u8], limits: &Limits, left: &mut Left, depth: usize) -> Result<Self, Error> {
+        // CASES N-24: each level holds its part anew, so that deep nesting would multiply a large message.
+        left.octets = left
+            .octets
+            .checked_sub(bytes.len() as u64)
+            .ok_or(Error::TooMuch { what: "times its own size in nested parts", limit: MOST_COPIES })?;
         let (header, body) = Header::parse(bytes, limits)?;
         let header_bytes = bytes.get(..bytes.len() - body.len()).unwrap_or_default().to_vec();
         let mut entity = Self { header, header_bytes, body: body.to_vec(), closed: true, ..Self::default() };
@@ -41,10 +46,10 @@ impl Entity {
             return Ok(entity);
         }
         loop {
-            *parts_left = parts_left.checked_sub(1).ok_or(Error::TooMuch { what: "parts", limit: limits.parts })?;
+            left.parts = left.parts.checked_sub(1).ok_or(Error::TooMuch { what: "parts", limit: limits.parts })?;
             let mut part = Vec::new();
             reader.read_to_end(&mut part)?;
-            entity.parts.push(Self::parse_at(&part, limits, depth, parts_left)?);
+            entity.parts.push(Self::parse_at(&part, limits, left, depth)?);
             match reader.end() {
                 Some(PartEnd::Delimiter) => reader = reader.next_part()?,
                 end => {
@@ -103,16 +108,7 @@ impl Entity {
 
     /// The body without its transfer encoding.
     pub fn decoded_body(&self) -> Vec<u8> {
-        match self.header.transfer_encoding().as_str() {
-            "base64" => {
-                let mut decoded = Vec::new();
-                // What is left of malformed base64 is what could be read.
-                let _ = crate::Base64Reader::new(&self.body[..]).read_to_end(&mut decoded);
-                decoded
-            }
-            "quoted-printable" => decode_quoted_printable(&self.body),
-            _ => self.body.clone(),
-        }
+        decode_body(&self.header, &self.body)
     }
 
     /// The text for people, in its character set.
@@ -137,6 +133,28 @@ impl Entity {
     }
 }
 
+/// What may still be read of one message.
+struct Left {
+    parts: usize,
+    octets: u64,
+}
+
+/// How often a message may be held, all levels of its parts together. Mails that people write are four or five deep.
+const MOST_COPIES: usize = 8;
+
+/// A body without its transfer encoding. What is left of malformed base64 is what could be read.
+pub fn decode_body(header: &Header, body: &[u8]) -> Vec<u8> {
+    match header.transfer_encoding().as_str() {
+        "base64" => {
+            let mut decoded = Vec::new();
+            let _ = crate::Base64Reader::new(body).read_to_end(&mut decoded);
+            decoded
+        }
+        "quoted-printable" => decode_quoted_printable(body),
+        _ => body.to_vec(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +164,15 @@ mod tests {
         let deep: String =
             (0..100).map(|i| format!("Content-Type: multipart/mixed; boundary=b{i}\r\n\r\n--b{i}\r\n")).collect();
         assert!(Entity::parse(deep.as_bytes(), &Limits::default()).is_err());
+        // Deep and large: no level may hold the whole again and again.
+        let mut large = format!("\r\n{}", "x\r\n".repeat(1 << 19));
+        for level in 0..20 {
+            large = format!(
+                "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n{large}\r\n--b{level}--\r\n"
+            );
+            let parsed = Entity::parse(large.as_bytes(), &Limits::default());
+            assert_eq!(parsed.is_ok(), level < MOST_COPIES - 1, "{level}");
+        }
         let wide = format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", "--b\r\n\r\nx\r\n".repeat(2_000));
         assert!(Entity::parse(wide.as_bytes(), &Limits::default()).is_err());
     }

@@ -33,7 +33,7 @@ pub use builder::{Attachment, MessageBuilder};
 pub use content_type::{ContentType, Disposition};
 pub use date::date;
 pub use encoded_word::{decode_words, encode_words};
-pub use entity::Entity;
+pub use entity::{Entity, decode_body};
 pub use error::{Error, Limits};
 pub use header::{Field, Header};
 pub use multipart::{PartEnd, PartReader};

@@ -198,6 +198,21 @@ fn certificates_are_ordered_from_a_ca_that_speaks_acme() {
 }
 
 #[test]
+fn a_mail_is_encrypted_to_an_address_that_the_directory_knows() {
+    let installation = Installation::new();
+    installation.peer().write("mail.eml", "From: otto@muster.example\r\n\r\ntext\r\n");
+    let encrypt = format!("encrypt --to {EMMA} -o out.eml mail.eml");
+    installation.refused(&encrypt, &["no certificate is known for", EMMA]);
+    installation.must(&encrypt, 1);
+    installation.run("cert ca init Muster -o house.pem");
+    installation.run(&format!("cert ca issue {EMMA}"));
+    installation.run(&encrypt);
+    assert!(installation.must("inspect out.eml", 0).contains("AuthEnvelopedData"));
+    installation.refused("encrypt --to bob@nowhere.example -o out.eml mail.eml", &["bob@nowhere.example"]);
+    installation.must(&format!("{encrypt} --config absent.toml"), 2);
+}
+
+#[test]
 fn another_master_key_is_brought_in() {
     let installation = Installation::new();
     installation.run("cert ca init Muster -o house.pem");

@@ -190,7 +190,10 @@ impl LayerOpener<'_> {
                 self.take_off_encrypted(source, opened)
             }
             Some(ContentType::CompressedData) => {
-                // CASES T-53: what grows beyond the caps is an error, never content.
+                // CASES T-53: what grows beyond the caps is an error, never content; and nothing grows twice.
+                if opened.layers.iter().any(|layer| matches!(layer, Layer::Compressed)) {
+                    return Err(cms::Error::TooCompressed { limit: cms::MOST_COMPRESSION }.into());
+                }
                 let spool = CompressedDataReader::open(source)?.decompress(self.limits.spool.clone())?;
                 opened.layers.push(Layer::Compressed);
                 Ok(Step::Inside(spool))
@@ -222,8 +225,9 @@ impl LayerOpener<'_> {
         (&mut signature).take(self.limits.signature).read_to_end(&mut text)?;
         // CASES T-07: exactly two parts, or nobody can say what was signed.
         let closed = matches!(signature.end(), Some(PartEnd::Close | PartEnd::EndOfInput));
-        let entity = mime::Entity::parse(&text, &self.limits.mime)?;
-        let der = entity.decoded_body();
+        // What is no signature is not taken apart: it may be a tree of parts, and large.
+        let (header, body) = Header::parse(&text, &self.limits.mime)?;
+        let der = mime::decode_body(&header, body);
         if !closed || cms::sniff(&der) != Some(ContentType::SignedData) {
             return Ok(Step::Stopped);
         }

@@ -54,7 +54,7 @@ pub use encrypt::Encryptor;
 pub use error::Error;
 pub use header_confidentiality::HeaderConfidentiality;
 pub use inspect::{Node, RecipientNode, SignerNode, inspect};
-pub use policy::{Limits, Policy};
+pub use policy::{Limits, Policy, RevocationMaterial, Revocations};
 pub use profile::Profile;
 pub use protected_header::{FieldProtection, HeaderDifference, HeaderScheme, ProtectedHeader, without_legacy_display};
 pub use recipient::Pins;

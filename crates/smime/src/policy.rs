@@ -1,8 +1,30 @@
+use std::fmt::Debug;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use asn1::Time;
-use pki::{Certificate, CertificateList, PathCache, Revocation, TrustAnchors};
+use pki::{Certificate, CertificateList, OcspResponse, PathCache, Revocation, TrustAnchors};
+
+/// What is known about revocation besides what a message brings: a store that the caller keeps. Nothing is fetched here.
+pub trait Revocations: Debug + Send + Sync {
+    /// What is at hand about a signer's certificate and the certificates that came with it.
+    ///
+    /// # Errors
+    /// When the store cannot be asked: the message is then not judged at all.
+    fn about(&self, signer: &Certificate, others: &[Certificate]) -> io::Result<RevocationMaterial>;
+}
+
+/// Revocation lists and OCSP responses at hand.
+#[derive(Debug, Clone, Default)]
+pub struct RevocationMaterial {
+    /// Lists.
+    pub crls: Vec<CertificateList>,
+    /// OCSP responses.
+    pub ocsp: Vec<OcspResponse>,
+    /// Whether the certificate itself is known to be revoked, whatever lists say today.
+    pub revoked: bool,
+}
 
 /// What is trusted, when, and how much work a message may make. A value: nothing here reads a clock or a file.
 #[derive(Debug, Clone)]
@@ -17,6 +39,8 @@ pub struct Policy {
     pub certificates: Vec<Certificate>,
     /// Revocation lists.
     pub crls: Vec<CertificateList>,
+    /// More of them, by certificate.
+    pub revocations: Option<Arc<dyn Revocations>>,
     /// Remembers signatures on certificates across messages.
     pub cache: Option<Arc<PathCache>>,
     /// Bounds.
@@ -32,6 +56,7 @@ impl Policy {
             revocation: Revocation::IfAvailable,
             certificates: Vec::new(),
             crls: Vec::new(),
+            revocations: None,
             cache: None,
             limits,
         }

@@ -149,11 +149,17 @@ impl ProtectedHeader {
 
     fn other_sender(&self) -> Option<HeaderDifference> {
         let address = |header: &Header| header.visible_from().ok().map(|mailbox| mailbox.to_string());
+        // RFC 9788 §4.4.5: domains in whatever case are the same.
+        let canonical = |header: &Header| {
+            let mailbox = header.visible_from().ok()?.to_string();
+            let (local, domain) = mailbox.rsplit_once('@')?;
+            Some(format!("{local}@{}", domain.to_ascii_lowercase()))
+        };
         let (inside, outside) = (address(&self.fields), address(&self.received));
         // RFC 9788 §4.4.2. Where the sender says to have put another address outside, the comparison above does not
         // find it.
         let already = values(&self.sent, "From") != values(&self.received, "From");
-        (!already && inside != outside).then(|| HeaderDifference {
+        (!already && canonical(&self.fields) != canonical(&self.received)).then(|| HeaderDifference {
             name: "From".into(),
             sent: inside,
             received: outside,

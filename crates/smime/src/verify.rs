@@ -10,7 +10,9 @@ use pki::{
 };
 
 use crate::layers::{Layer, LayerOpener, Opened};
-use crate::{Check, Countersigner, Error, LayerReport, Policy, ProtectedHeader, SignedReport, SignerVerdict};
+use crate::{
+    Check, Countersigner, Error, LayerReport, Policy, ProtectedHeader, RevocationMaterial, SignedReport, SignerVerdict,
+};
 
 /// Verifies messages under a policy.
 ///
@@ -124,15 +126,15 @@ impl<'a> Verifier<'a> {
             .into_iter()
             .map(|layer| match layer {
                 Layer::Signed { data, bare_line_feeds } => {
-                    LayerReport::Signed(self.judge(&data, bare_line_feeds, &budget))
+                    self.judge(&data, bare_line_feeds, &budget).map(LayerReport::Signed)
                 }
                 Layer::Encrypted { report, failed } => {
                     failed_decryption |= failed;
-                    LayerReport::Encrypted(report)
+                    Ok(LayerReport::Encrypted(report))
                 }
-                Layer::Compressed => LayerReport::Compressed,
+                Layer::Compressed => Ok(LayerReport::Compressed),
             })
-            .collect();
+            .collect::<Result<_, Error>>()?;
         Ok(Verification {
             header: opened.header,
             layers,
@@ -143,7 +145,7 @@ impl<'a> Verifier<'a> {
     }
 
     // CASES T-02, S-43: each signer verified, and chained, by itself.
-    fn judge(&self, data: &SignedData, bare_line_feeds: bool, budget: &Budget) -> SignedReport {
+    fn judge(&self, data: &SignedData, bare_line_feeds: bool, budget: &Budget) -> Result<SignedReport, Error> {
         let reports = data.verify(&self.policy.certificates);
         let from_message: Vec<CertificateList> =
             data.crls().iter().filter_map(|der| CertificateList::from_der(der).ok()).collect();
@@ -159,17 +161,17 @@ impl<'a> Verifier<'a> {
                 verdict.capabilities = capabilities.map(<[u8]>::to_vec);
                 verdict.countersigners = self.countersigners(info, data);
                 if let (Integrity::Intact, Some(certificate)) = (&report.integrity, &report.certificate) {
-                    self.check_path(certificate, data, (&from_message, &stapled), budget, &mut verdict);
+                    self.check_path(certificate, data, (&from_message, &stapled), budget, &mut verdict)?;
                 }
-                verdict
+                Ok(verdict)
             })
-            .collect();
-        SignedReport {
+            .collect::<Result<_, Error>>()?;
+        Ok(SignedReport {
             signers,
             certificates: data.certificates().to_vec(),
             bare_line_feeds,
             content_type: Some(data.content_type()),
-        }
+        })
     }
 
     // What cannot be read there is as if it were not (CASES S-46).
@@ -198,12 +200,17 @@ impl<'a> Verifier<'a> {
         (crls, ocsp): (&[CertificateList], &[OcspResponse]),
         budget: &Budget,
         verdict: &mut SignerVerdict,
-    ) {
+    ) -> Result<(), Error> {
+        // CASES T-14: what is known elsewhere counts as much as what came along.
+        let known = match &self.policy.revocations {
+            Some(revocations) => revocations.about(certificate, data.certificates())?,
+            None => RevocationMaterial::default(),
+        };
         let policy = PathPolicy::at(self.policy.at).purpose(Purpose::Sign).revocation(self.policy.revocation);
         let mut checker = PathChecker::new(&self.policy.anchors, &policy)
             .intermediates(data.certificates().iter().chain(&self.policy.certificates))
-            .crls(crls.iter().chain(&self.policy.crls))
-            .ocsp(ocsp)
+            .crls(crls.iter().chain(&self.policy.crls).chain(&known.crls))
+            .ocsp(ocsp.iter().chain(&known.ocsp))
             .budget(budget);
         if let Some(cache) = &self.policy.cache {
             checker = checker.cache(cache);
@@ -219,6 +226,12 @@ impl<'a> Verifier<'a> {
                 verdict.reason = Some(rejected.to_string());
             }
         }
+        if known.revoked && verdict.path == Check::Pass {
+            verdict.path = Check::Fail;
+            verdict.revocation = RevocationStatus::Revoked;
+            verdict.reason = Some("the certificate is known to be revoked".into());
+        }
+        Ok(())
     }
 }
 
@@ -301,9 +314,18 @@ impl Verification {
         (self.content, self.layers, self.authenticated)
     }
 
+    // CASES T-20, T-21: a signature around a cipher without a tag covers what went in, not what comes out: whoever has
+    // changed a stranger's ciphertext can sign the result.
+    fn unprotected(&self) -> Option<String> {
+        let open = |layer: &LayerReport| matches!(layer, LayerReport::Encrypted(report) if report.opened && !report.authenticated);
+        let innermost = self.layers.iter().rposition(open)?;
+        let signed_inside = self.layers.iter().skip(innermost).any(|layer| matches!(layer, LayerReport::Signed(_)));
+        (!signed_inside).then(|| "nothing protects what was decrypted: it is not signed inside".to_owned())
+    }
+
     /// Decides. The content is accepted when every layer is open, something is signed, every signer of every signed
-    /// layer is intact and trusted, and each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
-    /// the weakest layer decides).
+    /// layer is intact and trusted, each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
+    /// the weakest layer decides), and what a cipher without a tag gave is signed inside (T-20, T-21).
     pub fn accept(mut self, sender: &Sender) -> Result<VerifiedContent, Rejected> {
         // CASES T-08: who wants one address of a mail with several senders still does not know what others show of it.
         let several = matches!(self.visible_from(), Err(VisibleFromError::SeveralFields));
@@ -335,6 +357,7 @@ impl Verification {
         if !signed {
             problem = problem.or(Some("the message is not signed".into()));
         }
+        problem = problem.or_else(|| self.unprotected());
         match problem {
             None => Ok(VerifiedContent { content: self.content, layers: self.layers, header: self.header }),
             Some(reason) => Err(Rejected { reason, layers: self.layers }),

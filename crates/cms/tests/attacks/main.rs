@@ -325,6 +325,22 @@ fn t_25_t_46_a_recipient_info_that_cannot_be_used_is_passed_over() {
 }
 
 #[test]
+fn t_33_a_recipient_named_again_and_again_is_no_work_without_end() {
+    let bob = TestPki::shared().person("bob@example.org", KeyKind::Rsa2048).credential;
+    let good = seal(&[Recipient::new(bob.certificate()).unwrap()], ContentCipher::Aes256Gcm);
+    let mut broken = good.clone().at(&RECIPIENTS).at(&[0]).clone();
+    broken.at(&[3]).content = vec![1; 256];
+    for (before, opens) in [(10, true), (19, true), (20, false), (1_000, false)] {
+        let mut message = good.clone();
+        for _ in 0..before {
+            message.at(&RECIPIENTS).children.insert(0, broken.clone());
+        }
+        let opened = open_with(&message, &bob);
+        assert!(if opens { opened.is_ok_and(|text| text == TEXT) } else { fails_alike(opened) }, "{before}");
+    }
+}
+
+#[test]
 fn t_26_ten_thousand_paddings_fail_alike() {
     let key = SharedKey::new(b"k", &[1; 32]).unwrap();
     let keys = [key.clone()];

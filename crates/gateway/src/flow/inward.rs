@@ -27,6 +27,7 @@ impl<B: Book> Shared<B> {
         );
         policy.limits.spool = self.spool_limits();
         policy.revocation = self.book.revocation();
+        policy.revocations = self.book.revocations();
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let mut details = vec![serde_json::json!({ "direction": "inward" }); envelope.recipients.len()];
         // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28).

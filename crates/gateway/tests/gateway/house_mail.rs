@@ -3,6 +3,7 @@
 use crypto::{ContentCipher, KeyKind};
 use directory::{Folder, Language, MessageStore, Origin, Outgoing, OutgoingKind, State};
 use gateway::policy::{Choice, Otherwise};
+use pki::{RevocationListBuilder, RevocationReason};
 use smime::{Encryptor, LayerReport, Signer, Verifier};
 use testkit::TestPki;
 
@@ -30,6 +31,43 @@ async fn t_60_a_signed_mail_makes_a_candidate_and_replaces_nothing() {
     assert_eq!(active[0].certificate, *real.certificate());
     let pending = house.requests(BOB).await.into_iter().find(|request| request.state() == State::Checked).unwrap();
     assert_eq!(pending.replaces(), Some(real.certificate().sha256()));
+}
+
+#[tokio::test]
+async fn t_14_a_signer_whose_certificate_was_revoked_is_not_accepted() {
+    let house = House::start(|_| ()).await;
+    let pki = TestPki::shared();
+    let bob = pki.issue(&pki.mailbox(BOB).crl_url("http://crl.example/ca.crl"), KeyKind::P256);
+    let sign = |subject: &str| {
+        Signer::new(&bob.credential).unwrap().at(testkit::now()).sign(&mail(BOB, ALICE, subject, "answer")).unwrap()
+    };
+    let arrived = async |subject: &str| {
+        let replies = house.send(house.outside, BOB, &[ALICE], &sign(subject)).await;
+        assert!(replies[0].is_positive(), "{}", replies[0]);
+        let arrived = header(&house.mail(ALICE).pop().unwrap());
+        let value = |name| arrived.value(name).unwrap_or_default();
+        (value("Authentication-Results"), value("X-Sealpost-Note"))
+    };
+    let (results, note) = arrived("nobody has asked yet").await;
+    assert!(results.contains("smime=pass") && note.contains("is not known yet"), "{results} {note}");
+    for (number, revoked) in [(1, false), (2, true)] {
+        let mut builder = RevocationListBuilder::new(number, testkit::now(), testkit::now().plus_days(5));
+        if revoked {
+            let serial = bob.certificate().serial().clone();
+            builder = builder.revoke(serial, testkit::now(), RevocationReason::KeyCompromise);
+        }
+        let list = pki.ca().issue_crl(&builder).unwrap();
+        let entry = directory::RevocationEntry {
+            source: pki::RevocationSource::of(bob.certificate()).remove(0),
+            der: list.der().to_vec(),
+            this_update: testkit::now(),
+            next_update: testkit::now().plus_days(5),
+        };
+        assert!(house.directory.keep_revocation(&entry).await.unwrap());
+        let (results, _) = arrived(if revoked { "revoked" } else { "good" }).await;
+        assert_eq!(results.contains("smime=pass"), !revoked, "{results}");
+        assert!(!revoked || results.contains("revoked"), "{results}");
+    }
 }
 
 #[tokio::test]

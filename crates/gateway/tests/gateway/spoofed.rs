@@ -44,6 +44,24 @@ async fn t_07_partly_signed_is_not_signed() {
 }
 
 #[tokio::test]
+async fn t_02_a_second_signer_is_not_taken_for_the_sender() {
+    let rig = Rig::start(|_| ()).await;
+    let mallory = testkit::TestPki::shared().person("mallory@evil.example", crypto::KeyKind::P256);
+    let plain = mail(BOB, ALICE, "x", "text");
+    let both = Signer::new(&mallory.credential)
+        .unwrap()
+        .and(&rig.bob.credential)
+        .unwrap()
+        .at(testkit::now())
+        .sign(&plain)
+        .unwrap();
+    let arrived = header(&arrives(&rig, &both).await);
+    let results = arrived.value("Authentication-Results").unwrap();
+    assert!(results.contains(BOB) && !results.contains("mallory"), "{results}");
+    assert!(arrived.value("X-Sealpost-Note").unwrap().contains("also signed by mallory@evil.example"));
+}
+
+#[tokio::test]
 async fn t_13_t_16_an_old_signature_is_told_with_its_age() {
     let rig = Rig::start(|_| ()).await;
     let note = |mail: &[u8]| header(mail).value("X-Sealpost-Note").unwrap_or_default();

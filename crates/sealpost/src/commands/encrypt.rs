@@ -1,25 +1,35 @@
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crypto::{ContentCipher, KeyTransportAlgorithm};
-use pki::Certificate;
+use directory::SystemClock;
+use pki::{Certificate, EmailAddress};
 use smime::Encryptor;
 
 use crate::cli::{Encrypt, Profile, Transport};
-use crate::files;
+use crate::commands::config::load;
 use crate::outcome::Stop;
+use crate::{files, serve};
 
 pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
+    let known = certificates_known(encrypt)?;
     let mut encryptor: Option<Encryptor> = None;
     for recipient in &encrypt.to {
-        let certificate = certificate_of(recipient)?;
-        let next = match encryptor {
-            None => Encryptor::to(&certificate),
-            Some(encryptor) => encryptor.and(&certificate),
+        let certificates = match known.get(recipient) {
+            Some(certificates) => certificates.clone(),
+            None => vec![certificate_in(recipient)?],
         };
-        encryptor = Some(next.map_err(|error| {
-            Stop::refused(format_args!("{recipient}: {error}"))
-                .hint("ask for a certificate with an RSA, elliptic curve, X25519 or ML-KEM key that may encrypt")
-        })?);
+        for certificate in certificates {
+            let next = match encryptor {
+                None => Encryptor::to(&certificate),
+                Some(encryptor) => encryptor.and(&certificate),
+            };
+            encryptor = Some(next.map_err(|error| {
+                Stop::refused(format_args!("{recipient}: {error}"))
+                    .hint("ask for a certificate with an RSA, elliptic curve, X25519 or ML-KEM key that may encrypt")
+            })?);
+        }
     }
     let Some(mut encryptor) = encryptor else { return Err(Stop::failed("there is nobody to encrypt to")) };
     encryptor = encryptor.profile(match encrypt.profile {
@@ -54,12 +64,41 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
     files::write_with(&encrypt.output, |out| encryptor.encrypt_to(&mut *mail, out).map_err(cannot))
 }
 
-fn certificate_of(recipient: &str) -> Result<Certificate, Stop> {
+fn is_address(recipient: &str) -> bool {
+    !Path::new(recipient).exists() && recipient.contains('@')
+}
+
+/// What the directory knows about the recipients that are addresses and no files.
+fn certificates_known(encrypt: &Encrypt) -> Result<HashMap<String, Vec<Certificate>>, Stop> {
+    let addresses: Vec<&String> = encrypt.to.iter().filter(|recipient| is_address(recipient)).collect();
+    let Some(first) = addresses.first() else { return Ok(HashMap::new()) };
+    let unknown = |address: &str| Stop::refused(format_args!("no certificate is known for {address}"));
+    let Some(config) = &encrypt.config else {
+        return Err(unknown(first).hint("name the certificate's file, or the directory's configuration with --config"));
+    };
+    let config = load(config)?;
+    serve::runtime()?.block_on(async {
+        let directory = serve::open_directory(&config, Arc::new(SystemClock)).await?;
+        let mut known = HashMap::new();
+        for text in addresses {
+            let address = EmailAddress::parse(text).map_err(|error| Stop::failed(format_args!("{text}: {error}")))?;
+            let certificates = gateway::certificates_for(&directory, &address).await.map_err(|error| {
+                Stop::failed(format_args!("the directory cannot say which certificate {text} has: {}", error.because))
+            })?;
+            if certificates.is_empty() {
+                let hint =
+                    format!("sealpost policy explain --from YOU --to {text} says why; or invite them to send one");
+                return Err(unknown(text).hint(hint));
+            }
+            known.insert(text.clone(), certificates);
+        }
+        directory.close().await;
+        Ok(known)
+    })
+}
+
+fn certificate_in(recipient: &str) -> Result<Certificate, Stop> {
     let path = Path::new(recipient);
-    if !path.exists() && recipient.contains('@') {
-        return Err(Stop::refused(format_args!("no certificate is known for {recipient}"))
-            .hint("name the certificate's file, or the directory's configuration with --config"));
-    }
     let found = files::certificates_in(path)?;
     let leaf = found.iter().find(|certificate| !certificate.is_ca()).or(found.first());
     leaf.cloned().ok_or_else(|| Stop::failed(format_args!("{recipient} holds no certificate")))

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use smime::{LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
+use smime::{Check, LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
 
 use crate::cli::Verify;
 use crate::files;
@@ -37,7 +37,10 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
             if verify.json {
                 print_json("accepted", None, content.layers(), header.as_ref());
             } else {
-                content.signers().for_each(|signer| println!("{}", describe(signer)));
+                let is_sender = |signer: &&SignerVerdict| signer.address == Check::Pass;
+                content.signers().filter(is_sender).for_each(|signer| println!("{}", describe("accepted:", signer)));
+                let others = content.signers().filter(|signer| !is_sender(signer));
+                others.for_each(|signer| println!("{}", describe("also", signer)));
                 header.iter().for_each(print_header);
             }
             Ok(())
@@ -51,12 +54,12 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
     }
 }
 
-fn describe(signer: &SignerVerdict) -> String {
+fn describe(how: &str, signer: &SignerVerdict) -> String {
     let addresses =
         if signer.addresses.is_empty() { String::new() } else { format!(" <{}>", signer.addresses.join(", ")) };
     let time = signer.signing_time.map(|time| format!(", claims {time}")).unwrap_or_default();
     clean(&format!(
-        "accepted: signed by {}{addresses} with {} and {}{time}; revocation {}",
+        "{how} signed by {}{addresses} with {} and {}{time}; revocation {}",
         signer.subject, signer.algorithm, signer.digest, signer.revocation
     ))
 }

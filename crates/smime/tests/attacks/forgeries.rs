@@ -1,11 +1,12 @@
 //! Forged mails, whose expected answer is "no".
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cms::{CompressedDataWriter, oids};
-use crypto::KeyKind;
-use pki::Credential;
+use crypto::{ContentCipher, KeyKind};
+use pki::{Certificate, Credential};
 use smime::{Encryptor, LayerReport, Limits, Policy, Sender, SignatureForm, Signer, Verifier};
 use testkit::{TestPki, processor_time};
 
@@ -126,6 +127,62 @@ fn t_53_compressed_layers_are_read_and_bombs_are_not() {
     let mut bomb = MAIL.as_bytes().to_vec();
     bomb.resize(32 << 20, b' ');
     assert!(accept(compress(&bomb).as_bytes(), &[]).unwrap_err().contains("more than 100 times"));
+}
+
+#[test]
+fn t_53_nothing_is_decompressed_twice() {
+    let compress = |mail: &[u8]| {
+        let mut compressed = Vec::new();
+        smime::compress(&mut &mail[..], &mut compressed).unwrap();
+        compressed
+    };
+    let once = compress(MAIL.as_bytes());
+    assert_eq!(accept(&once, &[]).unwrap_err(), "the message is not signed");
+    let twice = compress(&once);
+    assert!(accept(&twice, &[]).unwrap_err().contains("100 times"));
+}
+
+#[test]
+fn t_20_t_21_a_signature_around_a_cipher_without_a_tag_covers_nothing() {
+    let (mallory, bob) = (person("mallory@example.org"), person("bob@example.org"));
+    let keys = [bob.clone()];
+    let mail = MAIL.replace("alice@", "mallory@");
+    let encrypt =
+        |inside: &[u8], cipher| Encryptor::to(bob.certificate()).unwrap().cipher(cipher).encrypt(inside).unwrap();
+    // What Mallory found on the way, changed, and signed as her own.
+    let bare = encrypt(mail.as_bytes(), ContentCipher::Aes256Cbc);
+    let why = accept(&sign(&mallory, SignatureForm::Clear, &bare), &keys).unwrap_err();
+    assert!(why.contains("nothing protects what was decrypted"), "{why}");
+    // Who signs inside as well, or whose cipher has a tag, is heard.
+    let inner = sign(&mallory, SignatureForm::Opaque, mail.as_bytes());
+    let signed_inside = encrypt(&inner, ContentCipher::Aes256Cbc);
+    assert_eq!(accept(&sign(&mallory, SignatureForm::Clear, &signed_inside), &keys), Ok(()));
+    let with_tag = encrypt(mail.as_bytes(), ContentCipher::Aes256Gcm);
+    assert_eq!(accept(&sign(&mallory, SignatureForm::Clear, &with_tag), &keys), Ok(()));
+}
+
+#[derive(Debug)]
+struct Known(Certificate);
+
+impl smime::Revocations for Known {
+    fn about(&self, signer: &Certificate, _: &[Certificate]) -> std::io::Result<smime::RevocationMaterial> {
+        Ok(smime::RevocationMaterial { revoked: *signer == self.0, ..Default::default() })
+    }
+}
+
+#[test]
+fn t_14_what_is_known_elsewhere_about_revocation_counts() {
+    let alice = person("alice@example.org");
+    let signed = sign(&alice, SignatureForm::Clear, MAIL.as_bytes());
+    for (known, good) in [(person("alice@example.org"), true), (alice, false)] {
+        let mut policy = policy();
+        policy.revocations = Some(Arc::new(Known(known.certificate().clone())));
+        let verification = Verifier::new(&policy).verify(&signed[..]).unwrap();
+        match verification.accept(&Sender::VisibleFrom) {
+            Ok(_) => assert!(good),
+            Err(rejected) => assert!(!good && rejected.reason().contains("revoked"), "{rejected}"),
+        }
+    }
 }
 
 #[test]
