@@ -141,8 +141,7 @@ mod tests {
         let plain = read(MAIL).unwrap();
         let folded = MAIL.replace("LgYemJLy3F1LDkiJ", "LgYemJLy3F1L\r\n DkiJ");
         assert_eq!(read(&folded).unwrap(), plain);
-        let encoded =
-            MAIL.replace("ACME: LgYemJLy", "=?utf-8?Q?ACME:_LgYem?=\r\n =?utf-8?Q?JLy?=").replace("JLy3F", "JLy3F");
+        let encoded = MAIL.replace("ACME: LgYemJLy", "=?utf-8?Q?ACME:_LgYem?=\r\n =?utf-8?Q?JLy?=");
         let encoded = encoded.replace(
             "=?utf-8?Q?JLy?=3F1LDkiJrdIGbEzyFJyOyf6vBdyZ1TG3sME",
             "=?utf-8?Q?JLy3F1LDkiJrdIGbEzyFJyOyf6vBdyZ1TG3sME?=",

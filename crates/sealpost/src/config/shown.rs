@@ -63,7 +63,7 @@ fn harmless(name: &str, value: &toml::Value) -> String {
     if key.split('_').any(|word| SECRET.contains(&word)) && !place {
         return HIDDEN.to_owned();
     }
-    text.split(' ').map(|word| without_secrets(word)).collect::<Vec<_>>().join(" ")
+    text.split(' ').map(without_secrets).collect::<Vec<_>>().join(" ")
 }
 
 /// A URL as it may be shown: without who logs in, and without the values of its query, which may be keys as well.
