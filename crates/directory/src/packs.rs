@@ -152,6 +152,12 @@ impl Directory {
         rows.into_iter().map(read).collect()
     }
 
+    /// What is in a pack that was proposed.
+    pub async fn pack(&self, sha256: &str) -> Result<Pack, Error> {
+        let row = self.database().fetch_one(sql::PACK, values![sha256]).await?;
+        Pack::parse(&row.ok_or(Error::NotFound { what: "pack" })?.blob()?)
+    }
+
     /// The trusted roots as a transaction sees them.
     pub(crate) async fn anchors_within(&self, change: &mut Change<'_>) -> Result<TrustAnchors, Error> {
         let mut anchors = self.settings().trust.clone();

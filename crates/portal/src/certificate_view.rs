@@ -1,6 +1,7 @@
 //! A request and its certificate, as people see them.
 
 use asn1::Time;
+use crypto::{Curve, PublicKeyKind};
 use directory::{AuditEntry, Origin, Request, State};
 use pki::Certificate;
 
@@ -111,6 +112,25 @@ pub(crate) fn issuer_of(certificate: &Certificate) -> String {
         }
         (Some(name), _) | (None, Some(name)) => clean(name),
         (None, None) => clean(&issuer.to_string()),
+    }
+}
+
+/// Its key's kind, in the words of those who know them.
+pub(crate) fn key_of(certificate: &Certificate) -> String {
+    match certificate.public_key() {
+        Ok(key) => key_name(key.kind()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn key_name(kind: PublicKeyKind) -> String {
+    match kind {
+        PublicKeyKind::Rsa { bits, pss: None } => format!("RSA, {bits} bit"),
+        PublicKeyKind::Rsa { bits, pss: Some(_) } => format!("RSA-PSS, {bits} bit"),
+        PublicKeyKind::Ec(Curve::P256) => "P-256".into(),
+        PublicKeyKind::Ec(Curve::P384) => "P-384".into(),
+        PublicKeyKind::Ec(Curve::P521) => "P-521".into(),
+        other => format!("{other:?}"),
     }
 }
 

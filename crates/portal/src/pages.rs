@@ -16,6 +16,7 @@ pub(crate) mod me;
 pub(crate) mod messages;
 mod notice;
 pub(crate) mod numbers;
+pub(crate) mod packs;
 pub(crate) mod partners;
 pub(crate) mod password;
 mod people;

@@ -14,7 +14,7 @@ use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE};
 use crate::pages::{
     asset, audit, authorities, board, configuration, confirm, contacts, credentials, house, how_to, keys, log_in, me,
-    messages, numbers, partners, password, problem, second_factor, staff, trace,
+    messages, numbers, packs, partners, password, problem, second_factor, staff, trace,
 };
 
 /// Who may use a route.
@@ -153,6 +153,11 @@ fn table() -> Vec<Route> {
         see("/board/authorities", Roles(BOARD), get(authorities::list)),
         upload("/board/authorities/propose", OFFICER, post(authorities::propose)),
         send("/board/authorities/confirm", OFFICER, post(authorities::confirm)),
+        see("/board/packs", Roles(BOARD), get(packs::list)),
+        see("/board/packs/{id}", Roles(BOARD), get(packs::pack)),
+        message("/board/packs", OFFICER, post(packs::propose)),
+        send("/board/packs/{id}/confirm", OFFICER, post(packs::confirm)),
+        send("/board/packs/{id}/withdraw", OFFICER, post(packs::withdraw)),
         // Running the house: all may be read by those who audit it
         see("/house", Roles(AUDIT), get(credentials::list)),
         see("/house/incidents", Roles(AUDIT), get(credentials::incidents)),

@@ -8,6 +8,7 @@ mod how_to;
 mod keys;
 mod mail;
 mod me;
+mod packs;
 mod partners;
 mod running;
 mod trace;
@@ -61,6 +62,7 @@ mod tests {
             keys::TABLE,
             mail::TABLE,
             me::TABLE,
+            packs::TABLE,
             partners::TABLE,
             running::TABLE,
             trace::TABLE,

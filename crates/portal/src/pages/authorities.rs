@@ -9,12 +9,13 @@ use directory::harvest::{Finding, harvest};
 use pki::{Certificate, Fingerprint};
 
 use crate::app::App;
-use crate::certificate_view::{groups, name_of};
+use crate::certificate_view::{Moment, day, groups, key_of, name_of};
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, clean, html, see_other};
+use crate::page::{Answer, Page, Section, Tab, clean, html, see_other};
 use crate::pages::Notice;
 use crate::pages::people::Names;
 use crate::problem::Problem;
+use crate::texts::Texts;
 use crate::visitor::{Visitor, leave_flash};
 
 struct Unknown {
@@ -23,9 +24,33 @@ struct Unknown {
     seen: String,
     sha256: String,
     fingerprint: Vec<String>,
+    facts: Option<Facts>,
+}
+
+/// What is to be known about a root before anybody trusts it.
+struct Facts {
+    subject: String,
+    not_before: Moment,
+    not_after: Moment,
+    key: String,
+    serial: String,
+}
+
+impl Facts {
+    fn of(visitor: &Visitor, certificate: &Certificate) -> Self {
+        let validity = certificate.validity();
+        Self {
+            subject: clean(&certificate.subject().to_string()),
+            not_before: day(visitor.local(), validity.not_before),
+            not_after: day(visitor.local(), validity.not_after),
+            key: key_of(certificate),
+            serial: certificate.serial().to_string(),
+        }
+    }
 }
 
 struct Proposal {
+    facts: Option<Facts>,
     name: String,
     sha256: String,
     fingerprint: Vec<String>,
@@ -41,6 +66,7 @@ struct Proposal {
 struct AuthoritiesPage {
     page: Page,
     notice: Option<Notice>,
+    tabs: Vec<Tab>,
     proposals: Vec<Proposal>,
     unknown: Vec<Unknown>,
     may_decide: bool,
@@ -115,6 +141,14 @@ async fn proposed_root(app: &App, form: &Form) -> Result<Option<Certificate>, Pr
     Ok(if authorities.len() == 1 { authorities.pop() } else { None })
 }
 
+/// Roots one by one, and lists of them.
+pub(super) fn tabs(t: Texts, packs: bool) -> Vec<Tab> {
+    vec![
+        Tab { href: "/board/authorities", label: t.packs_tab_one(), current: !packs },
+        Tab { href: "/board/packs", label: t.packs_tab(), current: packs },
+    ]
+}
+
 fn back(app: &App, flash: &str) -> Answer {
     let mut response = see_other("/board/authorities");
     leave_flash(app, response.headers_mut(), flash);
@@ -133,6 +167,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
             None => String::new(),
         };
         proposals.push(Proposal {
+            facts: Some(Facts::of(visitor, &proposal.certificate)),
             name: name_of(&proposal.certificate),
             fingerprint: groups(&hex),
             sha256: hex,
@@ -146,7 +181,9 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
     let known: Vec<String> = proposals.iter().map(|proposal| proposal.sha256.clone()).collect();
     let unknown = app.directory.unknown_authorities().await?.into_iter().filter_map(|authority| {
         let hex = authority.certificate.as_ref().map(|one| one.sha256().to_hex()).unwrap_or_default();
-        (!known.contains(&hex)).then(|| Unknown {
+        let facts = authority.certificate.as_ref().map(|one| Facts::of(visitor, one));
+        (hex.is_empty() || !known.contains(&hex)).then(|| Unknown {
+            facts,
             name: clean(&authority.name),
             addresses: authority.addresses,
             seen: t.authorities_seen(local.date(authority.first_seen), local.date(authority.last_seen)),
@@ -157,6 +194,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
     let page = AuthoritiesPage {
         page: Page::new(app, visitor, Section::Authorities),
         notice,
+        tabs: tabs(t, false),
         unknown: unknown.collect(),
         proposals,
         may_decide: person.roles.has(Role::Officer),

@@ -62,6 +62,22 @@ impl Browser {
 
     /// Submits files with the form of a page.
     pub(crate) fn upload(&self, page: &Page, path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Page {
+        self.upload_to("certificate", page, path, fields, files)
+    }
+
+    /// The same with one file in a field of this name.
+    pub(crate) fn upload_as(&self, field: &str, page: &Page, path: &str, fields: &[(&str, &str)], file: &[u8]) -> Page {
+        self.upload_to(field, page, path, fields, &[("file", file)])
+    }
+
+    fn upload_to(
+        &self,
+        field: &str,
+        page: &Page,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &[u8])],
+    ) -> Page {
         const BOUNDARY: &str = "----a-boundary-of-the-tests";
         let mut body = Vec::new();
         let csrf = page.csrf();
@@ -71,7 +87,7 @@ impl Browser {
         }
         for (name, bytes) in files {
             let part = format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"certificate\"; filename=\"{name}\"\r\n\
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
                  Content-Type: application/octet-stream\r\n\r\n"
             );
             body.extend_from_slice(part.as_bytes());

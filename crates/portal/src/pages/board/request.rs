@@ -4,13 +4,12 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use crypto::{Curve, PublicKeyKind};
 use directory::{Request, RequestId, Role, State as RequestState};
 use pki::lint::Severity;
 use pki::{Explanation, Fingerprint, Outcome, RevocationStatus};
 
 use crate::app::App;
-use crate::certificate_view::{CertificateView, Moment, groups, moment};
+use crate::certificate_view::{CertificateView, Moment, groups, key_of, moment};
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, clean, html, see_other};
 use crate::pages::Notice;
@@ -181,10 +180,6 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         section: rule.section(),
         detail: String::new(),
     });
-    let key = match certificate.public_key() {
-        Ok(key) => key_name(key.kind()),
-        Err(error) => error.to_string(),
-    };
     let theirs = Texts(request.language());
     let frame = Page::new(app, visitor, Section::Board);
     let page = RequestPage {
@@ -194,7 +189,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         certificate: CertificateView::with_history(visitor, request, &entries, now),
         subject: clean(&certificate.subject().to_string()),
         issuer: clean(&certificate.issuer().to_string()),
-        key,
+        key: key_of(certificate),
         profile: lint.profile().map_or_else(|| t.request_profile_none().to_owned(), |profile| profile.to_string()),
         serial: certificate.serial().to_string(),
         submitted_by: names.actor(app, t, request.submitted_by()).await?,
@@ -225,17 +220,6 @@ fn revocation(t: Texts, status: RevocationStatus) -> &'static str {
         RevocationStatus::Revoked => t.revocation_revoked(),
         RevocationStatus::Unknown => t.revocation_unknown(),
         RevocationStatus::Unchecked => t.revocation_unchecked(),
-    }
-}
-
-fn key_name(kind: PublicKeyKind) -> String {
-    match kind {
-        PublicKeyKind::Rsa { bits, pss: None } => format!("RSA, {bits} bit"),
-        PublicKeyKind::Rsa { bits, pss: Some(_) } => format!("RSA-PSS, {bits} bit"),
-        PublicKeyKind::Ec(Curve::P256) => "P-256".into(),
-        PublicKeyKind::Ec(Curve::P384) => "P-384".into(),
-        PublicKeyKind::Ec(Curve::P521) => "P-521".into(),
-        other => format!("{other:?}"),
     }
 }
 
