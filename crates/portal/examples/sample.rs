@@ -36,6 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let emma = people.add("emma@muster.example", "Emma Muster", &[Role::Employee], None, false).await?;
     let otto = people.add("otto@muster.example", "Otto Amtmann", &[Role::Employee, Role::Officer], None, false).await?;
+    people.add("anna@muster.example", "Anna Prüferin", &[Role::Auditor], None, false).await?;
+    people.add("oskar@muster.example", "Oskar Betrieb", &[Role::Operator], None, false).await?;
     people.add("petra@kanzlei.example", "Petra Partner", &[Role::Partner], Some(emma), false).await?;
     people.add("paul@baubetrieb.example", "Paul Bauer", &[Role::Partner], Some(emma), true).await?;
     people.add("nora@kanzlei.example", "Nora Neumann", &[Role::Partner], Some(emma), false).await?;

@@ -52,7 +52,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     let share = (with_certificate * 100).checked_div(partners).unwrap_or(0);
     let page = NumbersPage {
         page: Page::new(&app, &visitor, Section::Numbers),
-        charts: vec![mails.finish(), clock.finish()],
+        charts: vec![clock.finish(), mails.finish()],
         partners,
         with_certificate,
         share,

@@ -29,7 +29,7 @@ crate::texts::messages! {
     mobile_send: "Signieren, verschlüsseln", "Sign and encrypt";
     bird_path: "Konten-Einstellungen", "Account Settings";
     bird_row: "Ende-zu-Ende", "End-To-End";
-    bird_button: "S/MIME-Zertifikate verwalten", "Manage S/MIME Certificates";
+    bird_button: "Zertifikate verwalten …", "Manage Certificates …";
     bird_menu: "Sicherheit › S/MIME", "Security › S/MIME";
     bird_sign: "Digital signieren", "Digitally Sign";
     mac_path: "Schlüsselbundverwaltung", "Keychain Access";

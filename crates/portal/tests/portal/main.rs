@@ -1,11 +1,14 @@
 //! The portal as people use it: over HTTP on loopback, in both languages.
 
 mod access;
+mod accessible;
 mod api;
 mod api_guide;
 mod board;
 mod browser;
+mod chromium;
 mod flow;
+mod flows;
 mod forms;
 mod house;
 mod house_authority;
@@ -13,6 +16,7 @@ mod log_in;
 mod markup;
 mod me;
 mod messages;
+mod packs;
 mod running;
 mod schemathesis;
 mod second_factor;

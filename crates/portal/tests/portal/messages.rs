@@ -9,7 +9,7 @@ const HTML: &str = "<html><body><h1>Angebot</h1><script>alert(1)</script><img sr
                     <a href=\"javascript:alert(1)\">x</a></body></html>";
 
 /// Puts a message of Emma's into Petra's webmailer, as the gateway does.
-fn deliver(house: &House, content: &str, subject: &str) -> String {
+pub(crate) fn deliver(house: &House, content: &str, subject: &str) -> String {
     let key = house.directory.settings().store_key.clone();
     let store = MessageStore::open(&house.folder().join("messages"), key).unwrap();
     let body = house.run(store.put(content.as_bytes()));

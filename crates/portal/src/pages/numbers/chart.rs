@@ -11,6 +11,8 @@ pub(super) struct Chart {
     /// What the line at the top stands for.
     pub(super) top: u64,
     pub(super) empty: bool,
+    /// Too many groups for half a page.
+    pub(super) wide: bool,
 }
 
 pub(super) struct Row {
@@ -36,6 +38,7 @@ impl Chart {
             width: 0,
             top: 0,
             empty: true,
+            wide: false,
         }
     }
 
@@ -47,6 +50,7 @@ impl Chart {
     pub(super) fn finish(mut self) -> Self {
         let most = self.rows.iter().flat_map(|row| row.values.iter().copied()).max().unwrap_or(0);
         self.empty = most == 0;
+        self.wide = self.rows.len() > 10;
         self.top = round_up(most);
         let mut x = LEFT;
         for (index, row) in self.rows.iter().enumerate() {
@@ -80,8 +84,8 @@ fn round_up(most: u64) -> u64 {
 const LEFT: u64 = 44;
 const TOP: u64 = 12;
 const HEIGHT: u64 = 150;
-const BAR: u64 = 12;
-const GAP: u64 = 16;
+const BAR: u64 = 14;
+const GAP: u64 = 20;
 
 #[cfg(test)]
 mod tests {

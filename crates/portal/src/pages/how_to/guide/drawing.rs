@@ -74,8 +74,8 @@ impl Drawing {
     }
 
     fn phone(&mut self, title: &str) {
-        self.rect("d-frame", [66, 2, 128, 146], 14);
-        self.path("d-line", "M66 28H194");
+        self.rect("d-frame", [52, 2, 156, 146], 14);
+        self.path("d-line", "M52 28H208");
         self.text("d-text middle", 130, 19, title);
     }
 
@@ -112,7 +112,7 @@ impl Drawing {
 
     /// A message that is being written, from `y` on.
     fn lines(&mut self, x: u32, y: u32, width: u32) {
-        for (row, share) in [10, 8, 9, 5].into_iter().enumerate() {
+        for (row, share) in [10, 8, 5].into_iter().enumerate() {
             let row = u32::try_from(row).unwrap_or(0);
             self.bar(x, y + row * 12, width * share / 10);
         }
@@ -121,39 +121,39 @@ impl Drawing {
 
 /// About as wide as the words are in the style sheet's size.
 fn width(words: &str) -> u32 {
-    u32::try_from(words.chars().count()).unwrap_or(0) * 45 / 10
+    u32::try_from(words.chars().count()).unwrap_or(0) * 46 / 10
 }
 
 pub(super) fn settings(path: &str, row: &str, control: Control) -> Drawing {
     let mut drawing = Drawing::new();
     drawing.window(path);
-    drawing.path("d-line", "M94 22V148");
+    drawing.path("d-line", "M100 22V148");
     for (at, width) in [(36, 50), (52, 62), (98, 44), (114, 58), (130, 36)] {
         drawing.bar(12, at, width);
     }
-    drawing.picked([6, 66, 84, 20], row);
-    drawing.mark(1, 94, 66);
-    drawing.bar(108, 36, 96);
-    drawing.bar(108, 48, 132);
+    drawing.picked([6, 66, 90, 20], row);
+    drawing.mark(1, 96, 66);
+    drawing.bar(112, 36, 96);
+    drawing.bar(112, 48, 128);
     match control {
         Control::Button(words) => {
-            let end = drawing.button(108, 78, words);
+            let end = drawing.button(112, 78, words);
             drawing.mark(2, end, 78);
-            drawing.bar(108, 112, 120);
-            drawing.bar(108, 124, 84);
+            drawing.bar(112, 112, 120);
+            drawing.bar(112, 124, 84);
         }
         Control::Choice(words) => {
-            drawing.rect("d-field", [108, 78, 132, 22], 5);
-            drawing.text("d-strong", 116, 92, words);
+            drawing.rect("d-field", [112, 78, 128, 22], 5);
+            drawing.text("d-strong", 120, 92, words);
             drawing.path("d-icon", "m224 86 4 4 4-4");
             drawing.mark(2, 240, 78);
-            drawing.bar(108, 114, 110);
+            drawing.bar(112, 114, 110);
         }
         Control::File(words) => {
-            drawing.path("d-paper", "M110 72h30l12 12v46h-42zM140 72v12h12");
-            drawing.path("d-icon", "M124 106a5 5 0 1 0 5-5 5 5 0 0 0-5 5m8 3 8 8m-3-3 3-3");
-            drawing.text("d-strong", 160, 104, words);
-            drawing.mark(2, 152, 72);
+            drawing.path("d-paper", "M114 72h30l12 12v46h-42zM144 72v12h12");
+            drawing.path("d-icon", "M128 106a5 5 0 1 0 5-5 5 5 0 0 0-5 5m8 3 8 8m-3-3 3-3");
+            drawing.text("d-strong", 164, 104, words);
+            drawing.mark(2, 156, 72);
         }
     }
     drawing
@@ -174,10 +174,10 @@ pub(super) fn keep(how: Keeping) -> Drawing {
     match how {
         Keeping::Menu(words) => {
             drawing.lines(92, 112, 120);
-            drawing.rect("d-frame", [106, 58, 148, 46], 6);
-            drawing.bar(115, 66, 60);
-            drawing.picked([110, 76, 140, 22], words);
-            drawing.mark(1, 100, 42);
+            drawing.rect("d-frame", [84, 58, 170, 46], 6);
+            drawing.bar(94, 66, 60);
+            drawing.picked([88, 76, 162, 22], words);
+            drawing.mark(1, 112, 30);
             drawing.mark(2, 250, 76);
         }
         Keeping::ByItself(words) => {
@@ -219,25 +219,25 @@ pub(super) fn phone_settings(path: &str, row: &str) -> Drawing {
     let mut drawing = Drawing::new();
     drawing.phone(path);
     for at in [42, 58, 106, 122] {
-        drawing.bar(80, at, 62);
-        drawing.path("d-line", &format!("M78 {}H182", at + 11));
+        drawing.bar(68, at, 70);
+        drawing.path("d-line", &format!("M66 {}H194", at + 11));
     }
-    drawing.picked([74, 72, 112, 24], row);
-    drawing.rect("d-button", [158, 78, 22, 12], 6);
-    drawing.circle("d-knob", 174, 84, 4);
-    drawing.mark(1, 186, 72);
+    drawing.picked([62, 72, 136, 24], row);
+    drawing.rect("d-button", [170, 78, 22, 12], 6);
+    drawing.circle("d-knob", 186, 84, 4);
+    drawing.mark(1, 198, 72);
     drawing
 }
 
 pub(super) fn phone_keep(words: &str) -> Drawing {
     let mut drawing = Drawing::new();
     drawing.phone("");
-    drawing.person(90, 46);
-    drawing.bar(106, 40, 48);
-    drawing.bar(106, 50, 30);
-    drawing.seal(176, 46);
-    drawing.mark(1, 190, 36);
-    drawing.lines(80, 68, 96);
+    drawing.person(80, 46);
+    drawing.bar(96, 40, 56);
+    drawing.bar(96, 50, 34);
+    drawing.seal(186, 46);
+    drawing.mark(1, 202, 36);
+    drawing.lines(70, 72, 120);
     let end = drawing.button(130 - (width(words) + 18) / 2, 120, words);
     drawing.mark(2, end, 120);
     drawing
@@ -246,10 +246,10 @@ pub(super) fn phone_keep(words: &str) -> Drawing {
 pub(super) fn phone_write(chips: &[&str]) -> Drawing {
     let mut drawing = Drawing::new();
     drawing.phone("");
-    drawing.bar(80, 13, 26);
-    drawing.path("d-line", "M78 48H182M78 66H182");
-    drawing.bar(80, 36, 70);
-    drawing.bar(80, 54, 54);
+    drawing.bar(68, 13, 26);
+    drawing.path("d-line", "M66 48H194M66 66H194");
+    drawing.bar(68, 36, 70);
+    drawing.bar(68, 54, 54);
     for words in chips {
         let wide = width(words) + 32;
         let x = 130 - wide / 2;
@@ -258,8 +258,8 @@ pub(super) fn phone_write(chips: &[&str]) -> Drawing {
         drawing.text("d-strong", x + 23, 93, words);
         drawing.mark(1, x + wide, 78);
     }
-    drawing.bar(80, 114, 92);
-    drawing.bar(80, 126, 70);
+    drawing.bar(68, 114, 104);
+    drawing.bar(68, 126, 78);
     drawing
 }
 
