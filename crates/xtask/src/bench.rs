@@ -33,3 +33,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The gateway beside Postfix alone and what people build by hand; without `--quick` into the reference page.
+pub(crate) fn gateway(quick: bool) -> Result<(), String> {
+    let page = root().join("docs").join("reference").join("gateway-figures.md").display().to_string();
+    let environment =
+        [if quick { ("SEALPOST_FIGURES_SCALE", "0.05") } else { ("SEALPOST_FIGURES_PAGE", page.as_str()) }];
+    let arguments =
+        ["test", "--release", "--package", "sealpost", "--test", "figures", "--", "--ignored", "--nocapture"];
+    cargo(&arguments, &environment)?;
+    if !quick {
+        println!("written: {page}");
+    }
+    Ok(())
+}

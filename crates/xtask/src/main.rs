@@ -26,6 +26,8 @@ usage: cargo xtask COMMAND
   check            fmt, clippy, docs, edges of the map, licences, advisories, citations
   bench [--quick] [--large] [--only TEXT]
                    time and memory against the peers; writes docs/reference/benchmarks.md
+  bench gateway [--quick]
+                   the gateway beside Postfix and what people build; writes docs/reference/gateway-figures.md
   vectors [SET]    every set of test vectors: passed, failed, listed
   deb              the Debian package, built and installed in a folder of its own
   fuzz [TARGET] [--smoke | --seconds N]
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let result = match (command.as_str(), rest.as_slice()) {
         ("check", []) => check::run(),
+        ("bench", [what]) if what == "gateway" => bench::gateway(false),
+        ("bench", [what, flag]) if what == "gateway" && flag == "--quick" => bench::gateway(true),
         ("bench", arguments) => bench::run(arguments),
         ("vectors", []) => vectors::run(None),
         ("vectors", [set]) => vectors::run(Some(set)),
