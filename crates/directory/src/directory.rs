@@ -101,6 +101,14 @@ impl Directory {
         self.0.clock.now()
     }
 
+    /// Takes the turn for some work that one process does at a time, or keeps it, for so many seconds from now. When
+    /// another process has it, that is `false`.
+    pub async fn take_lease(&self, work: &str, worker: &str, seconds: i64) -> Result<bool, Error> {
+        let now = self.now();
+        let lease = crate::database::values![work, worker, now, now.plus_seconds(seconds)];
+        Ok(self.0.database.execute(crate::statements::TAKE_LEASE, lease).await? > 0)
+    }
+
     /// Whether an address belongs to one of the organisation's domains. A domain below one of them is another one.
     pub fn is_inside(&self, address: &Address) -> bool {
         self.0.settings.domains.iter().any(|domain| domain == address.domain())

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::sealing::{open, seal};
 use crate::{Error, StoreKey, hex};
@@ -66,6 +67,25 @@ impl MessageStore {
             Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    /// Bodies that were put here at least so long ago, by the clock of the file system's machine.
+    pub async fn older_than(&self, age: Duration) -> Result<Vec<BodyId>, Error> {
+        let folder = self.folder.clone();
+        blocking(move || {
+            let mut found = Vec::new();
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                // What has no name of ours is not ours to remove.
+                let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+                let since = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+                if matches!(since, Ok(Ok(since)) if since >= age) {
+                    found.push(id);
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 
     fn file(&self, id: BodyId) -> PathBuf {

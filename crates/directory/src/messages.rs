@@ -3,7 +3,9 @@ use asn1::Time;
 use crate::database::{Row, Tx, values};
 use crate::requests::stored_address;
 use crate::sealing::{open, seal};
-use crate::{Address, BodyId, Directory, Error, MessageId, OutboxId, Outgoing, outbox, statements as sql};
+use crate::{
+    Address, BodyId, Directory, Error, MessageId, MessageStore, OutboxId, Outgoing, outbox, statements as sql,
+};
 
 /// Where a message in the webmailer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,6 +142,19 @@ impl Directory {
         row.map(|mut row| row.text()?.parse()).transpose()
     }
 
+    /// Removes bodies that no message has: what is left when a commit failed, or its answer was lost (CASES R-06).
+    /// Only those are looked at that were put there so many seconds ago or more: no transaction is open that long.
+    pub async fn sweep_bodies(&self, store: &MessageStore, older_than: u64) -> Result<u64, Error> {
+        let mut removed = 0;
+        for body in store.older_than(std::time::Duration::from_secs(older_than)).await? {
+            if self.database().fetch_one(sql::MESSAGE_WITH_BODY, values![body.to_string()]).await?.is_none() {
+                store.remove(body).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
     fn read_message(&self, mut row: Row) -> Result<Message, Error> {
         let id = MessageId(row.int()?);
         let partner = row.text()?;
@@ -167,3 +182,6 @@ impl Directory {
 fn context(id: MessageId) -> Vec<u8> {
     format!("sealpost message subject {id}").into_bytes()
 }
+
+/// To find the message of a body.
+pub(crate) const INDEXES: &[&str] = &["CREATE INDEX messages_by_body ON messages (body)"];

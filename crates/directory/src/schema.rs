@@ -42,6 +42,8 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     PACKS,
     crate::api_tokens::TABLES,
     crate::acme::TABLES,
+    crate::traces::QUEUE_IDS,
+    crate::messages::INDEXES,
 ];
 
 const VERSION_1: &[&str] = &[

@@ -468,15 +468,17 @@ statements! {
     MESSAGES = message!("WHERE partner_key = $1 AND folder = $2 ORDER BY at DESC, id LIMIT $3");
     MESSAGE = message!("WHERE partner_key = $1 AND id = $2");
     MARK_READ = "UPDATE messages SET read_at = $3 WHERE partner_key = $1 AND id = $2 AND read_at IS NULL";
+    MESSAGE_WITH_BODY = "SELECT id FROM messages WHERE body = $1";
     COUNT_UNREAD = "SELECT COUNT(*) FROM messages WHERE partner_key = $1 AND folder = 'inbox' AND read_at IS NULL";
     DELETE_MESSAGE = "DELETE FROM messages WHERE partner_key = $1 AND id = $2 RETURNING body";
 
     // Traces
-    ADD_TRACE = "INSERT INTO traces (id, message, message_id, sender, sender_key, recipient, recipient_key, at, detail)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    TRACES = "SELECT message_id, sender, recipient, at, detail FROM traces WHERE message = $1
-        ORDER BY at, recipient_key, id LIMIT 1000";
-    TRACES_OF = "SELECT message_id, sender, recipient, at, detail FROM traces
+    ADD_TRACE = "INSERT INTO traces
+        (id, message, message_id, sender, sender_key, recipient, recipient_key, at, detail, queue_before, queue_after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    TRACES = "SELECT message_id, sender, recipient, at, detail, queue_before, queue_after FROM traces
+        WHERE message = $1 OR queue_before = $2 OR queue_after = $2 ORDER BY at, recipient_key, id LIMIT 1000";
+    TRACES_OF = "SELECT message_id, sender, recipient, at, detail, queue_before, queue_after FROM traces
         WHERE recipient_key = $1 OR sender_key = $1 ORDER BY at DESC, id LIMIT $2";
     // What is kept of a decision is compact JSON with keys of ours: what stands in it can be found as text.
     TRACE_COUNTS = "SELECT at - at % 86400,

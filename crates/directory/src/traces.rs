@@ -21,6 +21,8 @@ pub struct Trace {
     pub at: Time,
     /// Rule, certificates, algorithms, verdict, answer: whatever explains it.
     pub detail: Value,
+    /// Its name in the queue of the mail server before us, and in that of the one after.
+    pub queue_ids: [Option<String>; 2],
 }
 
 /// What was decided on one day about mail that leaves the house, one for each recipient.
@@ -52,16 +54,19 @@ impl Directory {
                 trace.recipient.to_string(),
                 trace.recipient.key(),
                 trace.at,
-                trace.detail.to_string()
+                trace.detail.to_string(),
+                trace.queue_ids[0].as_deref().map(shortened),
+                trace.queue_ids[1].as_deref().map(shortened)
             ];
             tx.execute(sql::ADD_TRACE, row).await?;
         }
         tx.commit().await
     }
 
-    /// The traces of a message, oldest first. Angle brackets around the Message-ID make no difference.
-    pub async fn traces(&self, message_id: &str) -> Result<Vec<Trace>, Error> {
-        let rows = self.database().fetch(sql::TRACES, values![name_of(message_id)]).await?;
+    /// The traces of a message, oldest first: by its Message-ID, with or without angle brackets, or by its name in the
+    /// queue of the mail server before or after us.
+    pub async fn traces(&self, id: &str) -> Result<Vec<Trace>, Error> {
+        let rows = self.database().fetch(sql::TRACES, values![name_of(id), shortened(id.trim())]).await?;
         rows.into_iter().map(read).collect()
     }
 
@@ -109,6 +114,11 @@ fn name_of(message_id: &str) -> String {
     digest_of(&["message-id", message_id.trim().trim_start_matches('<').trim_end_matches('>')])
 }
 
+/// Longer than the queue id of any mail server.
+fn shortened(queue_id: &str) -> String {
+    queue_id.chars().take(100).collect()
+}
+
 fn read(mut row: Row) -> Result<Trace, Error> {
     let (message_id, sender, recipient) = (row.text()?, row.optional_text()?, row.text()?);
     Ok(Trace {
@@ -117,6 +127,7 @@ fn read(mut row: Row) -> Result<Trace, Error> {
         recipient: Address::parse(&recipient).map_err(Error::corrupt)?,
         at: row.time()?,
         detail: serde_json::from_str(&row.text()?).map_err(Error::corrupt)?,
+        queue_ids: [row.optional_text()?, row.optional_text()?],
     })
 }
 
@@ -124,6 +135,14 @@ fn read(mut row: Row) -> Result<Trace, Error> {
 pub(crate) const INDEXES: &[&str] = &[
     "CREATE INDEX traces_of_recipient ON traces (recipient_key, at)",
     "CREATE INDEX traces_of_sender ON traces (sender_key, at)",
+];
+
+/// To find those of a queue id.
+pub(crate) const QUEUE_IDS: &[&str] = &[
+    "ALTER TABLE traces ADD COLUMN queue_before TEXT",
+    "ALTER TABLE traces ADD COLUMN queue_after TEXT",
+    "CREATE INDEX traces_by_queue_before ON traces (queue_before)",
+    "CREATE INDEX traces_by_queue_after ON traces (queue_after)",
 ];
 
 /// The schema of this.

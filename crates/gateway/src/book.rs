@@ -89,6 +89,12 @@ pub trait Book: Send + Sync + 'static {
         async {}
     }
 
+    /// Somebody inside writes to this address, and there is no certificate for it: others may have one. It holds nothing
+    /// up.
+    fn is_wanted(&self, address: &EmailAddress) {
+        let _ = address;
+    }
+
     /// A message came encrypted: what refers to it must not leave in the clear (CASES T-29, T-30).
     fn mark_confidential(&self, message_id: &str) -> impl Future<Output = Result<(), Unavailable>> + Send {
         let _ = message_id;

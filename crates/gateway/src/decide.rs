@@ -273,15 +273,24 @@ fn choose_encryption(
         })
     };
     reasons.extend(about.unusable.iter().map(|why| format!("a certificate was passed over: {why}")));
-    match (wanted.encrypt, about.certificates.is_empty()) {
+    let mut own = about.certificates.clone();
+    if let (true, Some(other)) = (own.is_empty(), &wanted.certificate_of) {
+        let of_domain = known.additional.get(&other.canonical()).map(Vec::as_slice).unwrap_or_default();
+        own.extend(of_domain.iter().map(|certificate| (certificate.clone(), None)));
+        reasons.push(match own.is_empty() {
+            true => format!("the rule would take the certificate of {other}, who has none here now"),
+            false => format!("the rule takes the certificate of {other} for this recipient, who has none"),
+        });
+    }
+    match (wanted.encrypt, own.is_empty()) {
         (Choice::Never, _) => {
             reasons.push("the rule says not to encrypt".into());
             deliver(Vec::new())
         }
         (_, false) => {
-            let list: Vec<String> = about.certificates.iter().map(|(c, _)| c.sha256().to_string()).collect();
+            let list: Vec<String> = own.iter().map(|(c, _)| c.sha256().to_string()).collect();
             reasons.push(format!("encrypted to {}", list.join(", ")));
-            let mut encrypt = about.certificates.clone();
+            let mut encrypt = own;
             for other in &wanted.also_to {
                 let Some(certificates) = known.additional.get(&other.canonical()).filter(|list| !list.is_empty())
                 else {

@@ -19,8 +19,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::acme::Answerer;
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 use crate::intake::Intake;
-use crate::log_in;
 use crate::smtp::Reply;
+use crate::{finder, log_in};
 
 /// The book that the program uses.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(crate) struct DirectoryBook {
     wake: Arc<Notify>,
     written: Mutex<HashMap<(String, String), Instant>>,
     traces: mpsc::Sender<Vec<Trace>>,
+    wanted: mpsc::Sender<EmailAddress>,
 }
 
 impl From<directory::Error> for Unavailable {
@@ -45,16 +46,17 @@ impl From<directory::Error> for Unavailable {
 }
 
 impl DirectoryBook {
-    /// The book, and the traces that it wants kept.
+    /// The book, the traces that it wants kept, and the people that it wants certificates of.
     pub(crate) fn new(
         directory: Directory,
         keys: KeyRing,
         store: Option<MessageStore>,
         intake: Intake,
         answerer: Option<Answerer>,
-    ) -> (Self, mpsc::Receiver<Vec<Trace>>) {
+    ) -> (Self, mpsc::Receiver<Vec<Trace>>, mpsc::Receiver<EmailAddress>) {
         let intake_address = directory.settings().intake.email().clone();
         let (traces, kept) = mpsc::channel(TRACES);
+        let (wanted, looked_up) = mpsc::channel(finder::WAITING);
         let this = Self {
             directory,
             keys,
@@ -66,8 +68,14 @@ impl DirectoryBook {
             paths: PathCache::new(),
             written: Mutex::default(),
             traces,
+            wanted,
         };
-        (this, kept)
+        (this, kept, looked_up)
+    }
+
+    /// Where the webmailer's messages are.
+    pub(crate) fn store(&self) -> Option<&MessageStore> {
+        self.store.as_ref()
     }
 
     /// What opens private keys.
@@ -231,6 +239,11 @@ impl Book for DirectoryBook {
         if let Err(error) = noted.await {
             tracing::warn!(%error, "who wrote to whom was not noted");
         }
+    }
+
+    fn is_wanted(&self, address: &EmailAddress) {
+        // Whoever is not looked up now is looked up with the next mail.
+        let _ = self.wanted.try_send(address.clone());
     }
 
     async fn mark_confidential(&self, message_id: &str) -> Result<(), Unavailable> {

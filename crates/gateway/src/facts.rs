@@ -35,6 +35,8 @@ pub struct Facts {
     pub automatic: bool,
     /// `Received` fields.
     pub hops: usize,
+    /// What the mail server that gave it to us calls it in its own queue.
+    pub queue_id: Option<String>,
     /// The messages that it is, answers, or reports about: their Message-IDs.
     pub references: Vec<String>,
     /// One of those came encrypted, so this does not leave in the clear (CASES T-29, T-30).
@@ -87,6 +89,7 @@ impl Facts {
             protection: protection(header, beginning),
             automatic: !auto.is_empty() && !auto.eq_ignore_ascii_case("no"),
             hops: header.all("Received").count(),
+            queue_id: queue_id(header),
             references: references(header, envelope.from.is_null(), beginning),
             confidential: false,
         }
@@ -124,6 +127,16 @@ fn visible_from(header: &Header) -> (Option<EmailAddress>, Option<String>) {
         },
         Err(error) => (None, Some(error.to_string())),
     }
+}
+
+/// What the mail server that gave us the mail calls it: the `id` of the uppermost Received (RFC 5321 §4.4).
+fn queue_id(header: &Header) -> Option<String> {
+    let received = header.get("Received")?.value();
+    let mut words = received.split(';').next().unwrap_or_default().split_ascii_whitespace();
+    words.find(|word| word.eq_ignore_ascii_case("id"))?;
+    let id = words.next()?;
+    let plain = id.len() <= 100 && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    plain.then(|| id.to_owned())
 }
 
 /// Message-IDs in the fields that say what a message is about; in a report also those of the message it returns.

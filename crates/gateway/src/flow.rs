@@ -12,6 +12,7 @@ use mime::Header;
 use pki::EmailAddress;
 
 use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
+use crate::connector::{self, Standing};
 use crate::facts::Facts;
 use crate::mail::{Mail, Rewritten, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
@@ -32,6 +33,8 @@ pub(crate) struct Shared<B> {
 #[derive(Debug)]
 pub(crate) struct Way<B> {
     pub(crate) side: Side,
+    /// What mail must carry to be taken here.
+    pub(crate) ticket: Option<String>,
     pub(crate) shared: std::sync::Arc<Shared<B>>,
 }
 
@@ -50,7 +53,7 @@ impl<B: Book> Service for Way<B> {
     }
 
     async fn message(&self, peer: &Peer, envelope: &Envelope, content: Spool) -> Vec<Reply> {
-        let result = self.shared.take(self.side, peer, envelope, content).await;
+        let result = self.shared.take(self.side, self.ticket.as_deref(), peer, envelope, content).await;
         let replies = result.unwrap_or_else(|reply| vec![reply; envelope.recipients.len()]);
         self.shared.metrics.answered(self.side, &replies);
         replies
@@ -69,10 +72,20 @@ impl From<Unavailable> for Reply {
 }
 
 impl<B: Book> Shared<B> {
-    async fn take(&self, side: Side, peer: &Peer, envelope: &Envelope, content: Spool) -> Result<Vec<Reply>, Reply> {
-        let mut content = content;
-        let facts = read(peer, envelope, &mut content)?;
-        let mail = Mail::new(content);
+    async fn take(
+        &self,
+        side: Side,
+        ticket: Option<&str>,
+        peer: &Peer,
+        envelope: &Envelope,
+        content: Spool,
+    ) -> Result<Vec<Reply>, Reply> {
+        let mark = self.settings.loop_mark.as_ref();
+        let (mail, standing) = connector::admit(Mail::new(content), ticket, mark, self.spool_limits()).await?;
+        let facts = read(peer, envelope, &mut *mail.lock().await)?;
+        if standing == Standing::Returned {
+            return self.pass_on(peer, envelope, mail, &facts).await;
+        }
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let everybody = envelope.recipients.iter().cloned().enumerate();
         let (intake, others): (Vec<_>, Vec<_>) =
@@ -122,7 +135,31 @@ impl<B: Book> Shared<B> {
         Ok(others)
     }
 
-    async fn take_in(&self, envelope: &Envelope, mail: &Mail, facts: &Facts) -> Result<(), Reply> {
+    /// What we have had already goes on as it is: the mail server's rule was to keep it from us.
+    async fn pass_on(&self, peer: &Peer, envelope: &Envelope, mail: Mail, facts: &Facts) -> Result<Vec<Reply>, Reply> {
+        if facts.hops > crate::decide::MOST_HOPS {
+            return Err(Reply::new(554, "5.4.6", "the message goes round in circles"));
+        }
+        tracing::warn!("a mail came back with our loop mark; the mail server's rule should keep it from us");
+        let key = message_key(envelope, &mail).await?;
+        let done = self.delivered(envelope, &key).await?;
+        let mut replies = vec![unhandled(); envelope.recipients.len()];
+        let everybody: Vec<(usize, Recipient)> = envelope.recipients.iter().cloned().enumerate().collect();
+        let (had, left): (Vec<_>, Vec<_>) =
+            everybody.iter().partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
+        had.iter().for_each(|(index, _)| set(&mut replies, *index, delivered_before()));
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|(_, recipient)| self.book.is_inside(recipient.to.mailbox()));
+        for (client, to) in [(&self.inside, inside), (&self.outside, outside)] {
+            let message = &mut Rewritten::default();
+            self.send(Copy { client, peer, envelope, mail: &mail, message, to: &to, key: &key }, &mut replies).await;
+        }
+        let detail = serde_json::json!({ "rule": "loop mark", "action": "untouched" });
+        self.trace(envelope, facts, &vec![detail; replies.len()], &replies);
+        Ok(replies)
+    }
+
+    pub(crate) async fn take_in(&self, envelope: &Envelope, mail: &Mail, facts: &Facts) -> Result<(), Reply> {
         let key = message_key(envelope, mail).await?;
         let content = whole(mail).await?;
         self.book.take_in(IntakeMail { key, facts: facts.clone(), content }).await
@@ -135,6 +172,7 @@ impl<B: Book> Shared<B> {
             return;
         }
         let mut head = trace::received(peer, &self.settings.hostname, self.book.now()).raw().to_vec();
+        head.splice(0..0, self.loop_mark().into_bytes());
         head.extend_from_slice(&message.head);
         let mut original;
         let spool = match &mut message.content {
@@ -155,6 +193,12 @@ impl<B: Book> Shared<B> {
             }
             set(replies, *index, answer);
         }
+    }
+
+    /// What stands before every mail that leaves us, if something does. On mail that carries it already it is there
+    /// twice, which changes nothing for whoever looks for it.
+    pub(crate) fn loop_mark(&self) -> String {
+        self.settings.loop_mark.as_ref().map(connector::LoopMark::line).unwrap_or_default()
     }
 
     /// Who has the message already. A message with one recipient is whole or not at all: nothing is remembered of it.
@@ -181,6 +225,7 @@ impl<B: Book> Shared<B> {
                 recipient: address(recipient.to.mailbox())?,
                 at: self.book.now(),
                 detail,
+                queue_ids: [facts.queue_id.clone(), queue_id_of(reply)],
             })
         });
         self.book.trace(each.collect());
@@ -216,6 +261,13 @@ async fn whole(mail: &Mail) -> Result<Vec<u8>, Reply> {
     Ok(content)
 }
 
+/// What the next hop calls the mail: Postfix, Exim and Exchange say it like this or nearly so.
+fn queue_id_of(reply: &Reply) -> Option<String> {
+    let (_, rest) = reply.text().split_once("queued as ").filter(|_| reply.is_positive())?;
+    let id: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+    (!id.is_empty()).then_some(id)
+}
+
 fn set(replies: &mut [Reply], index: usize, reply: Reply) {
     if let Some(place) = replies.get_mut(index) {
         *place = reply;
@@ -231,7 +283,7 @@ fn delivered_before() -> Reply {
 }
 
 /// Looks at a message's header and at the beginning of its body.
-fn read(peer: &Peer, envelope: &Envelope, content: &mut Spool) -> Result<Facts, Reply> {
+pub(crate) fn read(peer: &Peer, envelope: &Envelope, content: &mut Spool) -> Result<Facts, Reply> {
     let mut reader = content.reader().map_err(|_| unreadable_spool())?;
     let header = Header::read(&mut reader, &mime::Limits::default()).map_err(|error| unreadable_header(&error))?;
     let mut beginning = Vec::new();

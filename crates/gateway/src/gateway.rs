@@ -10,10 +10,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::book::Book;
 use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, Way};
-use crate::intake::Intake;
+use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
-use crate::{Error, ListenerSettings, Settings, acme, key_worker, workers};
+use crate::{Error, ListenerSettings, Settings, acme, finder, key_worker, workers};
 
 /// A gateway that is running.
 #[derive(Debug)]
@@ -40,14 +40,17 @@ impl Gateway {
         let store = store.transpose().map_err(unusable)?;
         let mut limits = smime::Limits::in_folder(&settings.spool_folder);
         limits.spool.memory = settings.limits.memory_bytes;
-        let intake = Intake::new(directory.clone(), keys.clone(), settings.intake.clone(), limits);
+        let taking_in = Intake::new(directory.clone(), keys.clone(), settings.intake.clone(), limits);
         let answerer = settings.acme.clone().map(acme::Answerer::new);
-        let (book, traces) = DirectoryBook::new(directory, keys, store, intake, answerer);
+        let (book, traces, wanted) = DirectoryBook::new(directory, keys, store, taking_in, answerer);
         let (mut this, shared) = Self::bind(settings, book).await?;
         // It ends after the listeners, so that what they did last is kept as well.
         let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
         this.keeper = Some(keeper);
         this.running.spawn(workers::deliver_outbox(Arc::clone(&shared), this.shutdown.subscribe()));
+        this.running.spawn(intake::watch_mailbox(Arc::clone(&shared), this.shutdown.subscribe()));
+        this.running.spawn(finder::look_up(Arc::clone(&shared), wanted, this.shutdown.subscribe()));
+        this.running.spawn(workers::sweep(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(workers::watch_revocation(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(workers::keep_schedule(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(acme::drive(Arc::clone(&shared), this.shutdown.subscribe()));
@@ -93,12 +96,12 @@ impl Gateway {
         for listener in &settings.listeners {
             let listening = listening(&settings, listener)?;
             tls.extend(listening.tls.clone());
-            bound.push((Server::bind(listener.address, listening).await?, listener.side));
+            bound.push((Server::bind(listener.address, listening).await?, listener.side, listener.ticket.clone()));
         }
-        let addresses = bound.iter().map(|(server, _)| server.address()).collect();
+        let addresses = bound.iter().map(|(server, ..)| server.address()).collect();
         let mut running = JoinSet::new();
-        for (server, side) in bound {
-            let service = Arc::new(Way { side, shared: Arc::clone(&shared) });
+        for (server, side, ticket) in bound {
+            let service = Arc::new(Way { side, ticket, shared: Arc::clone(&shared) });
             running.spawn(server.serve(service, Arc::clone(&caps), shutdown.subscribe(), GRACE));
         }
         let (ended, _) = watch::channel(false);
@@ -142,7 +145,9 @@ const GRACE: Duration = Duration::from_secs(25);
 
 fn listening(settings: &Settings, listener: &ListenerSettings) -> Result<Listening, Error> {
     let clients = listener.tls_clients.as_deref();
-    let load = |(certificate, key): &(PathBuf, PathBuf)| ServerTls::load_for(certificate, key, clients);
+    let load = |(certificate, key): &(PathBuf, PathBuf)| {
+        ServerTls::load_for(certificate, key, clients, &listener.tls_client_names)
+    };
     let tls = listener.tls.as_ref().map(load).transpose()?;
     if (listener.implicit_tls || clients.is_some() || listener.authentication) && tls.is_none() {
         return Err(Error::Settings { what: format!("{} wants TLS and has no certificate", listener.address) });

@@ -1,6 +1,8 @@
 //! Incoming mail: decrypted with the envelope recipient's keys only, verified, marked. With `outgoing` the only place
 //! that calls `smime`.
 
+use std::io::Read as _;
+
 use cms::Spool;
 use mime::{Field, Header};
 use pki::{Certificate, Credential};
@@ -8,8 +10,9 @@ use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, Veri
 
 use crate::book::Candidate;
 use crate::mail::{Rewritten, read_header, unreadable_spool};
+use crate::scanner::Scanned;
 use crate::settings::{Incoming, Tampered, Undecryptable};
-use crate::smtp::Reply;
+use crate::smtp::{Reply, reader_behind};
 use crate::verdict::{self, SmimeResult, Verdict};
 use crate::{notes, trace};
 
@@ -40,21 +43,60 @@ pub(crate) fn open(
     hostname: &str,
 ) -> Result<Opened, Reply> {
     let header = read_header(mail)?;
-    let Outcome { mut header, skip, content, verdict, signers } = judge(mail, header, keys, policy, settings)?;
+    let mut outcome = judge(mail, header, keys, policy, settings)?;
+    if let Some(found) = scan(mail, &mut outcome, settings)? {
+        outcome = withheld(read_header(mail)?, &found);
+    }
+    let Outcome { mut header, skip, content, verdict, signers } = outcome;
     trace::strip_forged(&mut header, hostname);
     let mark = match (verdict.result, verdict.decrypted) {
+        _ if verdict.withheld => MARK_WITHHELD,
         (SmimeResult::Pass, _) => settings.mark_signed.as_str(),
         (SmimeResult::Fail, _) => settings.mark_failed.as_str(),
         (_, true) => settings.mark_encrypted.as_str(),
         _ => "",
     };
-    let marks = [&settings.mark_signed, &settings.mark_failed, &settings.mark_encrypted].map(String::as_str);
+    let [signed, failed, encrypted] =
+        [&settings.mark_signed, &settings.mark_failed, &settings.mark_encrypted].map(String::as_str);
+    let marks = [signed, failed, encrypted, MARK_WITHHELD];
     trace::mark_subject(&mut header, &marks, mark);
     if let Some(note) = verdict::notes_field(&verdict.notes) {
         header.prepend(note);
     }
     header.prepend(verdict.field(hostname));
     Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers })
+}
+
+/// Before the subject of mail that the scanner stopped.
+const MARK_WITHHELD: &str = "[malware inside, left encrypted]";
+
+/// What the scanner found in a mail that was decrypted here; others have been looked at before (CASES T-34).
+fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<Option<String>, Reply> {
+    let Some(scanner) = settings.scanner.as_ref().filter(|_| outcome.verdict.decrypted) else { return Ok(None) };
+    let head = Rewritten::with_header(&outcome.header, outcome.skip, None).head;
+    let spool = outcome.content.as_mut().unwrap_or(mail);
+    let rest = reader_behind(spool, outcome.skip).map_err(|_| unreadable_spool())?;
+    match scanner.scan(&mut head.chain(rest)) {
+        Ok(Scanned::Clean) => Ok(None),
+        Ok(Scanned::Found(name)) => Ok(Some(name)),
+        Err(error) => {
+            tracing::error!(%error, %scanner, "what was decrypted cannot be scanned, so it is held");
+            Err(Reply::new(451, "4.7.1", "the message cannot be looked at now; it is kept and tried again"))
+        }
+    }
+}
+
+/// It stays as it came, still encrypted, so that nothing is lost and nobody opens it by mistake. A refusal would tell
+/// whoever sent it something about its content (CASES T-27).
+fn withheld(header: Header, found: &str) -> Outcome {
+    tracing::warn!(found, "malware in an encrypted mail; it stays encrypted");
+    let skip = header.octets_read();
+    let verdict = Verdict {
+        withheld: true,
+        notes: vec![format!("malware was found inside, and the message stays encrypted: {found}")],
+        ..Verdict::none(Some("the content was not released"))
+    };
+    Outcome { header, skip, content: None, verdict, signers: Vec::new() }
 }
 
 fn judge(

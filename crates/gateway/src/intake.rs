@@ -6,6 +6,7 @@
 
 mod answer;
 mod language;
+mod mailbox;
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,9 @@ use mime::{Entity, Header};
 use pki::{Certificate, Credential, EmailAddress};
 use smime::{Decryptor, Sender, Verifier};
 use tokio::sync::{Notify, Semaphore};
+
+pub use mailbox::MailboxSettings;
+pub(crate) use mailbox::watch_mailbox;
 
 use crate::book::{IntakeMail, Unavailable};
 use crate::facts::{Facts, Protection};

@@ -119,6 +119,8 @@ pub struct Rule {
     pub headers: Option<HeaderProtection>,
     /// Whose certificates what is encrypted is encrypted to as well; without them nothing is sent.
     pub also_to: Vec<EmailAddress>,
+    /// Whose certificate is good for everybody that the rule matches and who has none: a domain's, or a gateway's.
+    pub certificate_of: Option<EmailAddress>,
     /// Text that is put below the message before it is signed.
     pub banner: Option<String>,
 }
@@ -140,6 +142,8 @@ pub struct Wanted {
     pub headers: HeaderProtection,
     /// Whose certificates what is encrypted is encrypted to as well.
     pub also_to: Vec<EmailAddress>,
+    /// Whose certificate is good for a recipient who has none.
+    pub certificate_of: Option<EmailAddress>,
     /// Text that is put below the message.
     pub banner: Option<String>,
     /// Words to take out of the subject.
@@ -172,15 +176,16 @@ impl Policy {
             profile: found.and_then(|rule| rule.profile).unwrap_or(self.profile),
             headers: found.and_then(|rule| rule.headers).unwrap_or(headers),
             also_to: found.map(|rule| rule.also_to.clone()).unwrap_or_default(),
+            certificate_of: found.and_then(|rule| rule.certificate_of.clone()),
             banner: found.and_then(|rule| rule.banner.clone()),
             words: found.map(|rule| rule.subject_words.clone()).unwrap_or_default(),
             passed_over,
         }
     }
 
-    /// Everybody to whom some rule wants mail encrypted as well.
+    /// Everybody to whom some rule wants mail encrypted as well, or instead.
     pub(crate) fn additional(&self) -> impl Iterator<Item = &EmailAddress> {
-        self.rules.iter().flat_map(|rule| &rule.also_to)
+        self.rules.iter().flat_map(|rule| rule.also_to.iter().chain(&rule.certificate_of))
     }
 }
 

@@ -1,10 +1,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use directory::RenewalSettings;
+use egress::LookUp;
+use pki::EmailAddress;
 
 use crate::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
-use crate::{AcmeSettings, Network, Policy};
+use crate::{AcmeSettings, LoopMark, MailboxSettings, Network, Policy, Scanner};
 
 /// Everything that the gateway is told at its start. Whose it is, which domains are inside, the intake address and
 /// the trust anchors stand in the directory's settings.
@@ -46,6 +49,12 @@ pub struct Settings {
     pub intake: IntakeSettings,
     /// How CAs that speak ACME are reached; without it nothing is ordered there and no mail of theirs is answered.
     pub acme: Option<AcmeSettings>,
+    /// A mailbox that mail to the intake address goes into, where it does not come by here.
+    pub mailbox: Option<MailboxSettings>,
+    /// Who is asked for certificates of people who are written to and have none here.
+    pub look_up: Option<Arc<LookUp>>,
+    /// What mail that leaves us carries, where a mail server gives us mail and takes it back.
+    pub loop_mark: Option<LoopMark>,
 }
 
 /// How mail to the intake address is answered.
@@ -79,6 +88,10 @@ pub struct ListenerSettings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Roots in PEM: when they are set, only clients with a certificate below one of them are spoken to, under TLS.
     pub tls_clients: Option<PathBuf>,
+    /// Of those clients only the ones whose certificate is for one of these names; whichever when empty.
+    pub tls_client_names: Vec<String>,
+    /// What mail must carry in `X-Sealpost-Ticket` to be taken here; the field is taken out.
+    pub ticket: Option<String>,
     /// TLS from the start.
     pub implicit_tls: bool,
     /// Whether a client must log in (AUTH PLAIN under TLS); who it is then decides whose key signs.
@@ -111,6 +124,10 @@ pub struct Incoming {
     pub keep_signature: bool,
     /// Take signers' certificates as candidates.
     pub learn: bool,
+    /// Whose keys open mail for everybody inside as well: those of the house's domain or gateway certificate.
+    pub domain_address: Option<EmailAddress>,
+    /// Who looks at what was decrypted before it is delivered.
+    pub scanner: Option<Scanner>,
 }
 
 impl Default for Incoming {
@@ -123,6 +140,8 @@ impl Default for Incoming {
             mark_failed: "[signature invalid]".into(),
             keep_signature: false,
             learn: true,
+            domain_address: None,
+            scanner: None,
         }
     }
 }
@@ -169,6 +188,9 @@ impl Settings {
             renewal: RenewalSettings::default(),
             intake: IntakeSettings::default(),
             acme: None,
+            mailbox: None,
+            look_up: None,
+            loop_mark: None,
         }
     }
 
@@ -182,6 +204,8 @@ impl Settings {
             networks: Vec::new(),
             tls: None,
             tls_clients: None,
+            tls_client_names: Vec::new(),
+            ticket: None,
             implicit_tls: false,
             authentication: false,
         });

@@ -17,6 +17,8 @@ pub struct Verdict {
     pub decrypted: bool,
     /// The certificate that it was encrypted to.
     pub decrypted_by: Option<Certificate>,
+    /// Whether it was decrypted, and what was inside is kept from the recipient.
+    pub withheld: bool,
     /// What else the recipient should know: nothing of it makes a signature better.
     pub notes: Vec<String>,
 }
@@ -56,6 +58,7 @@ impl Verdict {
             serial: None,
             decrypted: false,
             decrypted_by: None,
+            withheld: false,
             notes: Vec::new(),
         }
     }
@@ -86,6 +89,7 @@ impl Verdict {
                 LayerReport::Encrypted(report) => report.opened_by.clone(),
                 _ => None,
             }),
+            withheld: false,
             notes: Vec::new(),
         }
     }
@@ -94,7 +98,7 @@ impl Verdict {
     pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "direction": "inward", "smime": self.result.as_str(), "reason": self.reason, "addresses": self.addresses,
-            "serial": self.serial, "decrypted": self.decrypted, "notes": self.notes,
+            "serial": self.serial, "decrypted": self.decrypted, "withheld": self.withheld, "notes": self.notes,
         })
     }
 

@@ -68,6 +68,23 @@ pub(crate) async fn keep_schedule(shared: Arc<Shared<DirectoryBook>>, mut shutdo
     }
 }
 
+/// Bodies that no message in the webmailer has are removed, every hour; whoever does it again finds nothing.
+pub(crate) async fn sweep(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
+    let Some(store) = shared.book.store() else { return };
+    loop {
+        match shared.book.directory().sweep_bodies(store, ORPHAN_SECONDS).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "bodies that no message has were removed"),
+            Err(error) => tracing::error!(%error, "bodies that no message has cannot be looked for"),
+        }
+        tokio::select! {
+            biased;
+            () = down(&mut shutdown) => return,
+            () = sleep(SWEEP_PAUSE) => {}
+        }
+    }
+}
+
 /// Keeps what was decided about messages, many at a time: a commit for each would cost more than the message.
 pub(crate) async fn keep_traces(
     shared: Arc<Shared<DirectoryBook>>,
@@ -173,7 +190,7 @@ async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
         Ok(content) => content,
         Err(error) => return error.into(),
     };
-    let mut spool = match shared.spool(&content) {
+    let mut spool = match shared.spool(&[shared.loop_mark().into_bytes(), content].concat()) {
         Ok(spool) => spool,
         Err(reply) => return reply,
     };
@@ -210,6 +227,9 @@ fn signed(content: &[u8], credential: &Credential, now: Time) -> Result<Vec<u8>,
     signed.map_err(|error| Unavailable { because: error.to_string() })
 }
 
+/// How old a body without a message must be, and how often they are looked for.
+const ORPHAN_SECONDS: u64 = 86_400;
+const SWEEP_PAUSE: Duration = Duration::from_secs(3_600);
 const MOST_TRACES: usize = 500;
 const TRACE_PAUSE: Duration = Duration::from_millis(200);
 /// Mails delivered at the same time, how long they belong to this worker, and how long one may take: less than that.

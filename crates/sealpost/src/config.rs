@@ -214,6 +214,15 @@ pub(crate) struct Gateway {
     pub(crate) incoming: Incoming,
     #[serde(default)]
     pub(crate) intake: Intake,
+    pub(crate) loop_mark: Option<LoopMark>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoopMark {
+    #[serde(default = "loop_header")]
+    pub(crate) header: String,
+    pub(crate) secret: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -221,12 +230,35 @@ pub(crate) struct Gateway {
 pub(crate) struct Intake {
     pub(crate) authentication_results: Option<String>,
     pub(crate) answers_per_hour: u32,
+    pub(crate) mailbox: Option<Mailbox>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mailbox {
+    pub(crate) url: String,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    #[serde(default = "inbox")]
+    pub(crate) folder: String,
+    pub(crate) move_to: Option<String>,
+    pub(crate) tls_roots: PathBuf,
+    #[serde(default = "two_minutes")]
+    pub(crate) look_seconds: u64,
+}
+
+impl Mailbox {
+    /// Host and port of `imaps://HOST:PORT`.
+    pub(crate) fn place(&self) -> Option<(&str, u16)> {
+        let (host, port) = self.url.strip_prefix("imaps://")?.rsplit_once(':')?;
+        Some((host, port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+    }
 }
 
 impl Default for Intake {
     fn default() -> Self {
         let gateway::IntakeSettings { authentication_results, answers_per_hour } = gateway::IntakeSettings::default();
-        Self { authentication_results, answers_per_hour }
+        Self { authentication_results, answers_per_hour, mailbox: None }
     }
 }
 
@@ -240,6 +272,8 @@ pub(crate) struct Incoming {
     pub(crate) mark_failed: String,
     pub(crate) keep_signature: bool,
     pub(crate) learn: bool,
+    pub(crate) domain_address: Option<String>,
+    pub(crate) scanner: Option<String>,
 }
 
 impl Default for Incoming {
@@ -254,6 +288,8 @@ impl Default for Incoming {
             mark_failed,
             keep_signature,
             learn,
+            domain_address: None,
+            scanner: None,
         }
     }
 }
@@ -287,6 +323,9 @@ pub(crate) struct Listener {
     #[serde(default)]
     pub(crate) tls_from_start: bool,
     pub(crate) tls_client_roots: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) tls_client_names: Vec<String>,
+    pub(crate) ticket: Option<String>,
     #[serde(default)]
     pub(crate) log_in: bool,
 }
@@ -417,6 +456,7 @@ pub(crate) struct Rule {
     pub(crate) headers: Option<Headers>,
     #[serde(default)]
     pub(crate) also_to: Vec<String>,
+    pub(crate) certificate_of: Option<String>,
     pub(crate) banner: Option<String>,
 }
 
@@ -460,6 +500,15 @@ pub(crate) enum LogFormat {
 
 fn system_roots() -> PathBuf {
     "/etc/ssl/certs/ca-certificates.crt".into()
+}
+fn loop_header() -> String {
+    "X-Sealpost-Loop".to_owned()
+}
+fn inbox() -> String {
+    "INBOX".to_owned()
+}
+fn two_minutes() -> u64 {
+    120
 }
 fn seven() -> u16 {
     7
@@ -535,7 +584,13 @@ impl Config {
         }
         let secrets = self.keys.master_key.iter_mut().chain(&mut self.keys.next_master_key);
         let secrets = secrets.chain(self.acme.as_mut().and_then(|acme| acme.external_account_key.as_mut()));
-        for secret in secrets.chain(self.keys.token.iter_mut().map(|token| &mut token.pin)) {
+        let secrets = secrets.chain(self.keys.token.iter_mut().map(|token| &mut token.pin));
+        if let Some(mailbox) = &mut self.gateway.intake.mailbox {
+            mailbox.password = SecretPlace::resolved(&mailbox.password, folder);
+            mailbox.tls_roots = folder.join(&mailbox.tls_roots);
+        }
+        let secrets = secrets.chain(self.gateway.loop_mark.iter_mut().map(|mark| &mut mark.secret));
+        for secret in secrets.chain(self.gateway.listener.iter_mut().filter_map(|listener| listener.ticket.as_mut())) {
             *secret = SecretPlace::resolved(secret, folder);
         }
         for token in &mut self.keys.token {
@@ -589,7 +644,14 @@ impl Config {
                     listener.address
                 ));
             }
+            if !listener.tls_client_names.is_empty() && listener.tls_client_roots.is_none() {
+                return Err(format!("listener {}: tls_client_names need tls_client_roots", listener.address));
+            }
+            if listener.ticket.as_ref().is_some_and(|place| !is_in_a_file(place)) {
+                return Err(format!("listener {}: ticket is not file:PATH or credential:NAME", listener.address));
+            }
         }
+        self.check_incoming()?;
         for network in gateway.listener.iter().flat_map(|listener| listener.networks.iter().flatten()) {
             network.parse::<gateway::Network>().map_err(|error| error.to_string())?;
         }
@@ -612,9 +674,9 @@ impl Config {
                     rule.name
                 ));
             }
-            for address in &rule.also_to {
+            for address in rule.also_to.iter().chain(&rule.certificate_of) {
                 pki::EmailAddress::parse(address)
-                    .map_err(|error| format!("policy rule {}: also_to {address}: {error}", rule.name))?;
+                    .map_err(|error| format!("policy rule {}: {address}: {error}", rule.name))?;
             }
         }
         let mut names: Vec<&str> = self.policy.rule.iter().map(|rule| rule.name.as_str()).collect();
@@ -627,6 +689,40 @@ impl Config {
 }
 
 impl Config {
+    fn check_incoming(&self) -> Result<(), String> {
+        let Gateway { incoming, loop_mark, intake, .. } = &self.gateway;
+        if let Some(mailbox) = &intake.mailbox {
+            if mailbox.place().is_none() {
+                return Err(format!("gateway.intake.mailbox.url {} is not imaps://HOST:PORT", mailbox.url));
+            }
+            if !is_in_a_file(&mailbox.password) {
+                return Err("gateway.intake.mailbox.password is not file:PATH or credential:NAME".into());
+            }
+        }
+        if let Some(mark) = loop_mark {
+            let name = mark.header.as_str();
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+                return Err(format!("gateway.loop_mark.header {name} is not the name of a header field"));
+            }
+            if !is_in_a_file(&mark.secret) {
+                return Err("gateway.loop_mark.secret is not file:PATH or credential:NAME".into());
+            }
+        }
+        if let Some(scanner) = &incoming.scanner {
+            scanner
+                .parse::<gateway::Scanner>()
+                .map_err(|_| format!("gateway.incoming.scanner {scanner} is not clamd://HOST:PORT or clamd:/PATH"))?;
+        }
+        if let Some(address) = &incoming.domain_address {
+            let parsed = pki::EmailAddress::parse(address)
+                .map_err(|error| format!("gateway.incoming.domain_address {address}: {error}"))?;
+            if !self.organisation.domains.iter().any(|own| own.eq_ignore_ascii_case(parsed.domain())) {
+                return Err(format!("gateway.incoming.domain_address {address} is not inside"));
+            }
+        }
+        Ok(())
+    }
+
     fn check_keys(&self) -> Result<(), String> {
         let keys = &self.keys;
         for (key, text) in [("master_key", &keys.master_key), ("next_master_key", &keys.next_master_key)] {
@@ -672,6 +768,10 @@ impl Acme {
             _ => Ok(()),
         }
     }
+}
+
+fn is_in_a_file(place: &str) -> bool {
+    matches!(SecretPlace::parse(place), Some(SecretPlace::File(_) | SecretPlace::Credential(_)))
 }
 
 /// Why a configuration file could not be used.

@@ -19,8 +19,10 @@ use crate::commands::config::load;
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::outcome::Stop;
 
-pub(crate) use keys::{SecretPlace, first_line, master, master_place, next_master_place, open_keys, token, tokens};
-pub(crate) use settings::{gateway as gateway_settings, message_folder};
+pub(crate) use keys::{
+    SecretPlace, first_line, master, master_place, next_master_place, open_keys, secret_line, token, tokens,
+};
+pub(crate) use settings::{gateway as gateway_settings, message_folder, policy};
 use watch::Watch;
 
 /// What one configuration has started.
@@ -126,6 +128,7 @@ impl Running {
 pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
     let mut config = load(&arguments.config)?;
     log_to_standard_error(&config);
+    nothing_into_core_dumps();
     runtime()?.block_on(async {
         let mut running = Running::start(&config, arguments.role).await?;
         running.announce(&config);
@@ -144,12 +147,20 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
     })
 }
 
+/// Decrypted mail and keys are in memory: none of it goes into a core dump, whatever the system does with those
+/// (CASES T-35). The unit files set `LimitCORE=0` as well.
+fn nothing_into_core_dumps() {
+    if let Err(error) = std::fs::write("/proc/self/coredump_filter", "0") {
+        tracing::warn!(%error, "core dumps of this process cannot be emptied");
+    }
+}
+
 /// Goes on under the configuration as the file has it now: for new rules, and for new certificates on the listeners.
 ///
 /// What cannot be used leaves everything as it is (CASES R-11). Otherwise the listeners change hands, which takes a
 /// moment in which a mail server is told to come again; sessions that are under way end under the old configuration.
 async fn reloaded(running: Running, config: Config, arguments: &Serve) -> Result<(Running, Config), Stop> {
-    let new = match load(&arguments.config).and_then(|new| checked(&new).map(|()| new)) {
+    let new = match load(&arguments.config).and_then(|new| checked(&new, arguments.role).map(|()| new)) {
         Ok(new) => new,
         Err(stop) => {
             tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration is not used");
@@ -175,9 +186,13 @@ async fn reloaded(running: Running, config: Config, arguments: &Serve) -> Result
 }
 
 /// Whatever can be found wrong before anything is stopped.
-fn checked(config: &Config) -> Result<(), Stop> {
+fn checked(config: &Config, role: Role) -> Result<(), Stop> {
     settings::directory(config, settings::store_key(config)?)?;
-    settings::gateway(config).map(drop)
+    match role {
+        // The gateway's secrets are not for the pages.
+        Role::Portal => settings::policy(&config.policy).map(drop),
+        Role::All | Role::Gateway => settings::gateway(config).map(drop),
+    }
 }
 
 /// The listeners may be in the old hands for another moment.

@@ -113,6 +113,19 @@ fn r_11_a_broken_configuration_leaves_everything_as_it_is_and_a_good_one_is_take
 }
 
 #[test]
+fn t_35_a_core_dump_has_no_memory_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = installation(folder.path());
+    let [inside, ..] = addresses(&std::fs::read_to_string(&file).unwrap())[..] else { panic!() };
+    let served = Served::start(&file, "gateway");
+    wait_until("it does not start", || greets(inside));
+    let filter = std::fs::read_to_string(format!("/proc/{}/coredump_filter", served.0.id())).unwrap();
+    assert_eq!(u32::from_str_radix(filter.trim(), 16), Ok(0), "{filter}");
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
+}
+
+#[test]
 fn t_125_the_portal_starts_without_the_master_key_and_the_gateway_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let file = installation(folder.path());

@@ -117,8 +117,13 @@ async fn s_73_traces_are_found_by_message_id_and_forgotten_after_two_weeks() {
             recipient: address("alice@partner.example"),
             at: house.directory.now(),
             detail: serde_json::json!({ "rule": "default" }),
+            queue_ids: [Some("4XyZ1k0Wmbz9r".into()), Some("B2F3C1A0".into())],
         };
         house.directory.add_traces(std::slice::from_ref(&trace)).await.unwrap();
+        for id in ["4XyZ1k0Wmbz9r", "B2F3C1A0"] {
+            assert_eq!(house.directory.traces(id).await.unwrap(), std::slice::from_ref(&trace), "{id}");
+        }
+        assert!(house.directory.traces("4XyZ1k0").await.unwrap().is_empty());
         assert_eq!(house.directory.traces("1@muster.example").await.unwrap(), std::slice::from_ref(&trace));
         house.directory.mark_confidential("<2@partner.example>").await.unwrap();
         assert!(house.directory.is_confidential(&["<x@y>", "2@partner.example"]).await.unwrap());
@@ -132,4 +137,97 @@ async fn s_73_traces_are_found_by_message_id_and_forgotten_after_two_weeks() {
         assert!(house.directory.traces(&trace.message_id).await.unwrap().is_empty());
     })
     .await;
+}
+
+#[tokio::test]
+async fn r_06_bodies_that_no_message_has_are_swept_and_no_others() {
+    on_both(|house| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let store = directory::MessageStore::open(folder.path(), house.directory.settings().store_key.clone()).unwrap();
+        let (kept, orphan) = (store.put(b"kept").await.unwrap(), store.put(b"orphan").await.unwrap());
+        std::fs::write(folder.path().join("README"), "not ours").unwrap();
+        let new = directory::NewMessage {
+            partner: address("alice@partner.example"),
+            folder: directory::Folder::Inbox,
+            correspondent: address("emma@muster.example"),
+            subject: "x".into(),
+            body: kept,
+            bytes: 4,
+        };
+        house.directory.add_message(&new).await.unwrap();
+        // A message may be on its way to its row.
+        assert_eq!(house.directory.sweep_bodies(&store, 3_600).await.unwrap(), 0);
+        assert_eq!(house.directory.sweep_bodies(&store, 0).await.unwrap(), 1);
+        assert!(store.get(orphan).await.is_err());
+        assert_eq!(store.get(kept).await.unwrap(), b"kept");
+        assert!(folder.path().join("README").exists());
+    })
+    .await;
+}
+
+/// A database as a killed process leaves it: file and write-ahead log, in the middle of work.
+async fn left_behind(folder: &std::path::Path) -> std::path::PathBuf {
+    let first = folder.join("first");
+    std::fs::create_dir(&first).unwrap();
+    let url = format!("sqlite:{}", first.join("house.db").display());
+    let house = crate::house::House::at(&url, false).await;
+    for number in 0..20 {
+        house.directory.enqueue(mail(&format!("mail {number}"))).await.unwrap();
+    }
+    let killed = folder.join("killed");
+    std::fs::create_dir(&killed).unwrap();
+    for name in ["house.db", "house.db-wal"] {
+        std::fs::copy(first.join(name), killed.join(name)).unwrap();
+    }
+    assert!(std::fs::metadata(killed.join("house.db-wal")).unwrap().len() > 0, "the log is empty: nothing is tested");
+    house.directory.close().await;
+    killed
+}
+
+#[tokio::test]
+async fn r_07_a_damaged_write_ahead_log_costs_nothing_that_was_before_the_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = left_behind(folder.path()).await;
+    let log = std::fs::read(killed.join("house.db-wal")).unwrap();
+    let garbage: Vec<u8> = (0..9_000_u32).map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let (half, mut flipped) = (log.len() / 2, log.clone());
+    let before_end = log.len() - 100;
+    flipped[before_end] ^= 0xFF;
+    // What is damaged, what the log is then, and whether all that was committed must be there.
+    let cases: [(&str, Vec<u8>, bool); 5] = [
+        ("nothing", log.clone(), true),
+        ("garbage behind it", [log.clone(), garbage].concat(), true),
+        ("cut off in the middle of a frame", log[..before_end].to_vec(), false),
+        ("a flipped octet", flipped, false),
+        ("half of it", log[..half].to_vec(), false),
+    ];
+    for (number, (what, damaged, all)) in cases.into_iter().enumerate() {
+        let here = folder.path().join(number.to_string());
+        std::fs::create_dir(&here).unwrap();
+        std::fs::copy(killed.join("house.db"), here.join("house.db")).unwrap();
+        std::fs::write(here.join("house.db-wal"), damaged).unwrap();
+        let url = format!("sqlite:{}", here.join("house.db").display());
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        let integrity: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&pool).await.unwrap();
+        assert_eq!(integrity, "ok", "{what}");
+        let has_outbox: Option<String> = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name = 'outbox'")
+            .fetch_optional(&pool)
+            .await
+            .unwrap();
+        let keys: Vec<String> = match has_outbox {
+            Some(_) => sqlx::query_scalar("SELECT idempotency_key FROM outbox WHERE idempotency_key LIKE 'mail %'")
+                .fetch_all(&pool)
+                .await
+                .unwrap(),
+            None => Vec::new(),
+        };
+        pool.close().await;
+        // Commits are there in their order, or not at all.
+        let expected: Vec<String> = (0..keys.len()).map(|number| format!("mail {number}")).collect();
+        let mut sorted = keys.clone();
+        sorted.sort_by_key(|key| key.trim_start_matches("mail ").parse::<usize>().unwrap());
+        assert_eq!(sorted, expected, "{what}");
+        assert!(!all || keys.len() == 20, "{what}: {} of 20", keys.len());
+        assert!(all || keys.len() < 20, "{what}: the damage was not seen");
+    }
 }

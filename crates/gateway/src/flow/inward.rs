@@ -39,13 +39,18 @@ impl<B: Book> Shared<B> {
             let (had, left): (Vec<_>, Vec<_>) =
                 members.into_iter().partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
             had.iter().for_each(|(index, _)| set(&mut replies, *index, delivered_before()));
-            let keys = match left.as_slice() {
+            let mut keys = match left.as_slice() {
                 [] => continue,
                 [(_, recipient)] if facts.protection != Protection::None => {
                     self.book.decryption(recipient.to.mailbox()).await?
                 }
                 _ => Vec::new(),
             };
+            // What came to the whole domain is for whoever it was addressed to.
+            let domain = self.settings.incoming.domain_address.as_ref();
+            if let Some(domain) = domain.filter(|_| facts.protection == Protection::Encrypted) {
+                keys.extend(self.book.decryption(domain).await?);
+            }
             let (policy, settings) = (policy.clone(), self.settings.incoming.clone());
             let hostname = self.settings.hostname.clone();
             let opened = mail.work(move |mail| incoming::open(mail, &keys, &policy, &settings, &hostname)).await;

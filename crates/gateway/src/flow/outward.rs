@@ -77,6 +77,10 @@ impl<B: Book> Shared<B> {
         self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
         for (recipient, reply) in envelope.recipients.iter().zip(&replies) {
             let to = recipient.to.mailbox();
+            let unknown = known.recipients.get(&to.canonical()).is_some_and(|k| !k.inside && k.certificates.is_empty());
+            if unknown && known.identity.is_some() && !facts.automatic {
+                self.book.is_wanted(to);
+            }
             if let Some(employee) = known.identity.as_ref().filter(|_| reply.is_positive() && !self.book.is_inside(to))
             {
                 self.book.wrote(employee, to).await;

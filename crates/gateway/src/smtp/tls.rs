@@ -2,11 +2,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -19,20 +20,31 @@ pub struct ServerTls {
     certificate: PathBuf,
     key: PathBuf,
     clients: Option<PathBuf>,
+    client_names: Vec<ServerName<'static>>,
     config: RwLock<Arc<ServerConfig>>,
 }
 
 impl ServerTls {
     /// From PEM files.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, Error> {
-        Self::load_for(certificate, key, None)
+        Self::load_for(certificate, key, None, &[])
     }
 
-    /// From PEM files. With roots for clients, only those connect who have a certificate below one of them.
-    pub fn load_for(certificate: &Path, key: &Path, clients: Option<&Path>) -> Result<Arc<Self>, Error> {
+    /// From PEM files. With roots for clients, only those connect who have a certificate below one of them, and with
+    /// names for clients, only those whose certificate is for one of these.
+    pub fn load_for(
+        certificate: &Path,
+        key: &Path,
+        clients: Option<&Path>,
+        client_names: &[String],
+    ) -> Result<Arc<Self>, Error> {
+        if clients.is_none() && !client_names.is_empty() {
+            return Err(tls("names of clients say nothing without roots that their certificates are verified against"));
+        }
         let config = RwLock::new(read(certificate, key, clients)?);
-        let clients = clients.map(Path::to_owned);
-        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), clients, config }))
+        let names = client_names.iter().map(|name| ServerName::try_from(name.clone()).map_err(tls));
+        let (clients, client_names) = (clients.map(Path::to_owned), names.collect::<Result<_, _>>()?);
+        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), clients, client_names, config }))
     }
 
     /// Reads the files again. When they cannot be used, what was there stays (CASES R-11).
@@ -47,7 +59,22 @@ impl ServerTls {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner).clone();
-        TlsAcceptor::from(config).accept(stream).await
+        let stream = TlsAcceptor::from(config).accept(stream).await?;
+        let (_, connection) = stream.get_ref();
+        // Verified against the roots already; what is left is whose certificate it is.
+        let client = connection.peer_certificates().and_then(<[_]>::first);
+        if !self.client_names.is_empty() && !client.is_some_and(|client| self.is_named(client)) {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::PermissionDenied,
+                "the client's certificate is another's",
+            ));
+        }
+        Ok(stream)
+    }
+
+    fn is_named(&self, client: &CertificateDer<'_>) -> bool {
+        let Ok(client) = ParsedCertificate::try_from(client) else { return false };
+        self.client_names.iter().any(|name| verify_server_name(&client, name).is_ok())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::house::{ALICE, CAROL, House, mailbox};
 use crate::support::{contains, mail};
 
 /// A key and a certificate of its own for `name`, as `FILE.pem` and `FILE.key`.
-fn certificate(folder: &Path, file: &str, name: &str) {
+pub(crate) fn certificate(folder: &Path, file: &str, name: &str) {
     let line = format!(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} \
          -addext subjectAltName=DNS:{name} -addext basicConstraints=critical,CA:FALSE -keyout {file}.key -out {file}.pem"
@@ -21,7 +21,7 @@ fn certificate(folder: &Path, file: &str, name: &str) {
 }
 
 /// Says lines under TLS, with OpenSSL; gives all that is heard, and on failure what OpenSSL says.
-async fn dialogue(folder: &Path, server: SocketAddr, options: &str, said: &str) -> String {
+pub(crate) async fn dialogue(folder: &Path, server: SocketAddr, options: &str, said: &str) -> String {
     let peer = Peer::in_folder(folder);
     peer.write("said", said);
     let line = format!("openssl s_client -connect {server} -starttls smtp -crlf -quiet {options}");
@@ -37,7 +37,7 @@ fn base64_login(name: &str, password: &str) -> String {
     mime::encode_base64(format!("\0{name}\0{password}").as_bytes())
 }
 
-fn message(from: &str) -> String {
+pub(crate) fn message(from: &str) -> String {
     let mail = String::from_utf8(mail(from, CAROL, "x", "text")).unwrap().replace("\r\n", "\n");
     format!("MAIL FROM:<robot@inside.example>\nRCPT TO:<{CAROL}>\nDATA\n{mail}.\nQUIT\n")
 }

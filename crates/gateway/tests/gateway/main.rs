@@ -4,15 +4,19 @@
 
 mod access;
 mod acme;
+mod connector;
 mod house;
 mod house_mail;
+mod imap;
 mod incoming;
 mod intake;
 mod keys;
 mod next_hop;
 mod outgoing;
+mod partners;
 mod policy;
 mod postfix;
+mod scanned;
 mod spoofed;
 mod support;
 mod topologies;

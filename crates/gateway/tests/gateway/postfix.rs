@@ -107,6 +107,11 @@ pub(crate) struct Dovecot {
 
 impl Dovecot {
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::with(folder, "protocols = lmtp\nssl = no\nmail_location = maildir:~/Maildir\n", "nopassword=yes")
+    }
+
+    /// With more in its configuration, and what everybody's password is.
+    pub(crate) fn with(folder: &Path, more: &str, password: &str) -> Self {
         assert!(
             Path::new("/usr/lib/dovecot/lmtp").exists(),
             "Dovecot is missing: install the Debian packages dovecot-core and dovecot-lmtpd"
@@ -119,10 +124,10 @@ impl Dovecot {
         chown(&mail, Some(user), Some(group)).expect("Dovecot is started by root alone: run this test as root");
         let address = free();
         let config = format!(
-            "base_dir = {0}/run\nstate_dir = {0}/state\nlog_path = {0}/dovecot.log\nprotocols = lmtp\nssl = no\n\
-             first_valid_uid = 1\nfirst_valid_gid = 1\nmail_location = maildir:~/Maildir\n\
+            "base_dir = {0}/run\nstate_dir = {0}/state\nlog_path = {0}/dovecot.log\n{more}\n\
+             first_valid_uid = 1\nfirst_valid_gid = 1\n\
              userdb {{\n driver = static\n args = uid={user} gid={group} home={0}/boxes/%u allow_all_users=yes\n}}\n\
-             passdb {{\n driver = static\n args = nopassword=yes\n}}\n\
+             passdb {{\n driver = static\n args = {password}\n}}\n\
              service lmtp {{\n inet_listener lmtp {{\n  address = 127.0.0.1\n  port = {1}\n }}\n}}\n\
              service stats {{\n unix_listener stats-writer {{\n  mode = 0666\n }}\n}}\n",
             folder.display(),
@@ -144,6 +149,11 @@ impl Dovecot {
             std::thread::sleep(Duration::from_millis(20));
         }
         this
+    }
+
+    /// Where somebody's mail lies.
+    pub(crate) fn maildir(&self, of: &str) -> PathBuf {
+        self.folder.join("boxes").join(of).join("Maildir")
     }
 
     /// What came for somebody.

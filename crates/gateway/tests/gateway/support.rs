@@ -156,10 +156,10 @@ impl Rig {
     }
 }
 
-pub(crate) fn client_of(listener: SocketAddr) -> Client {
+pub(crate) fn client_settings() -> ClientSettings {
     let tls = client_config(None).unwrap();
     let wait = Duration::from_secs(60);
-    let settings = ClientSettings {
+    ClientSettings {
         hostname: "client.example".into(),
         connect: wait,
         answer: wait,
@@ -168,8 +168,11 @@ pub(crate) fn client_of(listener: SocketAddr) -> Client {
         spare: 0,
         tls_opportunistic: Arc::clone(&tls),
         tls_required: tls,
-    };
-    Client::new(Hop::plain(Protocol::Smtp, listener), settings)
+    }
+}
+
+pub(crate) fn client_of(listener: SocketAddr) -> Client {
+    Client::new(Hop::plain(Protocol::Smtp, listener), client_settings())
 }
 
 /// The messages of a mailbox, without the two fields of the final delivery.

@@ -19,7 +19,7 @@ use crate::postfix::{Dovecot, Postfix, free};
 use crate::support::{address, client_of, contains, header, mail, mail_in};
 
 /// The code blocks of a page, by name, with ports that are free.
-struct Page {
+pub(crate) struct Page {
     blocks: HashMap<String, String>,
     ports: HashMap<&'static str, SocketAddr>,
 }
@@ -28,7 +28,7 @@ struct Page {
 const PORTS: [&str; 6] = ["10024", "10025", "10026", "10027", "10028", "10029"];
 
 impl Page {
-    fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide").join(name);
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let ports: HashMap<&'static str, SocketAddr> = PORTS.into_iter().map(|port| (port, free())).collect();
@@ -49,7 +49,7 @@ impl Page {
         Self { blocks, ports }
     }
 
-    fn block(&self, name: &str) -> &str {
+    pub(crate) fn block(&self, name: &str) -> &str {
         self.blocks.get(name).unwrap_or_else(|| panic!("the page has no {name}"))
     }
 
@@ -258,4 +258,47 @@ async fn sealpost_is_the_mx() {
     let main = page.block("smarthost/main.cf");
     let _smarthost = Postfix::start(&house.folder.path().join("smarthost"), main, &master, &world);
     story(&house, &internet, &dovecot, &server, submission, page.ports["10027"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_with_a_cloud() {
+    let page = Page::read("connector-loop.md");
+    let (smtp, submission) = (free(), free());
+    let files = tempfile::tempdir().unwrap();
+    for (file, name) in [("server", "gate.inside.example"), ("cloud", "cloud.example")] {
+        crate::access::certificate(files.path(), file, name);
+    }
+    let secret = |name: &str| page.block(name).trim().to_owned();
+    let house = House::start(|settings| {
+        page.apply(settings);
+        let config: toml::Value = toml::from_str(page.block("sealpost.toml")).unwrap();
+        for (listener, described) in
+            settings.listeners.iter_mut().zip(config["gateway"]["listener"].as_array().unwrap())
+        {
+            listener.tls = Some((files.path().join("server.pem"), files.path().join("server.key")));
+            listener.tls_clients = Some(files.path().join("cloud.pem"));
+            let names = described["tls_client_names"].as_array().unwrap().iter();
+            listener.tls_client_names = names.map(|name| name.as_str().unwrap().to_owned()).collect();
+            listener.ticket = Some(secret("ticket"));
+        }
+        let header = "X-Sealpost-Loop".to_owned();
+        settings.loop_mark = Some(gateway::LoopMark { header, secret: secret("loop.secret") });
+    })
+    .await;
+    let internet = Internet::start(house.folder.path()).await;
+    let dovecot = Dovecot::start(&house.folder.path().join("dovecot"));
+    let overrides = format!(
+        "virtual_transport = lmtp:inet:127.0.0.1:{}\nrelayhost = [127.0.0.1]:{}\n",
+        dovecot.address.port(),
+        internet.at.port()
+    );
+    let here = files.path().display().to_string();
+    let master = page.master("master.cf", &[("smtp", smtp), ("submission", submission)]);
+    let master = master.replace("/etc/postfix/cloud", &format!("{here}/cloud"));
+    let postfix = Postfix::start(&house.folder.path().join("postfix"), page.block("main.cf"), &master, &overrides);
+    story(&house, &internet, &dovecot, &postfix, submission, smtp).await;
+    for mail in internet.mail(BOB).iter().chain(&internet.mail(CAROL)) {
+        assert!(!contains(mail, &secret("loop.secret")) && !contains(mail, &secret("ticket")), "a secret got out");
+    }
+    assert!(contains(&dovecot.mail(ALICE)[0], &secret("loop.secret")), "it went round by our mark");
 }

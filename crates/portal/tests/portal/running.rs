@@ -126,6 +126,7 @@ fn settings_and_figures_are_shown() {
     let detail = |action: &str| json!({ "direction": "outward", "action": action });
     for (action, count) in [("sign and encrypt", 3), ("hold", 1), ("clear", 2)] {
         let one = Trace {
+            queue_ids: [None, None],
             message_id: "<1@x.example>".into(),
             sender: None,
             recipient: address("petra@partner.example"),

@@ -14,6 +14,7 @@ fn trace(house: &House, id: &str, from: &str, to: &str, action: &str) {
         "reasons": ["the certificate is good"],
     });
     let one = Trace {
+        queue_ids: [None, None],
         message_id: id.into(),
         sender: Some(address(from)),
         recipient: address(to),

@@ -10,6 +10,7 @@ use directory::{Directory, RequestFilter, Role, SystemClock};
 use gateway::smtp::{Client, ClientSettings, Hop, client_config};
 use pki::{PathChecker, PathPolicy, Purpose};
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
 
 use crate::commands::config::load;
 use crate::config::{Config, Side};
@@ -228,6 +229,17 @@ async fn next_hops(config: &Config, findings: &mut Findings) {
     };
     for (what, hop) in [("hop inside", &settings.inside), ("hop outside", &settings.outside)] {
         let place = format!("{}:{}", hop.host, hop.port);
+        if greeting(hop).await.is_some_and(|greeting| is_our_own(&greeting, &settings.hostname)) {
+            findings.wrong(
+                "loop",
+                format!(
+                    "whoever answers at {place}, the next hop {}, is this Sealpost itself",
+                    what.trim_start_matches("hop ")
+                ),
+                "mail would go round in circles: name the server that takes the mail after us",
+            );
+            continue;
+        }
         match probe(hop, &settings).await {
             Ok(()) => findings.good(what, format!("{place} answers")),
             Err(why) => findings.wrong(
@@ -237,6 +249,25 @@ async fn next_hops(config: &Config, findings: &mut Findings) {
             ),
         }
     }
+}
+
+/// The first line that a server says.
+async fn greeting(hop: &Hop) -> Option<String> {
+    let heard = async {
+        let mut stream = tokio::net::TcpStream::connect((hop.host.as_str(), hop.port)).await.ok()?;
+        let mut line = Vec::new();
+        let mut octet = [0];
+        while line.len() < 512 && stream.read(&mut octet).await.ok()? == 1 && octet != *b"\n" {
+            line.extend_from_slice(&octet);
+        }
+        Some(String::from_utf8_lossy(&line).trim().to_owned())
+    };
+    tokio::time::timeout(Duration::from_secs(10), heard).await.ok().flatten()
+}
+
+/// Whatever name or forwarded port leads there: the greeting of our own listener.
+fn is_our_own(greeting: &str, hostname: &str) -> bool {
+    ["ESMTP", "LMTP"].iter().any(|spoken| greeting == format!("220 {hostname} {spoken} Sealpost"))
 }
 
 async fn probe(hop: &Hop, settings: &gateway::Settings) -> Result<(), String> {
@@ -367,5 +398,23 @@ fn some(all: &[String]) -> String {
     match all.len().saturating_sub(shown.len()) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_greeting_is_known_and_no_other() {
+        for (greeting, own) in [
+            ("220 gate.example ESMTP Sealpost", true),
+            ("220 gate.example LMTP Sealpost", true),
+            ("220 other.example ESMTP Sealpost", false),
+            ("220 gate.example ESMTP Postfix", false),
+            ("554 gate.example ESMTP Sealpost", false),
+        ] {
+            assert_eq!(is_our_own(greeting, "gate.example"), own, "{greeting}");
+        }
     }
 }

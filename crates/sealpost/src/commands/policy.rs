@@ -18,7 +18,7 @@ use crate::serve;
 pub(crate) enum Policy {
     /// What would happen to a mail, for each recipient, and why
     Explain(Explain),
-    /// What happened to a mail, by its Message-ID; without content, for 14 days
+    /// What happened to a mail, by its Message-ID or its queue id; without content, for 14 days
     Trace(Trace),
 }
 
@@ -55,9 +55,9 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Trace {
-    /// The Message-ID, with or without angle brackets
-    #[arg(value_name = "MESSAGE-ID")]
-    message_id: String,
+    /// The Message-ID, with or without angle brackets, or what a mail server before or after calls it in its queue
+    #[arg(value_name = "ID")]
+    id: String,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -99,9 +99,8 @@ async fn explain(config: &Config, directory: &Directory, explain: &Explain) -> R
         bytes: explain.size,
         protection: Protection::None,
     };
-    let settings = serve::gateway_settings(config)?;
-    let webmailer = settings.message_folder.is_some();
-    let explanations = explain_with_directory(directory, &settings.policy, webmailer, &query)
+    // A gateway of this program has a webmailer.
+    let explanations = explain_with_directory(directory, &serve::policy(&config.policy)?, true, &query)
         .await
         .map_err(|error| Stop::failed(format_args!("the directory cannot be asked: {}", error.because)))?;
     for explanation in &explanations {
@@ -143,10 +142,10 @@ fn print(explanation: &Explanation) {
 }
 
 async fn trace(directory: &Directory, trace: &Trace) -> Result<(), Stop> {
-    let found = directory.traces(&trace.message_id).await;
+    let found = directory.traces(&trace.id).await;
     let found = found.map_err(|error| Stop::failed(format_args!("the directory cannot be asked: {error}")))?;
     if found.is_empty() {
-        return Err(Stop::refused(format_args!("nothing is known of a message {}", trace.message_id))
+        return Err(Stop::refused(format_args!("nothing is known of a message {}", trace.id))
             .hint("traces are kept for 14 days; the Message-ID stands in the header of the mail"));
     }
     for trace_of in &found {

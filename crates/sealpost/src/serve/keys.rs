@@ -128,6 +128,25 @@ pub(crate) fn master(place: &SecretPlace, tokens: &[Token]) -> Result<Master, St
     Ok(key.into())
 }
 
+/// A password: the first line of what a place has.
+pub(crate) fn password(key: &str, place: &str) -> Result<Zeroizing<String>, Stop> {
+    let wrong = || Stop::refused(format_args!("{key} is not file:PATH or credential:NAME"));
+    first_line(place)?.ok_or_else(wrong)
+}
+
+/// The first line of what a place has, for secrets that other programs have to write as well.
+pub(crate) fn secret_line(key: &str, place: &str) -> Result<String, Stop> {
+    let wrong = || Stop::refused(format_args!("{key} is not file:PATH or credential:NAME"));
+    let line = first_line(place)?.ok_or_else(wrong)?;
+    let line = line.trim();
+    // It stands in a header field, and must not be guessed.
+    if line.len() < 16 || line.len() > 200 || !line.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Stop::refused(format_args!("{key} is 16 to 200 printable characters"))
+            .hint("openssl rand -hex 32 makes one"));
+    }
+    Ok(line.to_owned())
+}
+
 /// The token with a label.
 pub(crate) fn token<'t>(label: &str, tokens: &'t [Token]) -> Result<&'t Token, Stop> {
     tokens.iter().find(|token| token.label() == label).ok_or_else(|| {

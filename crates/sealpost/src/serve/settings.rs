@@ -9,6 +9,7 @@ use gateway::{ListenerSettings, policy};
 
 use crate::config::{self, Config};
 use crate::files;
+use crate::look_up;
 use crate::outcome::{Doing, Stop};
 use crate::serve::explainer::Explainer;
 
@@ -62,7 +63,13 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
         gateway::Settings::new(&hostname, hop(&gateway.next_hop.inside)?, hop(&gateway.next_hop.outside)?, spool);
     settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
     settings.policy = policy(&config.policy)?;
-    settings.incoming = incoming(&gateway.incoming);
+    settings.incoming = incoming(&gateway.incoming)?;
+    settings.mailbox = gateway.intake.mailbox.as_ref().map(mailbox).transpose()?;
+    settings.look_up = Some(Arc::new(look_up::sources(config)?));
+    if let Some(mark) = &gateway.loop_mark {
+        let secret = super::secret_line("gateway.loop_mark.secret", &mark.secret)?;
+        settings.loop_mark = Some(gateway::LoopMark { header: mark.header.clone(), secret });
+    }
     settings.intake = gateway::IntakeSettings {
         authentication_results: gateway.intake.authentication_results.clone(),
         answers_per_hour: gateway.intake.answers_per_hour,
@@ -143,6 +150,8 @@ fn listener(listener: &config::Listener) -> Result<ListenerSettings, Stop> {
         networks: networks.iter().map(|network| network.parse()).collect::<Result<_, _>>().map_err(Stop::refused)?,
         tls: listener.tls_certificate.clone().zip(listener.tls_key.clone()),
         tls_clients: listener.tls_client_roots.clone(),
+        tls_client_names: listener.tls_client_names.clone(),
+        ticket: listener.ticket.as_ref().map(|place| super::secret_line("ticket", place)).transpose()?,
         implicit_tls: listener.tls_from_start,
         authentication: listener.log_in,
     })
@@ -155,8 +164,28 @@ fn in_words(protocol: config::Protocol) -> Protocol {
     }
 }
 
-fn incoming(incoming: &config::Incoming) -> gateway::Incoming {
-    gateway::Incoming {
+fn mailbox(mailbox: &config::Mailbox) -> Result<gateway::MailboxSettings, Stop> {
+    let (host, port) = mailbox.place().ok_or_else(|| Stop::refused("gateway.intake.mailbox.url is no imaps://"))?;
+    let roots = pki::Certificate::all_from(
+        &std::fs::read(&mailbox.tls_roots).doing(format_args!("read {}", mailbox.tls_roots.display()))?,
+    );
+    let roots = roots.map_err(|error| Stop::refused(format_args!("{}: {error}", mailbox.tls_roots.display())))?;
+    Ok(gateway::MailboxSettings {
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port,
+        user: mailbox.user.clone(),
+        password: super::keys::password("gateway.intake.mailbox.password", &mailbox.password)?,
+        folder: mailbox.folder.clone(),
+        move_to: mailbox.move_to.clone(),
+        tls_roots: roots.iter().map(|root| root.der().to_vec()).collect(),
+        look_seconds: mailbox.look_seconds,
+    })
+}
+
+fn incoming(incoming: &config::Incoming) -> Result<gateway::Incoming, Stop> {
+    let domain_address = incoming.domain_address.as_ref().map(|address| pki::EmailAddress::parse(address));
+    let scanner = incoming.scanner.as_ref().map(|place| place.parse());
+    Ok(gateway::Incoming {
         tampered: match incoming.tampered {
             config::Tampered::DeliverMarked => gateway::Tampered::DeliverMarked,
             config::Tampered::Refuse => gateway::Tampered::Refuse,
@@ -170,7 +199,9 @@ fn incoming(incoming: &config::Incoming) -> gateway::Incoming {
         mark_failed: incoming.mark_failed.clone(),
         keep_signature: incoming.keep_signature,
         learn: incoming.learn,
-    }
+        domain_address: domain_address.transpose().map_err(Stop::refused)?,
+        scanner: scanner.transpose().map_err(Stop::refused)?,
+    })
 }
 
 pub(crate) fn policy(policy: &config::Policy) -> Result<gateway::Policy, Stop> {
@@ -187,6 +218,7 @@ pub(crate) fn policy(policy: &config::Policy) -> Result<gateway::Policy, Stop> {
 fn rule(rule: &config::Rule) -> Result<policy::Rule, Stop> {
     let header = rule.header.as_ref().and_then(|header| header.split_once(':'));
     let also_to = rule.also_to.iter().map(|address| pki::EmailAddress::parse(address));
+    let certificate_of = rule.certificate_of.as_ref().map(|address| pki::EmailAddress::parse(address));
     Ok(policy::Rule {
         name: rule.name.clone(),
         direction: match rule.direction {
@@ -208,6 +240,7 @@ fn rule(rule: &config::Rule) -> Result<policy::Rule, Stop> {
         profile: rule.profile.map(profile),
         headers: rule.headers.map(headers),
         also_to: also_to.collect::<Result<_, _>>().map_err(Stop::refused)?,
+        certificate_of: certificate_of.transpose().map_err(Stop::refused)?,
         banner: rule.banner.clone(),
     })
 }

@@ -1,0 +1,294 @@
+//! A mailbox that certificates are sent to, watched by IMAP where that mail does not come by here.
+//!
+//! What is in it goes through the same code as mail that comes by SMTP. Of several processes one watches; a message that
+//! was taken in is remembered by the mailbox's UIDVALIDITY and the message's UID, then moved away or marked, so that
+//! whatever breaks off in between leads to nothing twice.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_imap::Session;
+use async_imap::extensions::idle::IdleResponse;
+use cms::Spool;
+use crypto::DigestAlgorithm;
+use directory::JournalKey;
+use futures_util::TryStreamExt as _;
+use mime::Header;
+use pki::EmailAddress;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
+
+use crate::directory_book::DirectoryBook;
+use crate::flow::{Shared, read};
+use crate::mail::Mail;
+use crate::smtp::{Class, Envelope, Peer, Protocol, Reply, ReversePath, client_config, down};
+
+/// Which mailbox, and how to get in.
+#[derive(Clone)]
+pub struct MailboxSettings {
+    /// The server's name, which its certificate is for.
+    pub host: String,
+    /// Its port for TLS from the start.
+    pub port: u16,
+    /// Who logs in.
+    pub user: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+    /// The folder that is watched.
+    pub folder: String,
+    /// Where messages go that were taken in; without it they stay and are marked as read.
+    pub move_to: Option<String>,
+    /// Roots that the server's certificate is verified against, in DER.
+    pub tls_roots: Vec<Vec<u8>>,
+    /// The folder is looked into at least every so many seconds, whatever the server says by itself.
+    pub look_seconds: u64,
+}
+
+impl fmt::Debug for MailboxSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MailboxSettings({} at {}:{}, {})", self.user, self.host, self.port, self.folder)
+    }
+}
+
+type Imap = Session<TlsStream<TcpStream>>;
+
+/// Why a session ended; the next one begins after a pause.
+#[derive(Debug)]
+enum Ended {
+    Imap(async_imap::error::Error),
+    Io(std::io::Error),
+    Said(Reply),
+    Slow,
+    Tls(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Imap(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Said(reply) => reply.fmt(f),
+            Self::Slow => f.write_str("the server took too long"),
+            Self::Tls(because) => f.write_str(because),
+        }
+    }
+}
+
+impl From<async_imap::error::Error> for Ended {
+    fn from(error: async_imap::error::Error) -> Self {
+        Self::Imap(error)
+    }
+}
+
+impl From<directory::Error> for Ended {
+    fn from(error: directory::Error) -> Self {
+        Self::Said(crate::book::Unavailable::from(error).into())
+    }
+}
+
+/// Watches the mailbox of the settings, if there is one, until `shutdown` says true.
+pub(crate) async fn watch_mailbox(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
+    let Some(settings) = shared.settings.mailbox.clone() else { return };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut worked = false;
+        let ended = tokio::select! {
+            biased;
+            () = down(&mut shutdown) => return,
+            ended = session(&shared, &settings, &mut worked) => ended,
+        };
+        if worked {
+            pause = FIRST_PAUSE;
+        }
+        let wait = match ended {
+            // Another process has the turn.
+            Ok(()) => Duration::from_secs(settings.look_seconds.max(1)),
+            Err(error) => {
+                let seconds = pause.as_secs();
+                tracing::warn!(%error, mailbox = ?settings, seconds, "the mailbox is not watched; again soon");
+                let wait = pause;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                wait
+            }
+        };
+        tokio::select! {
+            biased;
+            () = down(&mut shutdown) => return,
+            () = sleep(wait) => {}
+        }
+    }
+}
+
+/// One connection, for as long as it lasts and the turn is ours.
+async fn session(shared: &Shared<DirectoryBook>, settings: &MailboxSettings, worked: &mut bool) -> Result<(), Ended> {
+    if !is_ours(shared, settings).await? {
+        return Ok(());
+    }
+    let mut imap = soon(connect(settings)).await?;
+    let capabilities = within(imap.capabilities()).await?;
+    let (idles, moves) = (capabilities.has_str("IDLE"), capabilities.has_str("MOVE"));
+    let validity = within(imap.select(&settings.folder)).await?.uid_validity.unwrap_or_default();
+    tracing::info!(mailbox = ?settings, "the mailbox is watched");
+    let wait = Duration::from_secs(settings.look_seconds.max(1));
+    while is_ours(shared, settings).await? {
+        let mut waiting: Vec<u32> = within(imap.uid_search("UNSEEN UNDELETED")).await?.into_iter().collect();
+        waiting.sort_unstable();
+        for uid in waiting.into_iter().take(MOST_AT_ONCE) {
+            handle(shared, settings, &mut imap, (validity, uid), moves).await?;
+        }
+        *worked = true;
+        if !idles {
+            sleep(wait).await;
+            within(imap.noop()).await?;
+            continue;
+        }
+        let mut idle = imap.idle();
+        within(idle.init()).await?;
+        let (news, _stop) = idle.wait_with_timeout(wait);
+        // A server that keeps saying something else is not waited for longer.
+        match timeout(wait, news).await {
+            Ok(Ok(IdleResponse::NewData(_) | IdleResponse::Timeout)) | Err(_) => {}
+            Ok(Ok(IdleResponse::ManualInterrupt)) => return Ok(()),
+            Ok(Err(error)) => return Err(error.into()),
+        }
+        imap = within(idle.done()).await?;
+    }
+    let _ = within(imap.logout()).await;
+    Ok(())
+}
+
+/// Of several processes on one directory, one has the turn; the others take over when it is gone.
+async fn is_ours(shared: &Shared<DirectoryBook>, settings: &MailboxSettings) -> Result<bool, Ended> {
+    let name = format!("mailbox {} {} {}", settings.host, settings.user, settings.folder);
+    let seconds = i64::try_from(settings.look_seconds).unwrap_or(i64::MAX / 4).saturating_mul(2).saturating_add(300);
+    Ok(shared.book.directory().take_lease(&name, &shared.settings.worker, seconds).await?)
+}
+
+async fn connect(settings: &MailboxSettings) -> Result<Imap, Ended> {
+    let tls = client_config(Some(&settings.tls_roots)).map_err(|error| Ended::Tls(error.to_string()))?;
+    let name = ServerName::try_from(settings.host.clone()).map_err(|error| Ended::Tls(error.to_string()))?;
+    let stream = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(Ended::Io)?;
+    let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(Ended::Io)?;
+    let mut client = async_imap::Client::new(stream);
+    // RFC 3501 §7.1.5: the greeting; without one it is no IMAP server.
+    client.read_response().await.map_err(Ended::Io)?.ok_or(Ended::Slow)?;
+    client.login(&settings.user, settings.password.as_str()).await.map_err(|(error, _)| error.into())
+}
+
+/// What becomes of a message in the mailbox.
+enum Outcome {
+    TakenIn,
+    LeftForPeople,
+}
+
+/// Takes one message in, remembers it, and puts it out of the way.
+async fn handle(
+    shared: &Shared<DirectoryBook>,
+    settings: &MailboxSettings,
+    imap: &mut Imap,
+    (validity, uid): (u32, u32),
+    moves: bool,
+) -> Result<(), Ended> {
+    let mut hasher = crypto::Hasher::new(DigestAlgorithm::Sha256);
+    let MailboxSettings { host, user, folder, .. } = settings;
+    hasher.update(format!("imap\n{host}\n{user}\n{folder}\n{validity}\n{uid}").as_bytes());
+    let mut digest = [0; 32];
+    digest.copy_from_slice(hasher.finish().octets().get(..32).unwrap_or(&[0; 32]));
+    let key = JournalKey::of_digest(&digest);
+    let directory = shared.book.directory();
+    if directory.delivered_groups(&key).await?.is_empty() {
+        let Some(content) = fetch(imap, uid).await? else {
+            tracing::warn!(uid, "a message in the mailbox is too large or gone; it is left for people");
+            return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
+        };
+        if let Err(reply) = take_in(shared, &content).await {
+            if reply.class() == Class::Transient {
+                // What holds up one message holds up the others: later, all of them.
+                return Err(Ended::Said(reply));
+            }
+            tracing::warn!(uid, %reply, "a message in the mailbox cannot be taken in; it is left for people");
+            return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
+        }
+        directory.record_delivery(&key, "taken in").await?;
+        tracing::info!(uid, "a message out of the mailbox was taken in");
+    }
+    put_away(settings, imap, uid, Outcome::TakenIn, moves).await
+}
+
+async fn fetch(imap: &mut Imap, uid: u32) -> Result<Option<Vec<u8>>, Ended> {
+    let sizes: Vec<_> =
+        within(async { imap.uid_fetch(uid.to_string(), "RFC822.SIZE").await?.try_collect().await }).await?;
+    if !sizes
+        .first()
+        .and_then(|fetched: &async_imap::types::Fetch| fetched.size)
+        .is_some_and(|size| size <= MOST_OCTETS)
+    {
+        return Ok(None);
+    }
+    let fetched: Vec<async_imap::types::Fetch> =
+        within(async { imap.uid_fetch(uid.to_string(), "BODY.PEEK[]").await?.try_collect().await }).await?;
+    Ok(fetched.iter().find_map(|fetched| fetched.body()).map(<[u8]>::to_vec))
+}
+
+/// The way of mail that comes by SMTP; the envelope is what the final delivery wrote down of it.
+async fn take_in(shared: &Shared<DirectoryBook>, content: &[u8]) -> Result<(), Reply> {
+    let mut spool: Spool = shared.spool(content)?;
+    let header = Header::parse(content, &mime::Limits::default());
+    let (header, _) = header.map_err(|error| crate::mail::unreadable_header(&error))?;
+    let sender = match header.value("Return-Path") {
+        Some(path) => EmailAddress::parse(path.trim().trim_matches(['<', '>'])).ok(),
+        None => header.visible_from().ok().and_then(|from| EmailAddress::parse(&from.to_string()).ok()),
+    };
+    let from = sender.map_or_else(ReversePath::null, ReversePath::from);
+    let intake = shared.book.directory().settings().intake.email().clone();
+    let envelope = Envelope::new(from, [intake]);
+    let unspecified = std::net::Ipv4Addr::UNSPECIFIED.into();
+    let peer = Peer { address: unspecified, helo: String::new(), protocol: Protocol::Smtp, tls: true, user: None };
+    let facts = read(&peer, &envelope, &mut spool)?;
+    shared.take_in(&envelope, &Mail::new(spool), &facts).await
+}
+
+/// Moves a message away or marks it as read; what was not taken in is flagged and stays.
+async fn put_away(
+    settings: &MailboxSettings,
+    imap: &mut Imap,
+    uid: u32,
+    outcome: Outcome,
+    moves: bool,
+) -> Result<(), Ended> {
+    let uid = uid.to_string();
+    let flags = match (outcome, &settings.move_to) {
+        (Outcome::LeftForPeople, _) => "+FLAGS.SILENT (\\Seen \\Flagged)",
+        (Outcome::TakenIn, Some(folder)) if moves => return within(imap.uid_mv(&uid, folder)).await,
+        // RFC 6851 §1: what MOVE does, for servers that do not know it; the mailbox's owner expunges.
+        (Outcome::TakenIn, Some(folder)) => {
+            within(imap.uid_copy(&uid, folder)).await?;
+            "+FLAGS.SILENT (\\Seen \\Deleted)"
+        }
+        (Outcome::TakenIn, None) => "+FLAGS.SILENT (\\Seen)",
+    };
+    within(async { imap.uid_store(&uid, flags).await?.try_collect::<Vec<_>>().await.map(drop) }).await
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, async_imap::error::Error>>) -> Result<T, Ended> {
+    timeout(ANSWER, work).await.map_err(|_| Ended::Slow)?.map_err(Ended::from)
+}
+
+async fn soon<T>(work: impl Future<Output = Result<T, Ended>>) -> Result<T, Ended> {
+    timeout(ANSWER, work).await.map_err(|_| Ended::Slow)?
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// How long a server may take for one command.
+const ANSWER: Duration = Duration::from_secs(120);
+/// Messages between two looks whether the turn is still ours.
+const MOST_AT_ONCE: usize = 50;
+/// A message that is larger is no certificate.
+const MOST_OCTETS: u32 = 25 << 20;

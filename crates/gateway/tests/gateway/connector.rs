@@ -1,0 +1,87 @@
+//! The loop with a mail server in a cloud: ticket, loop mark, and whose certificate the client has.
+
+use std::path::Path;
+
+use gateway::{LoopMark, Settings};
+
+use crate::access::{certificate, dialogue, message};
+use crate::house::{ALICE, BOB, CAROL, House};
+use crate::support::{contains, header, mail};
+
+const TICKET: &str = "ticket-0123456789abcdef";
+const SECRET: &str = "secret-0123456789abcdef";
+
+fn looped(settings: &mut Settings) {
+    settings.loop_mark = Some(LoopMark { header: "X-Sealpost-Loop".into(), secret: SECRET.into() });
+    for listener in &mut settings.listeners {
+        listener.ticket = Some(TICKET.into());
+    }
+}
+
+fn with(fields: &str, mail: &[u8]) -> Vec<u8> {
+    [fields.as_bytes(), mail].concat()
+}
+
+#[tokio::test]
+async fn only_mail_with_the_ticket_is_taken_and_the_ticket_goes_no_further() {
+    let house = House::start(looped).await;
+    let plain = mail(ALICE, CAROL, "x", "text");
+    for fields in ["", "X-Sealpost-Ticket: wrong\r\n", "X-Sealpost-Ticket:\r\n", "Subject: X-Sealpost-Ticket\r\n"] {
+        for (listener, from, to) in [(house.inside, ALICE, CAROL), (house.outside, BOB, ALICE)] {
+            let replies = house.send(listener, from, &[to], &with(fields, &plain)).await;
+            assert_eq!((replies[0].code(), replies[0].enhanced()), (550, "5.7.1"), "{fields}");
+        }
+    }
+    let ticket = format!("X-Sealpost-Ticket: {TICKET}\r\n");
+    for (listener, from, to) in [(house.inside, ALICE, CAROL), (house.outside, BOB, ALICE)] {
+        let replies = house.send(listener, from, &[to], &with(&ticket, &plain)).await;
+        assert_eq!(replies[0].code(), 250, "{}", replies[0]);
+        let arrived = house.mail(to).remove(0);
+        assert!(!contains(&arrived, TICKET) && contains(&arrived, SECRET));
+        assert_eq!(header(&arrived).all("X-Sealpost-Loop").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn t_85_mail_with_our_mark_passes_and_forged_marks_are_taken_out() {
+    let house = House::start(looped).await;
+    let ticket = format!("X-Sealpost-Ticket: {TICKET}\r\n");
+    let forged = format!("{ticket}X-Sealpost-Loop: guessed\r\nx-sealpost-loop: again\r\n");
+    let plain = mail(ALICE, CAROL, "x", "text");
+    house.send(house.inside, ALICE, &[CAROL], &with(&forged, &plain)).await;
+    let arrived = house.mail(CAROL).remove(0);
+    assert!(contains(&arrived, "multipart/signed"), "a forged mark does not keep mail from being signed");
+    assert!(!contains(&arrived, "guessed") && !contains(&arrived, "again"));
+
+    let returned = format!("{ticket}X-Sealpost-Loop: {SECRET}\r\n");
+    house.send(house.inside, ALICE, &[CAROL], &with(&returned, &plain)).await;
+    let arrived = house.mail(CAROL).pop().unwrap();
+    assert!(!contains(&arrived, "multipart/signed") && arrived.ends_with(&plain), "it passes untouched");
+    // Round and round it goes, until somebody counts.
+    let hops = "Received: from a by b; Tue, 24 Nov 2026 12:00:00 +0000\r\n".repeat(51);
+    let replies = house.send(house.inside, ALICE, &[CAROL], &with(&format!("{returned}{hops}"), &plain)).await;
+    assert_eq!((replies[0].code(), replies[0].enhanced()), (554, "5.4.6"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_clients_below_the_root_only_the_named_one_is_spoken_to() {
+    let files = tempfile::tempdir().unwrap();
+    let folder: &Path = files.path();
+    for (file, name) in [("server", "gate.inside.example"), ("cloud", "cloud.example"), ("other", "other.example")] {
+        certificate(folder, file, name);
+    }
+    let both = ["cloud.pem", "other.pem"].map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).concat();
+    std::fs::write(folder.join("roots.pem"), both).unwrap();
+    let house = House::start(|settings| {
+        settings.listeners[0].tls = Some((folder.join("server.pem"), folder.join("server.key")));
+        settings.listeners[0].tls_clients = Some(folder.join("roots.pem"));
+        settings.listeners[0].tls_client_names = vec!["cloud.example".into()];
+    })
+    .await;
+    let said = format!("EHLO x.example\n{}", message(ALICE).replace("robot@inside.example", ALICE));
+    let heard = dialogue(folder, house.inside, "-cert cloud.pem -key cloud.key", &said).await;
+    assert!(heard.contains("250 2.1.5 delivered"), "{heard}");
+    let heard = dialogue(folder, house.inside, "-cert other.pem -key other.key", &said).await;
+    assert!(!heard.contains("250 2.1.0"), "{heard}");
+    assert_eq!(house.mail(CAROL).len(), 1);
+}
