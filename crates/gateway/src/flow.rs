@@ -10,10 +10,12 @@ use crypto::DigestAlgorithm;
 use directory::{Address, Trace};
 use mime::Header;
 use pki::EmailAddress;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::connector::{self, Standing};
 use crate::facts::Facts;
+use crate::in_memory::{self, Room};
 use crate::mail::{Mail, Rewritten, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
 use crate::smtp::{Client, Content, Envelope, Peer, Recipient, Reply, Service};
@@ -25,6 +27,8 @@ pub(crate) struct Shared<B> {
     pub(crate) settings: Settings,
     pub(crate) metrics: std::sync::Arc<Metrics>,
     pub(crate) book: B,
+    /// For mails that are needed whole.
+    pub(crate) room: Room,
     pub(crate) inside: Client,
     pub(crate) outside: Client,
 }
@@ -161,8 +165,14 @@ impl<B: Book> Shared<B> {
 
     pub(crate) async fn take_in(&self, envelope: &Envelope, mail: &Mail, facts: &Facts) -> Result<(), Reply> {
         let key = message_key(envelope, mail).await?;
+        let _room = self.room_for(mail).await?;
         let content = whole(mail).await?;
         self.book.take_in(IntakeMail { key, facts: facts.clone(), content }).await
+    }
+
+    pub(super) async fn room_for(&self, mail: &Mail) -> Result<OwnedSemaphorePermit, Reply> {
+        let octets = mail.lock().await.len();
+        self.room.for_mail(octets, in_memory::PATIENCE).await
     }
 
     /// Sends one copy to those of a group whose way is this hop's.

@@ -90,6 +90,7 @@ impl Gateway {
             outside: client(&settings.outside)?,
             settings: settings.clone(),
             metrics: Arc::default(),
+            room: Default::default(),
             book,
         });
         let (mut bound, mut tls) = (Vec::new(), Vec::new());

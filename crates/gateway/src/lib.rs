@@ -18,6 +18,7 @@ mod facts;
 mod finder;
 mod flow;
 mod gateway;
+mod in_memory;
 mod incoming;
 mod intake;
 mod key_worker;

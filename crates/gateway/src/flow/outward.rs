@@ -61,8 +61,20 @@ impl<B: Book> Shared<B> {
                 }
                 Action::Untouched => Ok(Rewritten::default()),
                 Action::Deliver(treatment) => {
+                    let room = match treatment.banner {
+                        Some(_) => self.room_for(&mail).await.map(Some),
+                        None => Ok(None),
+                    };
                     let (treatment, credential, limits) = (treatment.clone(), credential.clone(), self.spool_limits());
-                    mail.work(move |mail| outgoing::protect(mail, &treatment, credential.as_ref(), now, &limits)).await
+                    match room {
+                        Err(reply) => Err(reply),
+                        Ok(_room) => {
+                            mail.work(move |mail| {
+                                outgoing::protect(mail, &treatment, credential.as_ref(), now, &limits)
+                            })
+                            .await
+                        }
+                    }
                 }
             };
             let mut message = match made {
@@ -138,6 +150,7 @@ impl<B: Book> Shared<B> {
     ) -> Result<Reply, Reply> {
         let no_sender = || Reply::new(550, "5.7.1", "the webmailer does not take mail without a sender");
         let from = facts.sender().cloned().filter(|from| self.book.is_inside(from)).ok_or_else(no_sender)?;
+        let _room = self.room_for(mail).await?;
         let mut original = mail.lock().await;
         let (subject, content) = outgoing::for_webmailer(&mut original, words)?;
         drop(original);
