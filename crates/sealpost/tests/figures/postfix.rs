@@ -62,6 +62,15 @@ impl Postfix {
         );
         std::fs::write(folder.join("main.cf"), format!("{base}\n{main}\n")).unwrap();
         std::fs::write(folder.join("master.cf"), format!("{SERVICES}{master}\n")).unwrap();
+        // What Debian keeps beside the configuration, and Postfix looks for at its start.
+        for name in ["postfix-files", "dynamicmaps.cf"] {
+            if Path::new("/etc/postfix").join(name).exists() {
+                std::fs::copy(Path::new("/etc/postfix").join(name), folder.join(name)).unwrap();
+            }
+        }
+        for name in ["postfix-files.d", "dynamicmaps.cf.d"] {
+            std::fs::create_dir_all(folder.join(name)).unwrap();
+        }
         let this = Self { folder: folder.to_owned() };
         let output = this.command(&["start"]).output().unwrap();
         let log = std::fs::read_to_string(folder.join("mail.log")).unwrap_or_default();
