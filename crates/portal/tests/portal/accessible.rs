@@ -182,6 +182,7 @@ fn furnished() -> House {
         message_id: "<1@x.example>".into(),
         sender: Some(address("emma@muster.example")),
         recipient: address("petra@partner.example"),
+        queue_ids: [None, None],
         at: testkit::now(),
         detail: json!({ "direction": "outward", "action": "sign and encrypt" }),
     };

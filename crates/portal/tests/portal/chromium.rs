@@ -71,7 +71,9 @@ impl Chromium {
             _profile: profile,
             _alone: alone,
         };
-        let made = browser.send("POST", "", &wanted).unwrap();
+        // A browser that is slow to start on a busy machine is started again.
+        let made = (0..3).find_map(|_| browser.send("POST", "", &wanted).ok());
+        let made = made.unwrap_or_else(|| browser.send("POST", "", &wanted).unwrap());
         browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().unwrap());
         browser.show(Theme::Light, 1280);
         browser

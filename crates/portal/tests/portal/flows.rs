@@ -86,11 +86,11 @@ fn from_the_how_to_page_to_the_certificate_in_use(words: &Words) {
     browser.press(TAB);
     assert!(browser.script("return document.activeElement.matches('.skip')", serde_json::json!([])) == true);
     browser.press(ENTER);
-    assert!(browser.script("return document.activeElement.id", serde_json::json!([])) == "main");
+    browser.wait_for_selector("#main:focus");
     browser.tab_to(".guide summary");
     assert!(!browser.has(".guide[open]"));
     browser.press(ENTER);
-    assert!(browser.has(".guide[open] .drawing"), "a guide has drawings");
+    browser.wait_for_selector(".guide[open] .drawing");
     for expected in ["Muster GmbH", "emailzertifikat@muster.example", "Muster CA"] {
         browser.wait_for(expected);
     }
