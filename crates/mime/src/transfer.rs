@@ -46,8 +46,8 @@ impl<W: Write> Base64Writer<W> {
     // Only the last call may end within a line.
     fn encode(&mut self, octets: &[u8]) -> io::Result<()> {
         for block in octets.chunks(LINE * LINES) {
-            self.symbols.resize(STANDARD.encoded_length(block.len()), 0);
-            let _ = STANDARD.encode(block, Out::from_slice(&mut self.symbols));
+            self.symbols.clear();
+            STANDARD.encode_append(block, &mut self.symbols);
             self.lines.clear();
             self.lines.reserve(self.symbols.len() / SYMBOLS * (SYMBOLS + 2) + SYMBOLS + 2);
             let mut symbols = self.symbols.as_slice();
