@@ -222,13 +222,10 @@ async fn handle(
 }
 
 async fn fetch(imap: &mut Imap, uid: u32) -> Result<Option<Vec<u8>>, Ended> {
-    let sizes: Vec<_> =
+    let sizes: Vec<async_imap::types::Fetch> =
         within(async { imap.uid_fetch(uid.to_string(), "RFC822.SIZE").await?.try_collect().await }).await?;
-    if !sizes
-        .first()
-        .and_then(|fetched: &async_imap::types::Fetch| fetched.size)
-        .is_some_and(|size| size <= MOST_OCTETS)
-    {
+    let Some(size) = sizes.first().and_then(|fetched| fetched.size) else { return Ok(None) };
+    if size > MOST_OCTETS {
         return Ok(None);
     }
     let fetched: Vec<async_imap::types::Fetch> =

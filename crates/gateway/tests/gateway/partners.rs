@@ -136,7 +136,9 @@ async fn a_domain_with_one_certificate_is_a_rule_and_who_has_an_own_one_gets_tha
     assert!(elsewhere[0].is_positive() && contains(&house.mail("eve@evil.example")[0], "text"));
     let limits = smime::Limits::in_folder(house.folder.path());
     let opens = |mail: &[u8], person: &Person| {
-        smime::Decryptor::new(&[person.credential.clone()], &limits).decrypt(mail).is_ok_and(|opened| opened.is_ok())
+        smime::Decryptor::new(std::slice::from_ref(&person.credential), &limits)
+            .decrypt(mail)
+            .is_ok_and(|opened| opened.is_ok())
     };
     let (to_carol, to_bob) = (house.mail(CAROL).pop().unwrap(), house.mail(BOB).pop().unwrap());
     assert!(!contains(&to_carol, "CANARY") && opens(&to_carol, &gateway) && !opens(&to_carol, &house.bob));
@@ -193,5 +195,7 @@ async fn employees_who_keep_their_own_keys_are_left_alone_in_both_directions() {
     let body = |mail: &[u8]| mail[mail.windows(4).position(|end| end == b"\r\n\r\n").unwrap()..].to_vec();
     assert_eq!(body(&arrived), body(&to_otto));
     let limits = smime::Limits::in_folder(house.folder.path());
-    assert!(smime::Decryptor::new(&[otto.credential.clone()], &limits).decrypt(&arrived[..]).unwrap().is_ok());
+    assert!(
+        smime::Decryptor::new(std::slice::from_ref(&otto.credential), &limits).decrypt(&arrived[..]).unwrap().is_ok()
+    );
 }
