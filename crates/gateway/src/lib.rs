@@ -30,6 +30,7 @@ mod network;
 mod notes;
 mod outgoing;
 pub mod policy;
+mod results;
 mod scanner;
 mod settings;
 pub mod smtp;

@@ -4,6 +4,7 @@ use asn1::Time;
 use mime::{Field, Header};
 
 use crate::confusable::{find, fold};
+use crate::results::statements;
 use crate::smtp::{Peer, Protocol};
 
 /// RFC 5321 §4.4: each server adds one; loops are found by their number (CASES T-85).
@@ -28,11 +29,18 @@ pub(crate) fn strip_forged(header: &mut Header, hostname: &str) {
     let ours = fold(hostname);
     header.retain(|field| {
         let results = field.is("Authentication-Results");
-        // What stands before the first `;` names who speaks; a comment in it cannot hide a name from this.
-        let claims = results && fold(field.text().split(';').next().unwrap_or_default()).contains(&ours);
+        let claims = results && [field.value(), field.text()].iter().any(|value| names(value, &ours));
         let space = field.name().to_ascii_lowercase().starts_with("x-sealpost-");
         !claims && !space
     });
+}
+
+/// Whether results are under a name that is, or looks like, the folded `ours`: with comments and quotation marks or
+/// without, since whoever reads the field may do either.
+fn names(value: &str, ours: &str) -> bool {
+    let Some(statements) = statements(value) else { return fold(&value.replace('\\', "")).contains(ours) };
+    let Some(first) = statements.first() else { return false };
+    fold(&first.whole).contains(ours) || fold(&first.words.concat()).contains(ours)
 }
 
 /// Takes our marks out of a subject, in whatever writing (CASES T-11), then puts `mark` before it.
@@ -68,15 +76,24 @@ mod tests {
             "Authentication-Results: (x) gate.example (y); smime=pass",
             "Authentication-Results:\r\n gate.example;\r\n smime=pass",
             "Authentication-Results: gаte.example; smime=pass",
+            "Authentication-Results: (;) gate.example; smime=pass",
+            "Authentication-Results: (\\);) gate.example; smime=pass",
+            "Authentication-Results: \"gate\\.example\"; smime=pass",
+            "Authentication-Results: \"gate.example\"; smime=pass",
+            "Authentication-Results: gate(;).example; smime=pass",
+            "Authentication-Results: (gate.example; smime=pass",
+            "Authentication-Results: \"; gate\\.example; smime=pass",
             "X-Sealpost-Verdict: valid",
         ] {
             let mut header = header(&format!("{forged}\r\nSubject: x\r\n\r\n"));
             strip_forged(&mut header, "gate.example");
             assert_eq!(header.fields().len(), 1, "{forged}");
         }
-        let mut others = header("Authentication-Results: mx.other.example; dkim=pass\r\n\r\n");
-        strip_forged(&mut others, "gate.example");
-        assert_eq!(others.fields().len(), 1);
+        for other in ["mx.other.example; dkim=pass", "(a;b) mx.other.example; dkim=pass (gate.example)"] {
+            let mut others = header(&format!("Authentication-Results: {other}\r\n\r\n"));
+            strip_forged(&mut others, "gate.example");
+            assert_eq!(others.fields().len(), 1, "{other}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use mime::{Field, Header};
 use pki::EmailAddress;
 
 use crate::book::MessageKey;
-use crate::confusable::fold;
 use crate::facts::Facts;
+use crate::results::statements;
 
 /// What was found and what is missing, as a mail to the sender.
 pub(super) fn compose(
@@ -78,27 +78,30 @@ fn is_a_program(address: &EmailAddress) -> bool {
 pub(super) fn has_passed(facts: &Facts, server: &str, from: &Address) -> bool {
     let results = facts.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("Authentication-Results"));
     let Some((_, value)) = results else { return false };
-    let mut parts = value.split(';');
-    let id = parts.next().unwrap_or_default().split_whitespace().next().unwrap_or_default();
-    if fold(id) != fold(server) {
+    // What is in comments and quoted strings may be the sender's word, repeated by the server.
+    let Some(statements) = statements(value) else { return false };
+    let Some((speaker, statements)) = statements.split_first() else { return false };
+    if !speaker.words.first().is_some_and(|name| name.eq_ignore_ascii_case(server)) {
         return false;
     }
     let aligned = |domain: &str| {
-        let domain = domain.trim_matches('"').to_ascii_lowercase();
+        let domain = domain.to_ascii_lowercase();
         let domain = domain.rsplit_once('@').map_or(domain.as_str(), |(_, domain)| domain);
         domain == from.domain() || from.domain().strip_suffix(domain).is_some_and(|front| front.ends_with('.'))
     };
-    parts.any(|part| {
-        let part = part.trim();
+    statements.iter().any(|statement| {
+        let Some((result, properties)) = statement.words.split_first() else { return false };
         let property = |name: &str| {
-            part.split_whitespace().find_map(|word| word.strip_prefix(name)).is_some_and(|domain| {
-                // A whole top-level domain is nobody's.
-                domain.contains('.') && aligned(domain)
-            })
+            // A whole top-level domain is nobody's.
+            let value = properties.iter().find_map(|word| word.strip_prefix(name));
+            value.is_some_and(|domain| domain.contains('.') && aligned(domain))
         };
-        (part.starts_with("spf=pass") && property("smtp.mailfrom="))
-            || (part.starts_with("dkim=pass") && property("header.d="))
-            || (part.starts_with("dmarc=pass") && property("header.from="))
+        match result.as_str() {
+            "spf=pass" => property("smtp.mailfrom="),
+            "dkim=pass" => property("header.d="),
+            "dmarc=pass" => property("header.from="),
+            _ => false,
+        }
     })
 }
 
@@ -159,6 +162,13 @@ mod tests {
             "mx.muster.example; dkim=pass header.d=example",
             "mx.muster.example; dkim=pass header.d=evil.example",
             "mx.muster.example; none",
+            "mx.muster.example; dkim=fail (x; dkim=pass header.d=partner.example) header.d=evil.example",
+            "mx.muster.example; spf=fail reason=\"; spf=pass smtp.mailfrom=anna@partner.example\"",
+            "mx.muster.example; dkim=pass header.i=\"@evil.example header.d=partner.example\" header.d=evil.example",
+            "mx.muster.example; dkim=pass (header.d=partner.example ) header.d=evil.example",
+            "mx.muster.example; spf=pass smtp.mailfrom=\"x@partner.example\"@evil.example",
+            "(;) mx.other.example; mx.muster.example; spf=passing smtp.mailfrom=anna@partner.example",
+            "mx.muster.example; (spf=pass smtp.mailfrom=anna@partner.example",
         ] {
             assert!(!passed(forged), "{forged}");
         }
