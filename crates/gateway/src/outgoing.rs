@@ -9,7 +9,7 @@ use pki::Credential;
 use smime::{Capabilities, Encryptor, Signer, Source};
 
 use crate::banner;
-use crate::confusable::find;
+use crate::confusable::without;
 use crate::decide::Treatment;
 use crate::mail::{Rewritten, read_header, unreadable_spool};
 use crate::policy::HeaderProtection;
@@ -112,12 +112,8 @@ impl Source for Joined<'_> {
 /// Words that triggered a rule are for us, not for the recipient.
 fn take_out_words(header: &mut Header, words: &[String]) {
     let Some(text) = header.get("Subject").map(Field::text) else { return };
-    let mut clean = text.clone();
-    for word in words {
-        while let Some((start, end)) = find(&clean, word) {
-            clean.replace_range(start..end, "");
-        }
-    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let clean = without(&text, &words);
     if clean != text {
         header.replace(Field::new("Subject", &mime::encode_words(clean.trim())));
     }

@@ -3,7 +3,7 @@
 use asn1::Time;
 use mime::{Field, Header};
 
-use crate::confusable::{find, fold};
+use crate::confusable::{fold, without};
 use crate::results::statements;
 use crate::smtp::{Peer, Protocol};
 
@@ -46,12 +46,7 @@ fn names(value: &str, ours: &str) -> bool {
 /// Takes our marks out of a subject, in whatever writing (CASES T-11), then puts `mark` before it.
 pub(crate) fn mark_subject(header: &mut Header, marks: &[&str], mark: &str) {
     let text = header.get("Subject").map(Field::text).unwrap_or_default();
-    let mut clean = text.clone();
-    for known in marks.iter().filter(|known| !known.is_empty()) {
-        while let Some((start, end)) = find(&clean, known) {
-            clean.replace_range(start..end, "");
-        }
-    }
+    let clean = without(&text, marks);
     if clean == text && mark.is_empty() {
         return;
     }
