@@ -37,6 +37,10 @@ pub struct Facts {
     pub hops: usize,
     /// What the mail server that gave it to us calls it in its own queue.
     pub queue_id: Option<String>,
+    /// The Message-IDs under which answers may name it: one, if all is well.
+    pub own_ids: Vec<String>,
+    /// Whether whoever answers it is sure to name it by the one of [`Self::own_ids`].
+    pub has_plain_id: bool,
     /// The messages that it is, answers, or reports about: their Message-IDs.
     pub references: Vec<String>,
     /// One of those came encrypted, so this does not leave in the clear (CASES T-29, T-30).
@@ -73,6 +77,7 @@ impl Facts {
             .filter_map(|mailbox| EmailAddress::parse(&mailbox.to_string()).ok())
             .collect();
         let text = |name: &str| header.get(name).map(mime::Field::text).unwrap_or_default();
+        let (own_ids, has_plain_id) = own_ids(header);
         let auto = text("Auto-Submitted");
         Self {
             envelope_from: envelope.from.mailbox().cloned(),
@@ -90,6 +95,8 @@ impl Facts {
             automatic: !auto.is_empty() && !auto.eq_ignore_ascii_case("no"),
             hops: header.all("Received").count(),
             queue_id: queue_id(header),
+            own_ids,
+            has_plain_id,
             references: references(header, envelope.from.is_null(), beginning),
             confidential: false,
         }
@@ -139,22 +146,44 @@ fn queue_id(header: &Header) -> Option<String> {
     plain.then(|| id.to_owned())
 }
 
+/// The message's own Message-IDs, as [`references`] will find them in an answer; and whether there is one alone, in a
+/// form that every program repeats as it is (RFC 5322 §3.6.4).
+fn own_ids(header: &Header) -> (Vec<String>, bool) {
+    let values: Vec<String> = header.all("Message-ID").map(mime::Field::value).collect();
+    let found: Vec<String> = values.iter().flat_map(|value| ids(value)).take(MOST).collect();
+    let plain = |id: &str| id.bytes().all(|b| b.is_ascii_graphic() && !b"()\"\\".contains(&b)) && !id.contains("=?");
+    let sure = match (found.as_slice(), values.as_slice()) {
+        ([id], [value]) => plain(id) && id.matches('<').count() == 1 && value.matches('<').count() == 1,
+        _ => false,
+    };
+    (found, sure)
+}
+
+/// Message-IDs that a text names.
+fn ids(text: &str) -> impl Iterator<Item = String> + '_ {
+    let all = text.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(id, _)| format!("<{id}>"));
+    all.filter(|id| (3..=LONGEST).contains(&id.len()))
+}
+
+/// Messages that one may refer to, and octets of a Message-ID.
+const MOST: usize = 20;
+const LONGEST: usize = 250;
+
 /// Message-IDs in the fields that say what a message is about; in a report also those of the message it returns.
 fn references(header: &Header, report: bool, beginning: &[u8]) -> Vec<String> {
-    const MOST: usize = 20;
-    let mut text: Vec<String> =
-        ["Message-ID", "In-Reply-To", "References"].iter().filter_map(|name| header.value(name)).collect();
+    let mut text: Vec<String> = ["Message-ID", "In-Reply-To", "References"]
+        .iter()
+        .flat_map(|name| header.all(name))
+        .map(mime::Field::value)
+        .collect();
     if report {
         let beginning = String::from_utf8_lossy(beginning);
         let lines =
             beginning.lines().filter(|line| line.get(..11).is_some_and(|s| s.eq_ignore_ascii_case("message-id:")));
         text.extend(lines.map(str::to_owned));
     }
-    let ids = |text: &String| -> Vec<String> {
-        text.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(id, _)| format!("<{id}>")).collect()
-    };
     let mut found: Vec<String> = Vec::new();
-    for id in text.iter().flat_map(ids).filter(|id| id.len() <= 250) {
+    for id in text.iter().flat_map(|text| ids(text)) {
         if !found.contains(&id) {
             found.push(id);
         }

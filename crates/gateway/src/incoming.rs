@@ -34,13 +34,14 @@ struct Outcome {
     signers: Vec<Candidate>,
 }
 
-/// Opens a message for one recipient, or says why it is not taken.
+/// Opens a message for one recipient, or says why it is not taken. What is decrypted gets the Message-ID `new_id`.
 pub(crate) fn open(
     mail: &mut Spool,
     keys: &[Credential],
     policy: &Policy,
     settings: &Incoming,
     hostname: &str,
+    new_id: Option<&str>,
 ) -> Result<Opened, Reply> {
     let header = read_header(mail)?;
     let mut outcome = judge(mail, header, keys, policy, settings)?;
@@ -49,6 +50,9 @@ pub(crate) fn open(
     }
     let Outcome { mut header, skip, content, verdict, signers } = outcome;
     trace::strip_forged(&mut header, hostname);
+    if let Some(id) = new_id.filter(|_| verdict.decrypted) {
+        header.replace(Field::new("Message-ID", id));
+    }
     let mark = match (verdict.result, verdict.decrypted) {
         _ if verdict.withheld => MARK_WITHHELD,
         (SmimeResult::Pass, _) => settings.mark_signed.as_str(),

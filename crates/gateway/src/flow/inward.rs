@@ -28,6 +28,8 @@ impl<B: Book> Shared<B> {
         policy.limits.spool = self.spool_limits();
         policy.revocation = self.book.revocation();
         policy.revocations = self.book.revocations();
+        // What was decrypted must be known again in its answers: without a Message-ID that they repeat, by one of ours.
+        let own_id = (!facts.has_plain_id).then(|| format!("<{key}@{}>", self.settings.hostname));
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let mut details = vec![serde_json::json!({ "direction": "inward" }); envelope.recipients.len()];
         // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28).
@@ -52,16 +54,20 @@ impl<B: Book> Shared<B> {
                 keys.extend(self.book.decryption(domain).await?);
             }
             let (policy, settings) = (policy.clone(), self.settings.incoming.clone());
-            let hostname = self.settings.hostname.clone();
-            let opened = mail.work(move |mail| incoming::open(mail, &keys, &policy, &settings, &hostname)).await;
+            let (hostname, new_id) = (self.settings.hostname.clone(), own_id.clone());
+            let open =
+                move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, new_id.as_deref());
+            let opened = mail.work(open).await;
             let left: Vec<&(usize, Recipient)> = left.iter().collect();
             match opened {
                 Ok(mut opened) => {
                     tracing::info!(smime = opened.verdict.result.as_str(), "judged");
                     self.metrics.judged(opened.verdict.result.as_str(), opened.verdict.decrypted);
                     left.iter().for_each(|(index, _)| set_detail(&mut details, *index, opened.verdict.to_json()));
-                    if opened.verdict.decrypted && !facts.message_id.is_empty() {
-                        self.book.mark_confidential(&facts.message_id).await?;
+                    if opened.verdict.decrypted {
+                        for id in facts.own_ids.iter().chain(&own_id) {
+                            self.book.mark_confidential(id).await?;
+                        }
                     }
                     self.learn(&facts, &opened).await;
                     if let (Some(key), Some(from), [(_, recipient)]) =

@@ -244,6 +244,43 @@ async fn t_29_t_30_t_31_what_came_encrypted_leaves_encrypted_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn t_29_t_30_whatever_its_message_id_an_answer_to_encrypted_mail_does_not_leave_in_the_clear() {
+    let house = House::start(|settings| settings.policy.encrypt = Choice::Never).await;
+    let (long, two) = (format!("Message-ID: <{}@x.example>\r\n", "a".repeat(300)), "Message-ID: <1@x.example>\r\n");
+    let mut answered: Vec<String> = Vec::new();
+    for (number, field) in [
+        "",
+        "Message-ID: <comment@x.example> (x)\r\n",
+        "Message-ID: <folded(x)@x.example>\r\n",
+        "Message-ID: without@x.example\r\n",
+        "Message-ID: < blank@x.example >\r\n",
+        "Message-ID: <>\r\n",
+        &long,
+        &format!("{two}Message-ID: <2@x.example>\r\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let text = String::from_utf8(mail(BOB, ALICE, "x", "CANARY")).unwrap().replace(two, field);
+        let encrypted = smime::Encryptor::to(house.alice.certificate()).unwrap().encrypt(text.as_bytes()).unwrap();
+        house.send(house.outside, BOB, &[ALICE], &encrypted).await;
+        let arrived = house.mails(ALICE, number + 1).await;
+        let mut ids = arrived.iter().map(|mail| header(mail).value("Message-ID").unwrap());
+        // As a mail program would answer it.
+        let id = ids.find(|id| !answered.contains(id)).unwrap();
+        answered.push(id.clone());
+        let answer = [
+            format!("In-Reply-To: {id}\r\n").into_bytes(),
+            String::from_utf8(mail(ALICE, CAROL, "Re: x", "> CANARY")).unwrap().replace("<1@", "<answer@").into_bytes(),
+        ]
+        .concat();
+        let replies = house.send(house.inside, ALICE, &[CAROL], &answer).await;
+        assert_eq!((replies[0].code(), replies[0].enhanced()), (451, "4.7.5"), "{field:?} became {id}");
+    }
+    assert!(house.mail(CAROL).is_empty());
+}
+
+#[tokio::test]
 async fn t_27_what_a_server_says_about_a_decrypted_mail_stays_inside() {
     let house = House::start(|_| ()).await;
     house.refuse_with(550);
