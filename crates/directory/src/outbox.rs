@@ -312,14 +312,35 @@ impl JournalKey {
 }
 
 impl Directory {
-    /// The groups of recipients that have the message already.
+    /// The groups of recipients that have the message already. Of a message that is finished that holds for some minutes:
+    /// long enough for a sender that has not heard of it, and after that the same again is another message.
     pub async fn delivered_groups(&self, key: &JournalKey) -> Result<HashSet<String>, Error> {
         let rows = self.database().fetch(sql::JOURNAL, values![key.0.as_str()]).await?;
-        rows.into_iter().map(|mut row| row.text()).collect()
+        let mut groups = HashSet::new();
+        for mut row in rows {
+            let (group, at) = (row.text()?, row.time()?);
+            if group != FINISHED {
+                groups.insert(group);
+            } else if at < self.now().plus_seconds(-REMEMBERED_SECONDS) {
+                self.database().execute(sql::FORGET_DELIVERY, values![key.0.as_str()]).await?;
+                return Ok(HashSet::new());
+            }
+        }
+        Ok(groups)
     }
 
     /// Remembers that a group of recipients has the message.
     pub async fn record_delivery(&self, key: &JournalKey, group: &str) -> Result<(), Error> {
         self.database().execute(sql::ADD_JOURNAL, values![key.0.as_str(), group, self.now()]).await.map(drop)
     }
+
+    /// Remembers that nobody waits for the message any more.
+    pub async fn finish_delivery(&self, key: &JournalKey) -> Result<(), Error> {
+        self.record_delivery(key, FINISHED).await
+    }
 }
+
+/// No group is called so: it is no address.
+const FINISHED: &str = "";
+/// Mail servers come again within a quarter of an hour when they have not heard the answer.
+const REMEMBERED_SECONDS: i64 = 20 * 60;

@@ -460,8 +460,9 @@ statements! {
         WHERE id = $1 AND state = 'leased' AND lease = $2";
     OUTBOX_COUNTS = "SELECT state, COUNT(*) FROM outbox GROUP BY state";
     FORGET_OUTBOX = "DELETE FROM outbox WHERE finished IS NOT NULL AND finished < $1";
-    JOURNAL = "SELECT group_name FROM journal WHERE key = $1";
+    JOURNAL = "SELECT group_name, at FROM journal WHERE key = $1";
     ADD_JOURNAL = "INSERT INTO journal (key, group_name, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    FORGET_DELIVERY = "DELETE FROM journal WHERE key = $1";
     FORGET_JOURNAL = "DELETE FROM journal WHERE at < $1";
     ADD_MESSAGE = "INSERT INTO messages (id, partner_key, folder, correspondent, subject, body, octets, at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";

@@ -65,6 +65,13 @@ pub trait Book: Send + Sync + 'static {
         recipient: &EmailAddress,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
+    /// Notes that nobody waits for a message any more: each recipient has it, or never will. After some minutes the same
+    /// is another message, not a retry.
+    fn finish_delivery(&self, message: &MessageKey) -> impl Future<Output = Result<(), Unavailable>> + Send {
+        let _ = message;
+        async { Ok(()) }
+    }
+
     /// A signature was accepted: its certificate is a candidate for this address, and no more than that (CASES T-60).
     fn learn(
         &self,

@@ -186,6 +186,10 @@ impl Book for DirectoryBook {
         Ok(self.directory.record_delivery(&JournalKey::of_digest(&message.0), &recipient.canonical()).await?)
     }
 
+    async fn finish_delivery(&self, message: &MessageKey) -> Result<(), Unavailable> {
+        Ok(self.directory.finish_delivery(&JournalKey::of_digest(&message.0)).await?)
+    }
+
     async fn learn(&self, address: &EmailAddress, candidate: &Candidate) -> Result<(), Unavailable> {
         let Candidate { certificate, chain, capabilities, signed } = candidate;
         let Ok(address) = Address::from_email(address.clone()) else { return Ok(()) };

@@ -18,7 +18,7 @@ use crate::facts::Facts;
 use crate::in_memory::{self, Room};
 use crate::mail::{Mail, Rewritten, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
-use crate::smtp::{Client, Content, Envelope, Peer, Recipient, Reply, Service};
+use crate::smtp::{Class, Client, Content, Envelope, Peer, Recipient, Reply, Service};
 use crate::{Settings, Side, trace};
 
 /// What all listeners and workers have in common.
@@ -218,6 +218,16 @@ impl<B: Book> Shared<B> {
         key: &MessageKey,
     ) -> Result<std::collections::HashSet<String>, Unavailable> {
         if envelope.recipients.len() > 1 { self.book.delivered(key).await } else { Ok(Default::default()) }
+    }
+
+    /// What everybody has got, or never will, is no retry when it comes again later: devices send the same every day.
+    async fn finish(&self, envelope: &Envelope, key: &MessageKey, replies: &[Reply]) {
+        if envelope.recipients.len() < 2 || replies.iter().any(|reply| reply.class() == Class::Transient) {
+            return;
+        }
+        if let Err(error) = self.book.finish_delivery(key).await {
+            tracing::error!(because = %error.because, "that a message is finished was not recorded");
+        }
     }
 
     /// Keeps for each recipient what was decided and what was answered.

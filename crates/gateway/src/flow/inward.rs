@@ -85,6 +85,7 @@ impl<B: Book> Shared<B> {
                 Err(reply) => left.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone())),
             }
         }
+        self.finish(envelope, &key, &replies).await;
         self.trace(envelope, &facts, &details, &replies);
         Ok(replies)
     }

@@ -86,6 +86,7 @@ impl<B: Book> Shared<B> {
             };
             self.send_group(peer, envelope, &group, (&mail, &mut message), &key, &done, &mut replies).await;
         }
+        self.finish(envelope, &key, &replies).await;
         self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
         for (recipient, reply) in envelope.recipients.iter().zip(&replies) {
             let to = recipient.to.mailbox();

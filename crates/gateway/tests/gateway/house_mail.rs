@@ -7,7 +7,7 @@ use pki::{RevocationListBuilder, RevocationReason};
 use smime::{Encryptor, LayerReport, Signer, Verifier};
 use testkit::TestPki;
 
-use crate::house::{ALICE, BOB, CAROL, House, INTAKE, mailbox, until};
+use crate::house::{ALICE, BOB, CAROL, House, INTAKE, OFFICER, mailbox, until};
 use crate::support::{contains, header, mail};
 
 fn signed_by_bob(house: &House, subject: &str) -> Vec<u8> {
@@ -300,4 +300,45 @@ async fn nobody_signs_for_somebody_who_has_left() {
     house.directory.deactivate(house.employee.id, &directory::Actor::System).await.unwrap();
     house.send(house.inside, ALICE, &[CAROL], &mail(ALICE, CAROL, "x", "text")).await;
     assert!(!contains(&house.mail(CAROL)[0], "pkcs7"));
+}
+
+#[tokio::test]
+async fn r_05_the_same_mail_again_is_a_retry_only_for_minutes_once_everybody_has_it() {
+    let house = House::start(|_| ()).await;
+    // A device that sends the same every day, Date and Message-ID included.
+    let report = mail(ALICE, BOB, "Backup", "done");
+    let sent = || async {
+        let replies = house.send(house.inside, ALICE, &[BOB, CAROL], &report).await;
+        assert!(replies.iter().all(|reply| reply.code() == 250), "{replies:?}");
+    };
+    sent().await;
+    sent().await;
+    assert_eq!((house.mail(BOB).len(), house.mail(CAROL).len()), (1, 1), "the answer was lost, not the mail");
+    house.clock.advance_days(1);
+    sent().await;
+    assert_eq!((house.mail(BOB).len(), house.mail(CAROL).len()), (2, 2));
+    // The other way in is no other.
+    let news = mail(BOB, ALICE, "News", "text");
+    for expected in [1, 2] {
+        house.send(house.outside, BOB, &[ALICE, OFFICER], &news).await;
+        assert_eq!((house.mail(ALICE).len(), house.mail(OFFICER).len()), (expected, expected));
+        house.clock.advance_days(1);
+    }
+}
+
+#[tokio::test]
+async fn r_05_what_somebody_still_waits_for_is_remembered_for_days() {
+    let house = House::start(|settings| {
+        settings.policy.encrypt = Choice::Always;
+        settings.policy.otherwise = Otherwise::Hold;
+    })
+    .await;
+    house.activate(&house.bob, BOB).await;
+    let (before, message) = (house.mail(BOB).len(), mail(ALICE, BOB, "x", "text"));
+    for _ in 0..3 {
+        let replies = house.send(house.inside, ALICE, &[BOB, CAROL], &message).await;
+        assert!(replies.iter().any(|reply| reply.code() == 451), "{replies:?}");
+        assert_eq!(house.mail(BOB).len(), before + 1);
+        house.clock.advance_days(1);
+    }
 }
