@@ -251,8 +251,16 @@ impl<B: Book> Shared<B> {
         self.book.trace(each.collect());
     }
 
+    /// What protection makes of a message: text that becomes base64 twice over is larger by far.
     fn spool_limits(&self) -> SpoolLimits {
-        SpoolLimits { memory: self.settings.limits.memory_bytes, ..SpoolLimits::in_folder(&self.settings.spool_folder) }
+        let total = self.settings.limits.message_bytes.saturating_mul(8);
+        let memory = self.settings.limits.memory_bytes;
+        SpoolLimits { memory, total, ..SpoolLimits::in_folder(&self.settings.spool_folder) }
+    }
+
+    /// CASES T-53: what is taken off a message makes it smaller, or a little larger when it was compressed.
+    fn opened_limits(&self) -> SpoolLimits {
+        SpoolLimits { total: self.settings.limits.message_bytes.saturating_mul(2), ..self.spool_limits() }
     }
 
     pub(crate) fn spool(&self, mail: &[u8]) -> Result<Spool, Reply> {

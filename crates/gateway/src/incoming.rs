@@ -116,6 +116,10 @@ fn judge(
     let verification = match Verifier::new(policy).with_keys(keys).verify(reader) {
         Ok(verification) => verification,
         Err(error) if is_unavailable(&error) => return Err(key_unavailable()),
+        // CASES T-53: larger inside than anything may be. It will not be smaller later.
+        Err(smime::Error::Io(error)) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+            return Ok(as_it_came(header, Verdict::unreadable(&error.to_string())));
+        }
         Err(smime::Error::Io(_)) => return Err(unreadable_spool()),
         Err(error) => return Ok(as_it_came(header, Verdict::unreadable(&error.to_string()))),
     };

@@ -25,7 +25,7 @@ impl<B: Book> Shared<B> {
             self.book.now(),
             smime::Limits::in_folder(&self.settings.spool_folder),
         );
-        policy.limits.spool = self.spool_limits();
+        policy.limits.spool = self.opened_limits();
         policy.revocation = self.book.revocation();
         policy.revocations = self.book.revocations();
         // What was decrypted must be known again in its answers: without a Message-ID that they repeat, by one of ours.

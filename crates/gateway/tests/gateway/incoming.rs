@@ -161,6 +161,29 @@ async fn t_83_nothing_is_relayed() {
     }
 }
 
+#[tokio::test]
+async fn t_53_what_is_taken_off_a_message_is_no_more_than_twice_the_largest_message() {
+    let lines: String = (0..100_000).map(|number| format!("line {number:08}\r\n")).collect();
+    let entity = format!("Content-Type: text/plain\r\n\r\n{lines}");
+    let mut writer = cms::CompressedDataWriter::new(cms::oids::ID_DATA, Vec::new()).unwrap();
+    std::io::Write::write_all(&mut writer, entity.as_bytes()).unwrap();
+    let compressed = writer.finish().unwrap();
+    assert!(compressed.len() * 2 < entity.len() / 2 && compressed.len() * 100 > entity.len());
+    let message = format!(
+        "From: {BOB}\r\nTo: {ALICE}\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; \
+         smime-type=compressed-data; name=smime.p7z\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+        base64(&compressed)
+    );
+    for (most, result) in [(entity.len() / 2, "smime=none"), (entity.len() / 2 - 1, "smime=permerror")] {
+        let most = u64::try_from(most).unwrap();
+        let rig = Rig::start(|settings| settings.limits.message_bytes = most).await;
+        let replies = rig.send(rig.outside, BOB, &[ALICE], message.as_bytes()).await;
+        assert_eq!(replies[0].code(), 250, "{}", replies[0]);
+        let results = results(&rig.mail(ALICE)[0]);
+        assert!(results[0].contains(result), "{most}: {results:?}");
+    }
+}
+
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
