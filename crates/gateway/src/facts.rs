@@ -209,17 +209,21 @@ fn protection(header: &Header, beginning: &[u8]) -> Protection {
         .or_else(|| content_type.parameter("name").map(str::to_owned))
         .unwrap_or_default()
         .to_ascii_lowercase();
-    if !matches!(essence, "application/pkcs7-mime" | "application/x-pkcs7-mime") && !name.ends_with(".p7m") {
+    // CASES S-09: its ASN.1 decides, not its label. What is looked at is what `smime` opens.
+    let labelled = ["application/pkcs7-", "application/x-pkcs7-"].iter().any(|start| essence.starts_with(start));
+    let named = [".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| name.ends_with(end));
+    if !labelled && !named && essence != "application/octet-stream" {
         return Protection::None;
     }
-    // CASES S-09: its ASN.1 decides, not its label.
     let body = match header.transfer_encoding().as_str() {
         "base64" => decode_some(beginning),
+        "quoted-printable" => mime::decode_quoted_printable(beginning),
         _ => beginning.to_vec(),
     };
     match cms::sniff(&body) {
         Some(cms::ContentType::SignedData) => Protection::Signed,
         Some(cms::ContentType::EnvelopedData | cms::ContentType::AuthEnvelopedData) => Protection::Encrypted,
+        None if !labelled && !name.ends_with(".p7m") => Protection::None,
         _ => Protection::Other,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Opened {
     pub(crate) message: Rewritten,
     pub(crate) verdict: Verdict,
     pub(crate) signers: Vec<Candidate>,
+    /// An encrypted layer is left: other keys may open it.
+    pub(crate) is_unopened: bool,
 }
 
 /// What the message becomes: another header, the body behind so many octets of a spool, and the verdict.
@@ -49,6 +51,7 @@ pub(crate) fn open(
         outcome = withheld(read_header(mail)?, &found);
     }
     let Outcome { mut header, skip, content, verdict, signers } = outcome;
+    let is_unopened = verdict == not_opened();
     trace::strip_forged(&mut header, hostname);
     if let Some(id) = new_id.filter(|_| verdict.decrypted) {
         header.replace(Field::new("Message-ID", id));
@@ -68,7 +71,7 @@ pub(crate) fn open(
         header.prepend(note);
     }
     header.prepend(verdict.field(hostname));
-    Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers })
+    Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers, is_unopened })
 }
 
 /// Before the subject of mail that the scanner stopped.

@@ -1,10 +1,13 @@
 //! From the world: opened with the recipient's keys, judged, marked, delivered.
 
+use std::collections::VecDeque;
+
 use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
 use crate::book::Book;
 use crate::facts::{Facts, Protection};
 use crate::incoming::{self, Opened};
 use crate::mail::Mail;
+use crate::settings::Undecryptable;
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
 
 impl<B: Book> Shared<B> {
@@ -32,32 +35,42 @@ impl<B: Book> Shared<B> {
         let own_id = (!facts.has_plain_id).then(|| format!("<{key}@{}>", self.settings.hostname));
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let mut details = vec![serde_json::json!({ "direction": "inward" }); envelope.recipients.len()];
-        // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28).
-        let alone = facts.protection != Protection::Signed && facts.protection != Protection::None;
+        // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28). What is
+        // encrypted under a signature shows only when that is taken off.
+        let is_plain = facts.protection == Protection::None;
+        let alone = !is_plain && (facts.protection != Protection::Signed || envelope.recipients.len() == 1);
         let everybody: Vec<(usize, Recipient)> = envelope.recipients.iter().cloned().enumerate().collect();
-        let sets: Vec<Vec<(usize, Recipient)>> =
-            if alone { everybody.into_iter().map(|one| vec![one]).collect() } else { vec![everybody] };
-        for members in sets {
+        let mut sets: VecDeque<(Vec<(usize, Recipient)>, bool)> = if alone {
+            everybody.into_iter().map(|one| (vec![one], true)).collect()
+        } else {
+            [(everybody, false)].into()
+        };
+        while let Some((members, with_keys)) = sets.pop_front() {
             let (had, left): (Vec<_>, Vec<_>) =
                 members.into_iter().partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
             had.iter().for_each(|(index, _)| set(&mut replies, *index, delivered_before()));
             let mut keys = match left.as_slice() {
                 [] => continue,
-                [(_, recipient)] if facts.protection != Protection::None => {
-                    self.book.decryption(recipient.to.mailbox()).await?
-                }
+                [(_, recipient)] if with_keys => self.book.decryption(recipient.to.mailbox()).await?,
                 _ => Vec::new(),
             };
             // What came to the whole domain is for whoever it was addressed to.
             let domain = self.settings.incoming.domain_address.as_ref();
-            if let Some(domain) = domain.filter(|_| facts.protection == Protection::Encrypted) {
+            if let Some(domain) = domain.filter(|_| with_keys) {
                 keys.extend(self.book.decryption(domain).await?);
             }
-            let (policy, settings) = (policy.clone(), self.settings.incoming.clone());
+            let (policy, mut settings) = (policy.clone(), self.settings.incoming.clone());
+            if !with_keys {
+                settings.undecryptable = Undecryptable::DeliverEncrypted;
+            }
             let (hostname, new_id) = (self.settings.hostname.clone(), own_id.clone());
             let open =
                 move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, new_id.as_deref());
             let opened = mail.work(open).await;
+            if !with_keys && opened.as_ref().is_ok_and(|opened| opened.is_unopened) {
+                sets.extend(left.into_iter().map(|one| (vec![one], true)));
+                continue;
+            }
             let left: Vec<&(usize, Recipient)> = left.iter().collect();
             match opened {
                 Ok(mut opened) => {

@@ -153,6 +153,46 @@ async fn t_28_only_the_recipients_own_keys_open_a_mail() {
 }
 
 #[tokio::test]
+async fn t_28_what_is_encrypted_under_a_signature_or_a_wrong_label_is_opened_for_each() {
+    const DORA: &str = "dora@inside.example";
+    let rig = Rig::start(|_| ()).await;
+    let dora = testkit::TestPki::shared().person(DORA, crypto::KeyKind::P256);
+    rig.book.employee(&dora, DORA);
+    let both = |mail: &[u8]| {
+        let encryptor = Encryptor::to(rig.alice.certificate()).unwrap().and(dora.certificate()).unwrap();
+        encryptor.encrypt(mail).unwrap()
+    };
+    let signed_outside = Signer::new(&rig.bob.credential)
+        .unwrap()
+        .at(testkit::now())
+        .sign(&both(&mail(BOB, ALICE, "answer", "CANARY")))
+        .unwrap();
+    let relabel = |mail: Vec<u8>| {
+        let text = String::from_utf8(mail).unwrap();
+        let (header, body) = text.split_once("\r\n\r\n").unwrap();
+        let kept = |field: &&str| !field.starts_with("Content-") && !field.starts_with([' ', '\t']);
+        let header: Vec<&str> = header.split("\r\n").filter(kept).collect();
+        let label = "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64";
+        format!("{}\r\n{label}\r\n\r\n{body}", header.join("\r\n")).into_bytes()
+    };
+    let mislabelled = relabel(both(&signed(&rig, "CANARY")));
+    for (number, message) in [signed_outside, mislabelled].into_iter().enumerate() {
+        for to in [&[ALICE, DORA][..], &[ALICE][..]] {
+            let before = rig.mail(ALICE).len();
+            let replies = rig.send(rig.outside, BOB, to, &message).await;
+            assert!(replies.iter().all(|reply| reply.is_positive()), "{replies:?}");
+            assert_eq!(rig.mail(ALICE).len(), before + 1);
+        }
+        let arrived = [rig.mail(ALICE), rig.mail(DORA)].concat();
+        assert_eq!(arrived.len(), (number + 1) * 3);
+        for mail in arrived {
+            assert!(contains(&mail, "CANARY"), "{number}: {}", String::from_utf8_lossy(&mail));
+            assert!(results(&mail)[0].contains("smime=pass"), "{:?}", results(&mail));
+        }
+    }
+}
+
+#[tokio::test]
 async fn t_83_nothing_is_relayed() {
     let rig = Rig::start(|_| ()).await;
     for to in [BOB, "bob%partner.example@inside.example"] {
