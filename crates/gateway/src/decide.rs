@@ -326,6 +326,16 @@ fn choose_encryption(
                     reasons.push("nobody can tell who it is from".into());
                     Action::Refuse(Reply::new(550, "5.7.1", "the webmailer does not take mail without a sender"))
                 }
+                // CASES T-84: the webmailer shows who wrote, and for those who log in that is who they are. The mail
+                // server of the house says so itself.
+                Otherwise::Webmailer if facts.user.is_some() && !is_from(facts, known.identity.as_ref()) => {
+                    reasons.push("the visible From is not the one who has logged in".into());
+                    Action::Refuse(Reply::new(
+                        550,
+                        "5.7.1",
+                        "the webmailer takes mail only from the one who has logged in, and the visible From is another",
+                    ))
+                }
                 Otherwise::Webmailer => Action::Webmailer { words: wanted.words.clone() },
                 Otherwise::Hold => hold(to),
                 Otherwise::Refuse => Action::Refuse(Reply::new(
@@ -339,6 +349,13 @@ fn choose_encryption(
                 }
             }
         }
+    }
+}
+
+fn is_from(facts: &Facts, identity: Option<&EmailAddress>) -> bool {
+    match (&facts.visible_from, identity) {
+        (Some(from), Some(identity)) => from.canonical() == identity.canonical(),
+        _ => false,
     }
 }
 

@@ -1,8 +1,9 @@
 use std::io::Read as _;
 
-use gateway::policy::{Choice, Rule};
+use gateway::policy::{Choice, Otherwise, Rule};
 use gateway::smtp::Recipient;
-use gateway::{Action, Facts, Policy, Snapshot, decide};
+use gateway::{Action, Facts, Known, Policy, Snapshot, decide};
+use pki::EmailAddress;
 use smime::{LayerReport, Sender, Verifier};
 
 use crate::support::{Rig, address, contains, header, mail};
@@ -171,5 +172,39 @@ fn t_84_the_key_of_the_visible_from_is_not_for_whoever_sends() {
         let plan = decide(&facts, &to, &known, &Policy::default()).remove(0);
         let signed = matches!(&plan.action, Action::Deliver(treatment) if treatment.sign);
         assert_eq!(signed, signs, "{sender}: {:?}", plan.reasons);
+    }
+}
+
+#[test]
+fn t_84_the_webmailer_takes_mail_from_the_one_who_has_logged_in() {
+    let dora = "dora@inside.example";
+    let policy = Policy { encrypt: Choice::Always, otherwise: Otherwise::Webmailer, ..Policy::default() };
+    let about = Known { reads_webmailer: true, ..Known::default() };
+    for (user, identity, from, expected) in [
+        (Some(dora), Some(dora), Some(dora), "webmailer"),
+        (Some(dora), Some(dora), Some("DORA@inside.example"), "webmailer"),
+        (Some(dora), Some(dora), Some(ALICE), "refuse"),
+        (Some(dora), Some(dora), None, "refuse"),
+        (Some("robot"), None, Some(ALICE), "refuse"),
+        // The mail server of the house, which knows who its people are.
+        (None, Some(dora), Some(ALICE), "webmailer"),
+    ] {
+        let facts = Facts {
+            user: user.map(str::to_owned),
+            envelope_from: Some(address(dora)),
+            visible_from: from.map(|from| EmailAddress::parse(from).unwrap()),
+            ..Facts::default()
+        };
+        let known = Snapshot {
+            identity: identity.map(address),
+            recipients: [(address(BOB).canonical(), about.clone())].into(),
+            webmailer: true,
+            ..Snapshot::default()
+        };
+        let plan = decide(&facts, &[Recipient::new(address(BOB))], &known, &policy).remove(0);
+        assert_eq!(plan.action.name(), expected, "{user:?} {from:?}: {:?}", plan.reasons);
+        if let Action::Refuse(reply) = &plan.action {
+            assert_eq!((reply.code(), reply.enhanced()), (550, "5.7.1"));
+        }
     }
 }
