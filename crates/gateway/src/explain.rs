@@ -96,6 +96,10 @@ pub async fn explain_with_directory(
     for recipient in &recipients {
         let to = recipient.to.mailbox();
         let mut about = Known { inside: view.is_inside(to), ..Known::default() };
+        if about.inside && policy.encrypts_within() {
+            let certificates = view.house_certificates(to).await?;
+            about.certificates = certificates.into_iter().map(|certificate| (certificate, None)).collect();
+        }
         if !about.inside {
             about.certificates = view.certificates(to).await?;
             about.unusable = view.unusable(to).await?;

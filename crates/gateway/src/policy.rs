@@ -183,6 +183,12 @@ impl Policy {
         }
     }
 
+    /// Whether some rule encrypts what stays in the house.
+    pub(crate) fn encrypts_within(&self) -> bool {
+        let encrypts = |rule: &Rule| rule.encrypt.is_some_and(|choice| choice != Choice::Never);
+        self.rules.iter().any(|rule| rule.direction == Direction::Within && encrypts(rule))
+    }
+
     /// Everybody to whom some rule wants mail encrypted as well, or instead.
     pub(crate) fn additional(&self) -> impl Iterator<Item = &EmailAddress> {
         self.rules.iter().flat_map(|rule| rule.also_to.iter().chain(&rule.certificate_of))

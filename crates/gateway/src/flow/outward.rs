@@ -107,6 +107,10 @@ impl<B: Book> Shared<B> {
         for recipient in recipients {
             let to = recipient.to.mailbox();
             let mut about = Known { inside: self.book.is_inside(to), ..Known::default() };
+            if about.inside && self.settings.policy.encrypts_within() {
+                let certificates = self.book.house_certificates(to).await?;
+                about.certificates = certificates.into_iter().map(|certificate| (certificate, None)).collect();
+            }
             if !about.inside {
                 about.certificates = self.book.certificates(to).await?;
                 // Asked only where it can matter.

@@ -120,6 +120,39 @@ async fn within_the_house_nothing_is_done_that_no_rule_asks_for() {
 }
 
 #[tokio::test]
+async fn a_rule_encrypts_within_the_house() {
+    let rule = Rule {
+        name: "board".into(),
+        direction: Direction::Within,
+        subject_words: vec!["[board]".into()],
+        encrypt: Some(Choice::Always),
+        otherwise: Some(Otherwise::Hold),
+        ..Rule::default()
+    };
+    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    let house = House::start(|settings| settings.policy = policy.clone()).await;
+    let otto = "otto@inside.example";
+    let secret = mail(ALICE, otto, "[board] x", "CANARY");
+    let replies = house.send(house.inside, ALICE, &[otto], &secret).await;
+    assert_eq!((replies[0].code(), replies[0].enhanced()), (451, "4.7.5"), "he has no certificate yet");
+    let (person, by) = (TestPki::shared().person(otto, KeyKind::P256), Actor::System);
+    let officer = house.officer.id;
+    house.keys.import(officer, &person.pkcs8, person.certificate(), &[], KeyUse::Both, &by).await.unwrap();
+    let query =
+        Query { from: Some(address(ALICE)), to: vec![address(otto)], subject: "[board] x".into(), ..Query::default() };
+    let explained = explain_with_directory(&house.directory, &policy, true, &query).await.unwrap();
+    assert_eq!((explained[0].rule.as_str(), explained[0].action), ("board", "encrypt"));
+    let replies = house.send(house.inside, ALICE, &[otto], &secret).await;
+    assert_eq!(replies[0].code(), 250, "{}", replies[0]);
+    let sent = house.mail(otto).remove(0);
+    assert!(contains(&sent, "pkcs7-mime") && !contains(&sent, "CANARY"));
+    // What no rule is about stays as it is.
+    let plain = mail(ALICE, otto, "x", "text");
+    house.send(house.inside, ALICE, &[otto], &plain).await;
+    assert!(house.mail(otto).iter().any(|mail| mail.ends_with(&plain)));
+}
+
+#[tokio::test]
 async fn rules_about_groups_ask_the_directory() {
     let rule = Rule {
         name: "sales".into(),
