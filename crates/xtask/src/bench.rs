@@ -9,14 +9,11 @@ use crate::process::{cargo, root};
 /// `--quick` takes a fast look and writes nothing; `--large` also measures memory at 4 GiB; `--only TEXT` runs the rows
 /// whose name contains it.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    // Without it aws-lc measures the processor's jitter at the first random number, which takes longer than a whole run
-    // of the program. Random numbers come from the system's generator then, and from the processor's where it has one.
-    let environment = [("AWS_LC_SYS_NO_JITTER_ENTROPY", "1")];
-    cargo(&["build", "--release", "--package", "sealpost"], &environment)?;
+    cargo(&["build", "--release", "--package", "sealpost"], &[])?;
     let target = root().join("target");
     let manifest = root().join("bench").join("Cargo.toml");
     let (manifest, folder) = (manifest.display().to_string(), target.display().to_string());
-    cargo(&["build", "--release", "--manifest-path", &manifest, "--target-dir", &folder], &environment)?;
+    cargo(&["build", "--release", "--manifest-path", &manifest, "--target-dir", &folder], &[])?;
     let mut command = Command::new(target.join("release").join("bench"));
     command.arg("--sealpost").arg(target.join("release").join("sealpost")).args(arguments);
     let partial = arguments.iter().any(|argument| argument == "--quick" || argument == "--only");
