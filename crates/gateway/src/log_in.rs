@@ -15,7 +15,9 @@ use crate::smtp::Reply;
 pub(crate) async fn check(directory: &Directory, name: &str, password: &str, network: IpAddr) -> Result<bool, Reply> {
     let Ok(address) = Address::parse(name) else { return Ok(false) };
     let network = network_key(network);
-    let attempt = match directory.attempt(Limit::LogIn, &[address.key(), &network]).await {
+    // The same keys as in the portal: whoever guesses at both doors has no more tries than at one.
+    let account = format!("account:{}", address.key());
+    let attempt = match directory.attempt(Limit::LogIn, &[&account, &network]).await {
         Ok(attempt) => attempt,
         Err(Error::LimitReached { .. }) => return Err(Reply::new(454, "4.7.0", "too many tries, come again later")),
         Err(error) => return Err(Unavailable::from(error).into()),

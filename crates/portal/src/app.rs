@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use directory::{Directory, Limit, MessageStore, SessionLimits};
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -102,23 +103,28 @@ impl App {
         Ok(self.directory.attempt(limit, keys).await?)
     }
 
-    /// Where a request comes from: what a trusted proxy says, else the peer.
-    pub(crate) fn origin(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
-        let trusted = |address: &IpAddr| self.settings.trusted_proxies.contains(&address.to_canonical());
-        if !trusted(&peer) {
-            return peer;
-        }
-        // From the right: the first one that no trusted proxy vouches for is where it came from.
-        let hops = forwarded.unwrap_or_default().rsplit(',').map_while(|hop| hop.trim().parse::<IpAddr>().ok());
-        let mut origin = peer;
-        for hop in hops.take(10) {
-            origin = hop;
-            if !trusted(&hop) {
-                break;
-            }
-        }
-        origin
+    /// Where a request comes from: what trusted proxies say, else the peer.
+    pub(crate) fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        origin(&self.settings.trusted_proxies, peer, headers)
     }
+}
+
+/// Each proxy writes whom it heard at the end, in a field of its own or in the one that is there: all of them are one
+/// list. From the right, the first one that no trusted proxy is, is where the request came from; what stands left of it
+/// is anybody's word.
+fn origin(trusted: &[IpAddr], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let trusted = |address: &IpAddr| trusted.contains(&address.to_canonical());
+    let fields: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    let hops = fields.iter().rev().flat_map(|field| field.rsplit(',')).map_while(|hop| hop.trim().parse().ok());
+    let mut origin = peer;
+    for hop in hops.take(10) {
+        if !trusted(&origin) {
+            break;
+        }
+        origin = hop;
+    }
+    origin
 }
 
 impl Deref for App {
@@ -130,3 +136,32 @@ impl Deref for App {
 }
 
 const HASHES_AT_ONCE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn t_104_a_visitor_is_who_the_trusted_proxies_say() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let trusted = [address("127.0.0.1"), address("192.0.2.1")];
+        for (peer, fields, expected) in [
+            ("127.0.0.1", &[][..], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7"][..], "198.51.100.7"),
+            ("::ffff:127.0.0.1", &["198.51.100.7"][..], "198.51.100.7"),
+            ("127.0.0.1", &["203.0.113.9, 198.51.100.7"][..], "198.51.100.7"),
+            ("127.0.0.1", &["203.0.113.9", "198.51.100.7"][..], "198.51.100.7"),
+            ("127.0.0.1", &["203.0.113.9", "198.51.100.7, 192.0.2.1"][..], "198.51.100.7"),
+            ("127.0.0.1", &["203.0.113.9, unknown"][..], "127.0.0.1"),
+            ("198.51.100.7", &["203.0.113.9"][..], "198.51.100.7"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append("x-forwarded-for", HeaderValue::from_str(field).unwrap());
+            }
+            assert_eq!(origin(&trusted, address(peer), &headers), address(expected), "{peer} {fields:?}");
+        }
+    }
+}

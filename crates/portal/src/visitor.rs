@@ -68,9 +68,8 @@ impl Visitor {
         let own = signed_in.as_ref().map(|signed_in| signed_in.person.language);
         let language = chosen.or(remembered).or(own).unwrap_or_else(accepted);
         let form_token = cookie(&parts.headers, names(app.secure).form).filter(|token| token.len() == 43);
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let origin = app.origin(peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)), forwarded);
+        let origin = app.origin(peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)), &parts.headers);
         let fresh = crypto::random_array::<32>().map_err(|_| Problem::Internal)?;
         Ok(Self(Arc::new(Inner {
             signed_in,

@@ -4,7 +4,7 @@ mod shown;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -469,6 +469,8 @@ pub(crate) struct Portal {
     pub(crate) upload_bytes: u64,
     #[serde(default = "thirty")]
     pub(crate) idle_minutes: u16,
+    #[serde(default = "loopback")]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -513,6 +515,11 @@ fn two_minutes() -> u64 {
 fn seven() -> u16 {
     7
 }
+/// The TLS server before the pages usually runs on the same machine.
+fn loopback() -> Vec<IpAddr> {
+    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+}
+
 fn thirty() -> u16 {
     30
 }

@@ -101,9 +101,8 @@ async fn authenticate(gate: &ApiGate, parts: &Parts) -> Result<Caller, Fault> {
     let now = gate.app.directory.now().to_unix();
     let too_many = |seconds| Fault::new(StatusCode::TOO_MANY_REQUESTS, "too-many").retry_after(seconds);
     let unauthorized = || Fault::new(StatusCode::UNAUTHORIZED, "unauthorized");
-    let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
     let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let network = network_key(gate.app.origin(peer, forwarded));
+    let network = network_key(gate.app.origin(peer, &parts.headers));
     let most = gate.app.settings.api_calls_per_minute;
     let refused = || gate.limiter.count(network.clone(), most.div_ceil(10), now).map_err(too_many);
     let sent = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -88,6 +88,7 @@ pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
     let mut settings = portal::Settings::new(config.portal.address, message_folder(config));
     settings.upload_bytes = config.portal.upload_bytes;
     settings.idle_minutes = config.portal.idle_minutes;
+    settings.trusted_proxies = config.portal.trusted_proxies.clone();
     settings.certificate_sources = config.organisation.certificate_sources.clone();
     let shown = config.shown().into_iter().map(|one| portal::ShownSetting {
         name: one.name,
