@@ -33,6 +33,7 @@ struct PartnerRow {
 struct PartnersPage {
     page: Page,
     partners: Vec<PartnerRow>,
+    next: Option<String>,
 }
 
 #[derive(Template)]
@@ -65,11 +66,17 @@ struct InvitedPage {
 }
 
 pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
-    let mut partners = Vec::new();
-    for partner in app.directory.partners_of(visitor.known()?.id).await? {
-        partners.push(row(&app, &visitor, &partner).await?);
+    // In the order of their addresses; each row takes look-ups of its own.
+    let after = visitor.text_parameter("after");
+    let all = app.directory.partners_of(visitor.known()?.id).await?;
+    let mut rest = all.iter().skip_while(|partner| partner.address.key() <= after.as_str());
+    let (mut partners, mut last) = (Vec::new(), None);
+    for partner in rest.by_ref().take(PER_PAGE) {
+        partners.push(row(&app, &visitor, partner).await?);
+        last = Some(partner.address.key().to_owned());
     }
-    html(StatusCode::OK, &PartnersPage { page: Page::new(&app, &visitor, Section::Partners), partners })
+    let next = last.filter(|_| rest.next().is_some());
+    html(StatusCode::OK, &PartnersPage { page: Page::new(&app, &visitor, Section::Partners), partners, next })
 }
 
 pub(crate) async fn form(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -216,4 +223,5 @@ fn invite_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<
     html(status, &page)
 }
 
+const PER_PAGE: usize = 50;
 const MOST_NAME: usize = 120;
