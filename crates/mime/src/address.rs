@@ -12,9 +12,15 @@ pub struct Mailbox {
 }
 
 impl fmt::Display for Mailbox {
-    /// `local@domain`
+    /// `local@domain`, quoted where it has to be: it reads back as the same one address (CASES T-10).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.local_part, self.domain)
+        let local = &self.local_part;
+        let is_atom = local.chars().all(|c| is_atext(c) || c == '.') && local.split('.').all(|label| !label.is_empty());
+        if is_atom && !is_encoded_word(local) {
+            return write!(f, "{local}@{}", self.domain);
+        }
+        let escaped = local.replace('\\', "\\\\").replace('"', "\\\"");
+        write!(f, "\"{escaped}\"@{}", self.domain)
     }
 }
 
@@ -245,9 +251,7 @@ impl Parser<'_> {
         let dots_right = |text: &str| !text.is_empty() && text.split('.').all(|label| !label.is_empty());
         let local_part = match local {
             // CASES T-10: an encoded word in an address reads as one thing to one parser and as another to the next.
-            Word::Atom(text) if text.starts_with("=?") && text.ends_with("?=") => {
-                return Err(AddressError::EncodedWord);
-            }
+            Word::Atom(text) if is_encoded_word(&text) => return Err(AddressError::EncodedWord),
             Word::Atom(text) if !dots_right(&text) => return Err(AddressError::Unexpected { at }),
             // CASES T-10: a quoted `@` or `<` makes two addresses of one for sloppy readers.
             Word::Quoted(text) if text.contains(['@', '<', '>', ',']) => return Err(AddressError::Unexpected { at }),
@@ -258,6 +262,10 @@ impl Parser<'_> {
         }
         Ok(Mailbox { display_name: None, local_part, domain })
     }
+}
+
+fn is_encoded_word(text: &str) -> bool {
+    text.starts_with("=?") && text.ends_with("?=")
 }
 
 fn is_atext(c: char) -> bool {
@@ -281,7 +289,12 @@ mod tests {
             addresses("Alice (the one) <alice@example.org> , bob@x.y").unwrap(),
             ["alice@example.org", "bob@x.y"]
         );
-        assert_eq!(addresses("\"Doe, Jane\" <\"jane doe\"@example.org>").unwrap(), ["jane doe@example.org"]);
+        assert_eq!(addresses("\"Doe, Jane\" <\"jane doe\"@example.org>").unwrap(), ["\"jane doe\"@example.org"]);
+        for quoted in
+            ["\"\\\"\"@x.y", "\" =?utf-8?q?a?=\"@x.y", "\"=?utf-8?q?a?=\"@x.y", "\".a\"@x.y", "\"a\\\\b\"@x.y"]
+        {
+            assert_eq!(addresses(quoted).unwrap(), [quoted], "it reads back as itself");
+        }
         assert_eq!(addresses("friends: a@x.y, b@x.y; , c@x.y").unwrap(), ["a@x.y", "b@x.y", "c@x.y"]);
         assert_eq!(addresses("undisclosed-recipients:;").unwrap(), Vec::<String>::new());
         assert_eq!(addresses("jürgen@müller.example").unwrap(), ["jürgen@müller.example"]);

@@ -186,6 +186,19 @@ impl Chromium {
         panic!("{what} is not on {}: {text}", self.path());
     }
 
+    /// What stood on the page before does not any more; an empty page between two does not count.
+    pub(crate) fn wait_until_gone(&self, what: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let text = self.text();
+            if !text.is_empty() && !text.contains(what) {
+                return;
+            }
+            assert!(Instant::now() < end, "{what} stays on {}: {text}", self.path());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub(crate) fn wait_for_path(&self, path: &str) {
         let end = Instant::now() + PATIENCE;
         while self.path() != path {
