@@ -130,7 +130,7 @@ impl Fetcher {
         let random = crypto::random_array().map_err(|_| useless("there is no randomness for a nonce"))?;
         let request = OcspRequest::new(certificate, issuer, random)
             .map_err(|error| Error::Malformed { what: "the issuer's key", because: error.to_string() })?;
-        let ask = Ask::Post { content_type: "application/ocsp-request", body: request.der() };
+        let ask = Ask::Post { content_type: "application/ocsp-request", body: request.der(), authorization: None };
         let content = self.client.ask(&source.uri, ask).await?;
         let response = OcspResponse::from_der(&content)
             .map_err(|error| Error::Malformed { what: "an OCSP answer", because: error.to_string() })?;

@@ -20,7 +20,7 @@ pub(crate) enum Reach {
     Secure(Host),
 }
 
-/// HTTP/1.1, one request per connection: no cookies, no credentials, no pipelining, nothing kept.
+/// HTTP/1.1, one request per connection: no cookies, no pipelining, nothing kept.
 pub(crate) struct Client {
     pub(crate) reach: Reach,
     pub(crate) resolver: Arc<dyn Resolve>,
@@ -36,7 +36,7 @@ pub(crate) struct Client {
 pub(crate) enum Ask<'a> {
     Get,
     Head,
-    Post { content_type: &'a str, body: &'a [u8] },
+    Post { content_type: &'a str, body: &'a [u8], authorization: Option<&'a str> },
 }
 
 /// A whole answer, whatever its status.
@@ -203,8 +203,10 @@ fn request(url: &Url, ask: Ask<'_>) -> Vec<u8> {
     let (verb, fields, body) = match ask {
         Ask::Get => ("GET", String::new(), &[][..]),
         Ask::Head => ("HEAD", String::new(), &[][..]),
-        Ask::Post { content_type, body } => {
-            ("POST", format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len()), body)
+        Ask::Post { content_type, body, authorization } => {
+            let authorization = authorization.map(|value| format!("Authorization: {value}\r\n")).unwrap_or_default();
+            let length = body.len();
+            ("POST", format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n{authorization}"), body)
         }
     };
     let head = format!(

@@ -9,6 +9,7 @@
 //! - [`LookUp`] asks the directories that the operator named: LDAP, SMIMEA in DNS, HTTP. What they answer is a candidate.
 //! - [`acme`] gets certificates for the people inside, from the CA that the operator named. The requests that it hands in
 //!   were signed elsewhere.
+//! - [`Web`] asks web servers that the operator named, such as the provider at which people log in.
 //! - [`publish`] is the other direction: our own certificates for LDAP and DNS.
 
 pub mod acme;
@@ -23,6 +24,7 @@ mod records;
 mod resolve;
 mod tls;
 mod url;
+mod web;
 
 pub use address::is_public;
 pub use error::Error;
@@ -31,6 +33,7 @@ pub use look_up::{Found, LookUp, Source};
 pub use records::{CaaRecord, DnsRecords, FoundRecords, Records};
 pub use resolve::{Resolve, Resolved, SystemResolver};
 pub use tls::TlsRoots;
+pub use web::{Web, form_encoded};
 
 /// What skips a check.
 pub mod danger {

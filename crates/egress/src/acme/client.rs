@@ -186,7 +186,7 @@ impl AcmeClient {
         loop {
             let nonce = self.nonce().await?;
             let body = key.jws(by, url, &nonce, payload)?;
-            let ask = Ask::Post { content_type: "application/jose+json", body: &body };
+            let ask = Ask::Post { content_type: "application/jose+json", body: &body, authorization: None };
             let answer = self.client.answer(url, ask).await?;
             self.remember_nonce(&answer);
             if matches!(answer.status, 200 | 201) {
