@@ -109,11 +109,31 @@ impl Default for SessionLimits {
     }
 }
 
+/// By whose word somebody has logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogInWay {
+    /// They know their password.
+    Password,
+    /// The organisation's provider knows them.
+    Provider,
+}
+
+impl LogInWay {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Provider => "provider",
+        }
+    }
+}
+
 /// Somebody who has logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Who.
     pub person: PersonId,
+    /// By whose word.
+    pub way: LogInWay,
     /// What a form must bring back (CASES T-101).
     pub csrf: String,
     /// Since when.
@@ -279,13 +299,18 @@ impl Directory {
     }
 
     /// Begins a session, always with a token of its own (CASES T-102).
-    pub async fn start_session(&self, person: PersonId, limits: &SessionLimits) -> Result<(Token, Session), Error> {
+    pub async fn start_session(
+        &self,
+        person: PersonId,
+        limits: &SessionLimits,
+        way: LogInWay,
+    ) -> Result<(Token, Session), Error> {
         let (token, csrf, now) = (Token::random()?, Token::random()?, self.now());
         let ends = now.plus_seconds(i64::from(limits.absolute_seconds));
-        let values =
-            values![token_hash(token.as_str()), person.0, csrf.as_str(), now, i64::from(limits.idle_seconds), ends];
+        let idle = i64::from(limits.idle_seconds);
+        let values = values![token_hash(token.as_str()), person.0, csrf.as_str(), now, idle, ends, way.name()];
         self.database().execute(sql::ADD_SESSION, values).await?;
-        Ok((token, Session { person, csrf: csrf.0, created: now, last_seen: now, ends }))
+        Ok((token, Session { person, way, csrf: csrf.0, created: now, last_seen: now, ends }))
     }
 
     /// The session of a token, as long as it lasts; being asked for keeps it from going idle.
@@ -296,6 +321,11 @@ impl Directory {
         };
         let session = Session {
             person: PersonId(row.int()?),
+            // Sessions that are older than the column began with a password.
+            way: match row.optional_text()?.as_deref() {
+                Some("provider") => LogInWay::Provider,
+                _ => LogInWay::Password,
+            },
             csrf: row.text()?,
             created: row.time()?,
             last_seen: row.time()?,
@@ -393,3 +423,5 @@ fn read_token(mut row: Row) -> Result<TokenInfo, Error> {
 pub(crate) fn token_hash(token: &str) -> String {
     hex(DigestAlgorithm::Sha256.digest(token.as_bytes()).octets())
 }
+
+pub(crate) const SESSION_WAYS: &[&str] = &["ALTER TABLE sessions ADD COLUMN way TEXT"];

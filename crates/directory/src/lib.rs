@@ -30,6 +30,7 @@ mod messages;
 
 mod outbox;
 mod packs;
+mod password_link;
 mod people;
 mod personal_data;
 mod renewal;
@@ -43,7 +44,7 @@ mod statements;
 pub mod texts;
 mod traces;
 
-pub use accounts::{Account, Attempt, Limit, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
+pub use accounts::{Account, Attempt, Limit, LogInWay, Purpose, Session, SessionLimits, Token, TokenInfo, network_key};
 pub use acme::{AcmeAccount, AcmeAnswer, AcmeChallenge, AcmeOrder, AcmeState};
 pub use address::Address;
 pub use api_answers::Repeated;

@@ -10,6 +10,8 @@ use crate::{
 /// Where a message in the webmailer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Folder {
+    /// Begun by the partner, and sent to nobody yet.
+    Drafts,
     /// Written to the partner.
     Inbox,
     /// Written by the partner.
@@ -20,6 +22,7 @@ impl Folder {
     /// One word for programs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Drafts => "drafts",
             Self::Inbox => "inbox",
             Self::Sent => "sent",
         }
@@ -159,6 +162,7 @@ impl Directory {
         let id = MessageId(row.int()?);
         let partner = row.text()?;
         let folder = match row.text()?.as_str() {
+            "drafts" => Folder::Drafts,
             "inbox" => Folder::Inbox,
             "sent" => Folder::Sent,
             _ => return Err(Error::corrupt(format_args!("message {id}: an unknown folder"))),

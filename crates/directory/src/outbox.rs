@@ -29,6 +29,8 @@ pub enum OutgoingKind {
     Letter,
     /// There is a message in the webmailer.
     Notification,
+    /// With the link that sets another password.
+    PasswordLink,
     /// To a partner: an officer asks something.
     Question,
     /// A deadline comes near.
@@ -38,13 +40,14 @@ pub enum OutgoingKind {
 }
 
 impl OutgoingKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::AcmeResponse,
         Self::Confirmation,
         Self::Escalation,
         Self::IntakeReply,
         Self::Letter,
         Self::Notification,
+        Self::PasswordLink,
         Self::Question,
         Self::Reminder,
         Self::Reply,
@@ -59,6 +62,7 @@ impl OutgoingKind {
             Self::IntakeReply => "intake-reply",
             Self::Letter => "letter",
             Self::Notification => "notification",
+            Self::PasswordLink => "password-link",
             Self::Question => "question",
             Self::Reminder => "reminder",
             Self::Reply => "reply",

@@ -28,7 +28,7 @@ impl Directory {
             })
             .collect();
         let mut messages = Vec::new();
-        for folder in [Folder::Inbox, Folder::Sent] {
+        for folder in [Folder::Drafts, Folder::Inbox, Folder::Sent] {
             for message in self.messages(address, folder, MOST).await? {
                 messages.push(json!({
                     "folder": folder.name(), "correspondent": message.correspondent.to_string(),

@@ -44,6 +44,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     crate::acme::TABLES,
     crate::traces::QUEUE_IDS,
     crate::messages::INDEXES,
+    crate::accounts::SESSION_WAYS,
 ];
 
 const VERSION_1: &[&str] = &[

@@ -55,6 +55,29 @@ pub(crate) fn confirmation(settings: &Settings, language: Language, request: &Re
     }
 }
 
+/// With the link that sets another password, to whoever asked for one with this mailbox.
+pub(crate) fn password_link(settings: &Settings, language: Language, address: &Address, link: &str) -> Mail {
+    let organisation = &settings.organisation;
+    match language {
+        Language::German => Mail {
+            subject: format!("Neues Kennwort – {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nfür {address} wurde bei {organisation} ein neues Kennwort angefordert. Wählen Sie es \
+                 hier; der Link gilt 30 Minuten lang und ein einziges Mal:\n\n{link}\n\nWenn Sie das nicht waren, \
+                 müssen Sie nichts tun: Ihr Kennwort bleibt, wie es ist.\n\n{organisation}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: format!("New password – {organisation}"),
+            body: format!(
+                "Hello,\n\na new password for {address} was asked for at {organisation}. Choose it here; the link is \
+                 good for 30 minutes and works once:\n\n{link}\n\nIf that was not you, there is nothing to do: your \
+                 password stays as it is.\n\n{organisation}\n"
+            ),
+        },
+    }
+}
+
 /// To `to`: what was found in their mail to the intake address, and what is missing. What becomes of certificates of
 /// other mailboxes is told to nobody but their owners (CASES T-76).
 pub fn intake_reply(

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::assets::Assets;
+use crate::openid::Provider;
 use crate::problem::Problem;
 use crate::routes::Intake;
 use crate::{Error, Settings, password};
@@ -25,6 +26,8 @@ pub(crate) struct Inner {
     pub(crate) assets: Assets,
     /// Whether people reach the portal through TLS: then cookies say so.
     pub(crate) secure: bool,
+    /// Where the people inside log in without a password.
+    pub(crate) openid: Option<Provider>,
     // Somebody without an account costs as much time as somebody with one (CASES T-103).
     nobody: String,
     // Argon2id takes 19 MiB: no more of them at once than this (CASES T-104).
@@ -43,6 +46,8 @@ impl App {
         };
         let store = MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
         let secure = directory.settings().base_url.starts_with("https://");
+        let base_url = &directory.settings().base_url;
+        let openid = settings.openid.clone().map(|openid| Provider::new(openid, base_url)).transpose()?;
         let nobody = password::hash_password(&password::first_password()?)?;
         let uploads = usize::try_from(settings.upload_memory_bytes >> 10).unwrap_or(usize::MAX);
         let inner = Inner {
@@ -52,6 +57,7 @@ impl App {
             zone,
             assets: Assets::new(),
             secure,
+            openid,
             nobody,
             hashing: Semaphore::new(HASHES_AT_ONCE),
             uploads: Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))),

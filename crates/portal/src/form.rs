@@ -36,6 +36,12 @@ impl Form {
         Ok(Self { _room: room.map(Arc::new), ..form })
     }
 
+    /// One that nobody sent: to show a form with these fields.
+    pub(crate) fn of(fields: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { fields, ..Self::default() }
+    }
+
     async fn parse(request: Request) -> Result<Self, Problem> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.starts_with("multipart/form-data") {

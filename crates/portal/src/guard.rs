@@ -102,6 +102,8 @@ fn turned_away(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> 
         (None, _) if changes => refused(Problem::Forbidden),
         (None, _) => Some(see_other(&format!("/login?next={}", parts.uri.path()))),
         (Some(signed_in), _) if signed_in.must_change => Some(see_other("/password")),
+        (Some(_), Access::BeforeSecondFactor) => None,
+        (Some(signed_in), _) if signed_in.must_secure => Some(see_other("/keys?what=second-factor")),
         (Some(_), Access::SignedIn) => None,
         (Some(signed_in), Access::Roles(roles)) => {
             let allowed = roles.iter().any(|role| signed_in.person.roles.has(*role));

@@ -75,7 +75,8 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn new(app: &App, visitor: &Visitor, section: Section) -> Self {
         let t = visitor.texts();
-        let roles = visitor.person().filter(|_| !visitor.must_change()).map(|person| person.roles);
+        let roles =
+            visitor.person().filter(|_| !visitor.must_change() && !visitor.must_secure()).map(|person| person.roles);
         Self {
             t,
             lang: visitor.language().code(),

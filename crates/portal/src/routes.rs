@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE};
 use crate::pages::{
-    asset, audit, authorities, board, configuration, confirm, contacts, credentials, house, how_to, keys, log_in, me,
-    messages, numbers, packs, partners, password, problem, second_factor, staff, trace,
+    asset, audit, authorities, board, configuration, confirm, contacts, credentials, forgotten, house, how_to, keys,
+    log_in, me, messages, numbers, openid, packs, partners, password, problem, second_factor, staff, trace,
 };
 
 /// Who may use a route.
@@ -24,6 +24,8 @@ pub enum Access {
     Anyone,
     /// Who has logged in, even while the first password has to be changed.
     BeforePassword,
+    /// Who has logged in and changed the first password, even while the second factor has to be set up.
+    BeforeSecondFactor,
     /// Who has one of these roles.
     Roles(&'static [Role]),
     /// Who has logged in.
@@ -95,18 +97,23 @@ fn table() -> Vec<Route> {
     let send = |path, access, handler| route("POST", path, access, Intake::Form, handler);
     let upload = |path, access, handler| route("POST", path, access, Intake::Upload, handler);
     let message = |path, access, handler| route("POST", path, access, Intake::Message, handler);
-    use Access::{Anyone, BeforePassword, Roles, SignedIn};
+    use Access::{Anyone, BeforePassword, BeforeSecondFactor, Roles, SignedIn};
     const EMPLOYEE: Access = Roles(&[Role::Employee]);
     const OFFICER: Access = Roles(&[Role::Officer]);
     const OPERATOR: Access = Roles(&[Role::Operator]);
     vec![
-        // Open: ten at most (CASES T-106).
+        // Open: ten paths at most (CASES T-106).
         see("/", Anyone, get(how_to::show)),
         see("/assets/{file}", Anyone, get(asset::asset)),
         see("/login", Anyone, get(log_in::show)),
         send("/login", Anyone, post(log_in::log_in)),
         see("/login/code", Anyone, get(second_factor::code_form)),
         send("/login/code", Anyone, post(second_factor::check_code)),
+        see("/login/openid", Anyone, get(openid::log_in)),
+        see("/forgotten", Anyone, get(forgotten::show)),
+        send("/forgotten", Anyone, post(forgotten::ask)),
+        see("/reset/{token}", Anyone, get(forgotten::form)),
+        send("/reset/{token}", Anyone, post(forgotten::set)),
         see("/confirm/{token}", Anyone, get(confirm::show)),
         send("/confirm/{token}", Anyone, post(confirm::confirm)),
         route("GET", "/ca/{*file}", Anyone, Intake::Machine, get(house::file)),
@@ -115,8 +122,8 @@ fn table() -> Vec<Route> {
         send("/logout", BeforePassword, post(log_in::log_out)),
         see("/password", BeforePassword, get(password::show)),
         send("/password", BeforePassword, post(password::change)),
-        see("/keys", SignedIn, get(keys::show)),
-        send("/keys/second-factor", SignedIn, post(second_factor::set)),
+        see("/keys", BeforeSecondFactor, get(keys::show)),
+        send("/keys/second-factor", BeforeSecondFactor, post(second_factor::set)),
         send("/keys/second-factor/remove", SignedIn, post(second_factor::remove)),
         see("/me", SignedIn, get(me::show)),
         see("/me/export", SignedIn, get(me::export)),

@@ -2,7 +2,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::Explain;
+use directory::Role;
+
+use crate::{Explain, OpenId};
 
 /// What the portal has to know beside what the directory knows.
 #[derive(Debug, Clone)]
@@ -19,6 +21,12 @@ pub struct Settings {
     pub upload_memory_bytes: u64,
     /// After so many minutes without a click somebody is logged out.
     pub idle_minutes: u16,
+    /// Who has to have a second factor when they log in with a password.
+    pub second_factor_for: Vec<Role>,
+    /// Whether a forgotten password is set by a link that is mailed; otherwise the contact person gives a first one.
+    pub password_links: bool,
+    /// Where the people inside log in without a password.
+    pub openid: Option<OpenId>,
     /// For so many days a first password can be used.
     pub first_password_days: u16,
     /// Where partners can get a certificate, as links or `Name https://…`; shown on the how-to page.
@@ -65,6 +73,9 @@ impl Settings {
             message_bytes: 10 << 20,
             upload_memory_bytes: 256 << 20,
             idle_minutes: 30,
+            second_factor_for: Vec::new(),
+            password_links: false,
+            openid: None,
             first_password_days: 14,
             certificate_sources: Vec::new(),
             trusted_proxies: Vec::new(),

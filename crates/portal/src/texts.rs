@@ -6,6 +6,7 @@ mod common;
 mod guides;
 mod how_to;
 mod keys;
+mod log_in;
 mod mail;
 mod me;
 mod packs;
@@ -60,6 +61,7 @@ mod tests {
             guides::TABLE,
             how_to::TABLE,
             keys::TABLE,
+            log_in::TABLE,
             mail::TABLE,
             me::TABLE,
             packs::TABLE,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use directory::{Actor, Language, Person, Session, network_key};
+use directory::{Actor, Language, LogInWay, Person, Session, network_key};
 
 use crate::app::App;
 use crate::local::Local;
@@ -29,6 +29,7 @@ struct Inner {
     form_token_known: bool,
     form_token_wanted: AtomicBool,
     pending: Option<String>,
+    openid: Option<String>,
     flash: Option<String>,
     flash_taken: AtomicBool,
 }
@@ -41,6 +42,8 @@ pub(crate) struct SignedIn {
     pub(crate) token: String,
     /// The password is a first one, and nothing else goes before it is changed.
     pub(crate) must_change: bool,
+    /// A second factor is required of this role, and there is none yet.
+    pub(crate) must_secure: bool,
 }
 
 impl Visitor {
@@ -83,6 +86,7 @@ impl Visitor {
                 .map_or_else(|| base64_simd::URL_SAFE_NO_PAD.encode_to_string(fresh), ToOwned::to_owned),
             form_token_wanted: AtomicBool::new(false),
             pending: cookie(&parts.headers, names(app.secure).pending).map(ToOwned::to_owned),
+            openid: cookie(&parts.headers, names(app.secure).openid).map(ToOwned::to_owned),
             flash: cookie(&parts.headers, names(app.secure).flash).map(ToOwned::to_owned),
             flash_taken: AtomicBool::new(false),
         })))
@@ -127,6 +131,10 @@ impl Visitor {
         self.signed_in().is_some_and(|signed_in| signed_in.must_change)
     }
 
+    pub(crate) fn must_secure(&self) -> bool {
+        self.signed_in().is_some_and(|signed_in| signed_in.must_secure)
+    }
+
     /// What a form of this visitor must bring back (CASES T-101): the session's, or that of a cookie.
     pub(crate) fn csrf(&self) -> String {
         match self.signed_in() {
@@ -150,6 +158,11 @@ impl Visitor {
     /// The token that says that the password was right and the second factor is asked for.
     pub(crate) fn pending(&self) -> Option<&str> {
         self.0.pending.as_deref()
+    }
+
+    /// What was left here on the way to the provider.
+    pub(crate) fn openid(&self) -> Option<&str> {
+        self.0.openid.as_deref()
     }
 
     /// What the page before left to say; shown once.
@@ -215,6 +228,17 @@ pub(crate) fn clear_pending(app: &App, headers: &mut HeaderMap) {
     set(headers, &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}", names(app.secure).pending, tls(app)));
 }
 
+/// Remembers who was sent to the provider, until they are back.
+pub(crate) fn set_openid(app: &App, headers: &mut HeaderMap, secret: &str) {
+    let name = names(app.secure).openid;
+    set(headers, &format!("{name}={secret}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax{}", tls(app)));
+}
+
+/// They are back.
+pub(crate) fn clear_openid(app: &App, headers: &mut HeaderMap) {
+    set(headers, &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}", names(app.secure).openid, tls(app)));
+}
+
 /// Logs somebody out.
 pub(crate) fn clear_session(app: &App, headers: &mut HeaderMap) {
     set(headers, &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}", names(app.secure).session, tls(app)));
@@ -251,8 +275,19 @@ async fn signed_in(app: &App, token: &str) -> Result<Option<SignedIn>, Problem> 
     let Some(person) = app.directory.person(session.person).await?.filter(|person| person.active) else {
         return Ok(None);
     };
-    let Some(account) = app.directory.account(session.person).await? else { return Ok(None) };
-    Ok(Some(SignedIn { person, session, token: token.to_owned(), must_change: account.must_change }))
+    // Whom the provider knows needs no password here, and no second factor beside the provider's.
+    let (mut must_change, mut must_secure) = (false, false);
+    if session.way == LogInWay::Password {
+        let Some(account) = app.directory.account(session.person).await? else { return Ok(None) };
+        must_change = account.must_change;
+        must_secure = needs_second_factor(app, &person) && app.directory.second_factor(person.id).await?.is_none();
+    }
+    Ok(Some(SignedIn { person, session, token: token.to_owned(), must_change, must_secure }))
+}
+
+/// Whether the policy asks for a second factor.
+pub(crate) fn needs_second_factor(app: &App, person: &Person) -> bool {
+    app.settings.second_factor_for.iter().any(|role| person.roles.has(*role))
 }
 
 struct Names {
@@ -260,14 +295,21 @@ struct Names {
     form: &'static str,
     flash: &'static str,
     pending: &'static str,
+    openid: &'static str,
 }
 
 // `__Host-`: set by this host alone, for this host alone, over TLS alone.
 fn names(secure: bool) -> Names {
     if secure {
-        Names { session: "__Host-session", form: "__Host-form", flash: "__Host-flash", pending: "__Host-pending" }
+        Names {
+            session: "__Host-session",
+            form: "__Host-form",
+            flash: "__Host-flash",
+            pending: "__Host-pending",
+            openid: "__Host-openid",
+        }
     } else {
-        Names { session: "session", form: "form", flash: "flash", pending: "pending" }
+        Names { session: "session", form: "form", flash: "flash", pending: "pending", openid: "openid" }
     }
 }
 

@@ -467,10 +467,62 @@ pub(crate) struct Portal {
     pub(crate) base_url: String,
     #[serde(default = "mebibyte")]
     pub(crate) upload_bytes: u64,
+    #[serde(default = "quarter_gibibyte")]
+    pub(crate) upload_memory_bytes: u64,
     #[serde(default = "thirty")]
     pub(crate) idle_minutes: u16,
     #[serde(default = "loopback")]
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    #[serde(default)]
+    pub(crate) second_factor_for: Vec<PortalRole>,
+    #[serde(default)]
+    pub(crate) forgotten_password: ForgottenPassword,
+    #[serde(default = "six_hundred")]
+    pub(crate) api_calls_per_minute: u32,
+    pub(crate) openid: Option<OpenId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PortalRole {
+    Partner,
+    Employee,
+    Officer,
+    Auditor,
+    Operator,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ForgottenPassword {
+    #[default]
+    ContactPerson,
+    MailedLink,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenId {
+    pub(crate) name: String,
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<String>,
+    #[serde(default = "email")]
+    pub(crate) scopes: Vec<String>,
+    #[serde(default = "email_claim")]
+    pub(crate) address_claim: String,
+    pub(crate) roles_claim: Option<String>,
+    #[serde(default)]
+    pub(crate) roles: OpenIdRoles,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OpenIdRoles {
+    pub(crate) employee: Vec<String>,
+    pub(crate) officer: Vec<String>,
+    pub(crate) auditor: Vec<String>,
+    pub(crate) operator: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -528,6 +580,18 @@ fn fifty() -> u32 {
 }
 fn thousand() -> u32 {
     1000
+}
+fn six_hundred() -> u32 {
+    600
+}
+fn email() -> Vec<String> {
+    vec!["email".into()]
+}
+fn email_claim() -> String {
+    "email".into()
+}
+fn quarter_gibibyte() -> u64 {
+    256 << 20
 }
 fn mebibyte() -> u64 {
     1 << 20
@@ -591,6 +655,7 @@ impl Config {
         }
         let secrets = self.keys.master_key.iter_mut().chain(&mut self.keys.next_master_key);
         let secrets = secrets.chain(self.acme.as_mut().and_then(|acme| acme.external_account_key.as_mut()));
+        let secrets = secrets.chain(self.portal.openid.as_mut().and_then(|openid| openid.client_secret.as_mut()));
         let secrets = secrets.chain(self.keys.token.iter_mut().map(|token| &mut token.pin));
         if let Some(mailbox) = &mut self.gateway.intake.mailbox {
             mailbox.password = SecretPlace::resolved(&mailbox.password, folder);
@@ -668,6 +733,14 @@ impl Config {
         }
         if !portal.base_url.starts_with("https://") && !portal.base_url.starts_with("http://") {
             return Err("portal.base_url must begin with https:// (or http:// on loopback)".into());
+        }
+        if portal.upload_memory_bytes < portal.upload_bytes {
+            return Err(
+                "portal.upload_memory_bytes is smaller than portal.upload_bytes: nothing could be sent in".into()
+            );
+        }
+        if let Some(openid) = &portal.openid {
+            openid.check()?;
         }
         if self.policy.otherwise == Otherwise::Clear {
             return Err(
@@ -779,6 +852,25 @@ impl Acme {
 
 fn is_in_a_file(place: &str) -> bool {
     matches!(SecretPlace::parse(place), Some(SecretPlace::File(_) | SecretPlace::Credential(_)))
+}
+
+impl OpenId {
+    fn check(&self) -> Result<(), String> {
+        if self.name.trim().is_empty() || self.client_id.is_empty() || self.address_claim.is_empty() {
+            return Err("portal.openid: name, client_id and address_claim must not be empty".into());
+        }
+        let OpenIdRoles { employee, officer, auditor, operator } = &self.roles;
+        let none = [employee, officer, auditor, operator].into_iter().all(Vec::is_empty);
+        if self.roles_claim.is_some() == none {
+            return Err("portal.openid: roles_claim and [portal.openid.roles] go together".into());
+        }
+        match self.client_secret.as_deref().map(|text| (text, SecretPlace::parse(text))) {
+            Some((text, None | Some(SecretPlace::Token { .. }))) => {
+                Err(format!("portal.openid.client_secret {text} is not file:PATH or credential:NAME"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why a configuration file could not be used.

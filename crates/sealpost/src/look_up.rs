@@ -25,7 +25,7 @@ pub(crate) fn publish_server(config: &Config) -> Result<LdapDirectory, Stop> {
     ldap(server, roots(config)?)
 }
 
-fn roots(config: &Config) -> Result<Option<TlsRoots>, Stop> {
+pub(crate) fn roots(config: &Config) -> Result<Option<TlsRoots>, Stop> {
     let file = config.look_up.tls_roots.as_deref();
     file.map(TlsRoots::from_file).transpose().map_err(|error| unusable("look_up.tls_roots", &error))
 }

@@ -7,6 +7,8 @@ mod acme;
 mod der;
 #[cfg(feature = "acme")]
 mod dkim;
+#[cfg(feature = "openid")]
+mod openid;
 mod postgres;
 mod softhsm;
 mod tls;
@@ -27,6 +29,8 @@ pub use acme::{AcmeServer, Misbehaviour};
 pub use der::{Der, Mutator};
 #[cfg(feature = "acme")]
 pub use dkim::DkimSigner;
+#[cfg(feature = "openid")]
+pub use openid::{CLIENT_ID, CLIENT_SECRET, OpenIdProvider, TokenFault};
 pub use postgres::Postgres;
 pub use softhsm::SoftHsm;
 pub use tls::TlsPki;

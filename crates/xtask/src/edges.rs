@@ -16,7 +16,7 @@ const MAP: &[(&str, &[&str])] = &[
     // No arrow to `directory`: what talks to strangers' servers has no mail and no keys.
     ("egress", &["cms", "pki", "crypto", "asn1"]),
     ("gateway", &["directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
-    ("portal", &["directory", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
+    ("portal", &["directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
     ("sealpost", &["gateway", "portal", "directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
 ];
 

@@ -1,6 +1,6 @@
 //! Outbox, keys, log-in and the record.
 
-use directory::{Actor, Disposition, Error, Limit, Outgoing, OutgoingKind, Purpose, SessionLimits};
+use directory::{Actor, Disposition, Error, Limit, LogInWay, Outgoing, OutgoingKind, Purpose, SessionLimits};
 
 use crate::house::{address, on_both};
 
@@ -78,7 +78,8 @@ async fn t_104_tries_are_counted_and_tokens_work_once() {
         assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
 
         let limits = SessionLimits::default();
-        let (token, session) = house.directory.start_session(house.employee.id, &limits).await.unwrap();
+        let (token, session) =
+            house.directory.start_session(house.employee.id, &limits, LogInWay::Password).await.unwrap();
         assert_eq!(house.directory.session(token.as_str()).await.unwrap().unwrap().csrf, session.csrf);
         house.directory.set_password(house.employee.id, "$x", true, &Actor::System).await.unwrap();
         assert!(house.directory.session(token.as_str()).await.unwrap().is_none(), "a new password ends sessions");

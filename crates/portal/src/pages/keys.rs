@@ -134,6 +134,8 @@ async fn page(
     let partner = visitor.known()?.roles.has(Role::Partner);
     let offered = if partner { SMIME } else { PASSWORD };
     let what = match visitor.parameter("what") {
+        // Nothing else before that.
+        _ if visitor.must_secure() => SECOND_FACTOR,
         Some(PASSWORD) => PASSWORD,
         Some(SECOND_FACTOR) => SECOND_FACTOR,
         _ => offered,
@@ -157,10 +159,12 @@ async fn show_kind(
     let (t, person) = (visitor.texts(), visitor.known()?);
     let partner = person.roles.has(Role::Partner);
     let mut kinds = Vec::new();
-    if partner {
+    if partner && !visitor.must_secure() {
         kinds.push((SMIME, t.kind_smime()));
     }
-    kinds.push((PASSWORD, t.kind_password()));
+    if !visitor.must_secure() {
+        kinds.push((PASSWORD, t.kind_password()));
+    }
     kinds.push((SECOND_FACTOR, t.kind_second_factor()));
     let (mut open, mut active, mut past) = (Vec::new(), Vec::new(), Vec::new());
     if what == SMIME {

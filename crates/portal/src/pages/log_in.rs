@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, response::Response};
-use directory::{Account, Address, Limit, Person};
+use directory::{Account, Address, Limit, LogInWay, Person};
 
 use crate::app::App;
 use crate::form::Form;
@@ -21,13 +21,20 @@ struct LogInPage {
     notice: Option<Notice>,
     address: String,
     next_query: String,
+    /// What people call the provider, where there is one.
+    openid: Option<String>,
+    password_links: bool,
 }
 
 pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
     if let Some(person) = visitor.person() {
         return Ok(see_other(start_page(person.roles)));
     }
-    page(&app, &visitor, StatusCode::OK, None, "")
+    let notice = match visitor.take_flash().as_deref() {
+        Some("password-set") => Notice::good(visitor.texts().reset_done()),
+        _ => None,
+    };
+    page(&app, &visitor, StatusCode::OK, notice, "")
 }
 
 /// CASES T-102 to T-104: counted before anything is looked at, one answer for all that is wrong, a fresh session.
@@ -67,7 +74,7 @@ pub(crate) async fn log_in(
     if let Some(before) = visitor.signed_in() {
         app.directory.end_session(&before.token).await?;
     }
-    let (token, _) = app.directory.start_session(person.id, &app.session_limits()).await?;
+    let (token, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Password).await?;
     let next = if account.must_change {
         "/password".to_owned()
     } else {
@@ -87,15 +94,24 @@ pub(crate) async fn log_out(State(app): State<App>, Extension(visitor): Extensio
     Ok(response)
 }
 
-fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, address: &str) -> Answer {
+pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, address: &str) -> Answer {
     let next_query = safe_path(visitor.parameter("next")).map(|path| format!("?next={path}")).unwrap_or_default();
     let address = address.chars().take(254).collect();
     let frame = Page::new(app, visitor, Section::Nowhere);
-    html(status, &LogInPage { page: frame, csrf: visitor.csrf(), notice, address, next_query })
+    let page = LogInPage {
+        page: frame,
+        csrf: visitor.csrf(),
+        notice,
+        address,
+        next_query,
+        openid: app.openid.as_ref().map(|provider| provider.name().to_owned()),
+        password_links: app.settings.password_links,
+    };
+    html(status, &page)
 }
 
 /// A path of this portal, and nothing that leads elsewhere (CASES T-101).
-fn safe_path(path: Option<&str>) -> Option<&str> {
+pub(super) fn safe_path(path: Option<&str>) -> Option<&str> {
     let plain = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !path.contains("..");
     path.filter(plain).filter(|path| path.len() <= 200 && *path != "/login" && *path != "/logout")
 }

@@ -84,7 +84,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         None => String::new(),
     };
     let mut messages = 0;
-    for folder in [Folder::Inbox, Folder::Sent] {
+    for folder in [Folder::Drafts, Folder::Inbox, Folder::Sent] {
         messages += app.directory.messages(&person.address, folder, MOST_COUNTED).await?.len();
     }
     let filter = RequestFilter::For(person.address.clone());

@@ -22,7 +22,7 @@ use crate::visitor::{Visitor, leave_flash};
 use content::{Content, FileView};
 
 struct Row {
-    id: String,
+    href: String,
     subject: String,
     correspondent: String,
     at: Moment,
@@ -35,7 +35,7 @@ struct Row {
 struct InboxPage {
     page: Page,
     notice: Option<Notice>,
-    sent: bool,
+    folder: &'static str,
     unread: u64,
     search: String,
     rows: Vec<Row>,
@@ -62,11 +62,15 @@ pub(crate) async fn inbox(State(app): State<App>, Extension(visitor): Extension<
     let notice = match visitor.take_flash().as_deref() {
         Some("sent") => Notice::good(t.sent()),
         Some("deleted") => Notice::good(t.deleted()),
+        Some("draft-kept") => Notice::good(t.draft_kept()),
         Some("password-changed") => Notice::good(t.password_changed()),
         _ => None,
     };
-    let sent = visitor.parameter("folder") == Some("sent");
-    let folder = if sent { Folder::Sent } else { Folder::Inbox };
+    let folder = match visitor.parameter("folder") {
+        Some("drafts") => Folder::Drafts,
+        Some("sent") => Folder::Sent,
+        _ => Folder::Inbox,
+    };
     let search = clean(&visitor.text_parameter("q"));
     let wanted = search.to_lowercase();
     let rows = app.directory.messages(partner, folder, MOST_SHOWN).await?.into_iter().filter(|message| {
@@ -78,17 +82,20 @@ pub(crate) async fn inbox(State(app): State<App>, Extension(visitor): Extension<
     };
     let rows = rows
         .map(|message| Row {
-            id: message.id.to_string(),
+            href: match folder {
+                Folder::Drafts => format!("/write?draft={}", message.id),
+                Folder::Inbox | Folder::Sent => format!("/messages/{}", message.id),
+            },
             subject: subject_of(&visitor, &message),
             correspondent: name_of(&message.correspondent),
             at: moment(visitor.local(), message.at),
             bytes: visitor.local().bytes(message.bytes),
-            unread: message.read.is_none() && !sent,
+            unread: message.read.is_none() && folder == Folder::Inbox,
         })
         .collect();
     let unread = app.directory.unread(partner).await?;
     let page = Page::new(&app, &visitor, Section::Inbox);
-    html(StatusCode::OK, &InboxPage { page, notice, sent, unread, search, rows })
+    html(StatusCode::OK, &InboxPage { page, notice, folder: folder.name(), unread, search, rows })
 }
 
 /// The message, or as a file when `.eml` follows its number.
@@ -102,6 +109,9 @@ pub(crate) async fn show(
         return Ok(download("message/rfc822", &format!("{}.eml", message.id), body));
     }
     let (message, body) = load(&app, &visitor, &name).await?;
+    if message.folder == Folder::Drafts {
+        return Ok(see_other(&format!("/write?draft={}", message.id)));
+    }
     let partner = &visitor.known()?.address;
     if message.read.is_none() {
         app.directory.mark_read(partner, message.id).await?;

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::Limit;
+use directory::{Limit, LogInWay};
 
 use crate::app::App;
 use crate::form::Form;
@@ -56,14 +56,14 @@ pub(crate) async fn change(
     let hash = app.hash_password(password).await?;
     // CASES T-102: ends every session, this one too.
     app.directory.set_password(person.id, &hash, false, &visitor.actor()?).await?;
-    let (token, _) = app.directory.start_session(person.id, &app.session_limits()).await?;
+    let (token, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Password).await?;
     let mut response = see_other(if account.must_change { start_page(person.roles) } else { "/keys?what=password" });
     set_session(&app, response.headers_mut(), token.as_str());
     leave_flash(&app, response.headers_mut(), "password-changed");
     Ok(response)
 }
 
-fn explain(t: Texts, weakness: Weakness) -> String {
+pub(super) fn explain(t: Texts, weakness: Weakness) -> String {
     match weakness {
         Weakness::Differs => t.password_differs().into(),
         Weakness::Obvious => t.password_obvious().into(),

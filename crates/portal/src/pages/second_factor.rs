@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::{Limit, Person, PersonId, Purpose};
+use directory::{Limit, LogInWay, Person, PersonId, Purpose};
 
 use crate::app::App;
 use crate::form::Form;
@@ -12,7 +12,7 @@ use crate::page::{Answer, Page, Section, html, see_other, start_page};
 use crate::pages::Notice;
 use crate::problem::Problem;
 use crate::totp;
-use crate::visitor::{Visitor, clear_pending, leave_flash, set_pending, set_session};
+use crate::visitor::{Visitor, clear_pending, leave_flash, needs_second_factor, set_pending, set_session};
 
 /// What is shown under *Schlüssel und Kennwörter*.
 pub(crate) struct SecondFactorView {
@@ -22,6 +22,8 @@ pub(crate) struct SecondFactorView {
     pub(crate) secret_groups: Vec<String>,
     pub(crate) picture: String,
     pub(crate) picture_size: i32,
+    /// The policy asks for one.
+    pub(crate) required: bool,
 }
 
 #[derive(Template)]
@@ -53,7 +55,8 @@ pub(crate) async fn view(app: &App, visitor: &Visitor, secret: Option<&str>) -> 
         totp::picture(organisation, &person.address.to_string(), &secret).ok_or(Problem::Internal)?;
     let characters: Vec<char> = secret.chars().collect();
     let secret_groups = characters.chunks(4).map(|group| group.iter().collect()).collect();
-    Ok(SecondFactorView { present, secret, secret_groups, picture, picture_size })
+    let required = needs_second_factor(app, person);
+    Ok(SecondFactorView { present, secret, secret_groups, picture, picture_size, required })
 }
 
 pub(crate) async fn set(
@@ -82,6 +85,9 @@ pub(crate) async fn remove(
     Extension(form): Extension<Form>,
 ) -> Answer {
     let t = visitor.texts();
+    if needs_second_factor(&app, visitor.known()?) {
+        return Err(Problem::Forbidden);
+    }
     if !is_owner(&app, &visitor, &form).await? {
         return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), None).await;
     }
@@ -139,7 +145,7 @@ pub(crate) async fn check_code(
     }
     app.directory.use_token(&token, Purpose::SecondFactor).await?;
     app.directory.succeeded(attempt).await?;
-    let (session, _) = app.directory.start_session(person.id, &app.session_limits()).await?;
+    let (session, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Password).await?;
     let mut response = see_other(start_page(person.roles));
     set_session(&app, response.headers_mut(), session.as_str());
     clear_pending(&app, response.headers_mut());

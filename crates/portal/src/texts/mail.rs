@@ -5,7 +5,15 @@ crate::texts::messages! {
     nav_contacts: "Ansprechpartner", "Contacts";
     folder_inbox: "Eingang", "Inbox";
     folder_sent: "Gesendet", "Sent";
+    folder_drafts: "Entwürfe", "Drafts";
     folders: "Ordner", "Folders";
+    drafts_none: "Keine Entwürfe", "No drafts";
+    drafts_none_text: "Was Sie beim Schreiben als Entwurf speichern, finden Sie hier wieder.", "What you save as a draft while writing is here when you come back.";
+    draft_keep: "Als Entwurf speichern", "Save as draft";
+    draft_hint: "Ein Entwurf wird verschlüsselt gespeichert, ohne Anhänge.", "A draft is stored encrypted, without attachments.";
+    draft_kept: "Ihr Entwurf ist gespeichert.", "Your draft is saved.";
+    draft_delete: "Entwurf löschen", "Delete the draft";
+    draft_title: "Entwurf", "Draft";
     inbox_unread(count): "ungelesen: {count}", "unread: {count}";
     inbox_none: "Noch keine Nachrichten", "No messages yet";
     inbox_none_text(organisation): "Sobald {organisation} Ihnen vertraulich schreibt, finden Sie die Nachricht hier und bekommen einen Hinweis per E-Mail.", "As soon as {organisation} writes to you in confidence you find the message here and get a hint by email.";

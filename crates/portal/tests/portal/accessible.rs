@@ -69,7 +69,7 @@ fn no_page_has_a_barrier() {
         let who = match route.access {
             Access::Anyone | Access::Token { .. } => None,
             Access::Roles(roles) => roles.first().copied(),
-            Access::SignedIn | Access::BeforePassword => Some(Role::Partner),
+            Access::SignedIn | Access::BeforePassword | Access::BeforeSecondFactor => Some(Role::Partner),
         };
         pages.push((who, path));
     }

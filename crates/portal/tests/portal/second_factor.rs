@@ -127,3 +127,25 @@ fn it_is_switched_off_with_the_password_alone() {
     assert_eq!(browser.submit(&page, "/keys/second-factor/remove", &[("current", PASSWORD)]).status, 303);
     assert_eq!(password(&house).1.location, "/inbox");
 }
+
+#[test]
+fn t_105_where_it_is_required_nothing_goes_before_it_is_set_up() {
+    const OTTO: &str = "otto@muster.example";
+    let house =
+        House::with("http://portal.example", |settings| settings.second_factor_for = vec![directory::Role::Officer]);
+    let browser = house.logged_in(OTTO, "en");
+    for path in ["/board", "/me", "/me/export", "/trace"] {
+        assert_eq!(browser.get(path).location, "/keys?what=second-factor", "{path}");
+    }
+    let page = browser.get("/keys?what=password");
+    assert!(page.status == 200 && page.text().contains("is required for your role"), "{}", page.text());
+    assert!(!page.html.contains("action=\"/password\"") && !page.html.contains("href=\"/board\""));
+    set_up(&house, &browser);
+    assert_eq!(browser.get("/board").status, 200);
+    // It stays.
+    let page = browser.get("/keys?what=second-factor");
+    assert!(!page.html.contains("/keys/second-factor/remove"));
+    assert_eq!(browser.submit(&page, "/keys/second-factor/remove", &[("current", PASSWORD)]).status, 403);
+    // Nobody else is asked.
+    assert_eq!(house.logged_in(PETRA, "en").get("/inbox").status, 200);
+}

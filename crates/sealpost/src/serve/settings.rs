@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use directory::{Address, Language, StoreKey};
+use directory::{Address, Language, Role, StoreKey};
 use gateway::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
 use gateway::{ListenerSettings, policy};
 
@@ -12,6 +12,7 @@ use crate::files;
 use crate::look_up;
 use crate::outcome::{Doing, Stop};
 use crate::serve::explainer::Explainer;
+use crate::serve::keys::first_line;
 
 /// Seals mail at rest; gateway and portal share it.
 pub(super) fn store_key(config: &Config) -> Result<StoreKey, Stop> {
@@ -89,6 +90,11 @@ pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
     settings.upload_bytes = config.portal.upload_bytes;
     settings.idle_minutes = config.portal.idle_minutes;
     settings.trusted_proxies = config.portal.trusted_proxies.clone();
+    settings.upload_memory_bytes = config.portal.upload_memory_bytes;
+    settings.second_factor_for = config.portal.second_factor_for.iter().copied().map(role).collect();
+    settings.password_links = config.portal.forgotten_password == config::ForgottenPassword::MailedLink;
+    settings.api_calls_per_minute = config.portal.api_calls_per_minute;
+    settings.openid = config.portal.openid.as_ref().map(|described| openid(config, described)).transpose()?;
     settings.certificate_sources = config.organisation.certificate_sources.clone();
     let shown = config.shown().into_iter().map(|one| portal::ShownSetting {
         name: one.name,
@@ -98,6 +104,45 @@ pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
     settings.shown = shown.collect();
     settings.explain = Some(Arc::new(Explainer::new(policy(&config.policy)?)));
     Ok(settings)
+}
+
+fn openid(config: &Config, described: &config::OpenId) -> Result<portal::OpenId, Stop> {
+    let config::OpenIdRoles { employee, officer, auditor, operator } = &described.roles;
+    let mut roles = Vec::new();
+    for (values, role) in
+        [(employee, Role::Employee), (officer, Role::Officer), (auditor, Role::Auditor), (operator, Role::Operator)]
+    {
+        roles.extend(values.iter().map(|value| (value.clone(), role)));
+    }
+    let client_secret = match &described.client_secret {
+        None => None,
+        Some(place) => {
+            let wrong =
+                || Stop::refused(format_args!("portal.openid.client_secret {place} is no file: or credential:"));
+            Some(first_line(place)?.ok_or_else(wrong)?.to_string())
+        }
+    };
+    Ok(portal::OpenId {
+        name: described.name.clone(),
+        issuer: described.issuer.clone(),
+        client_id: described.client_id.clone(),
+        client_secret,
+        scopes: described.scopes.clone(),
+        address_claim: described.address_claim.clone(),
+        roles_claim: described.roles_claim.clone(),
+        roles,
+        web: egress::Web::new(look_up::roots(config)?),
+    })
+}
+
+fn role(role: config::PortalRole) -> Role {
+    match role {
+        config::PortalRole::Partner => Role::Partner,
+        config::PortalRole::Employee => Role::Employee,
+        config::PortalRole::Officer => Role::Officer,
+        config::PortalRole::Auditor => Role::Auditor,
+        config::PortalRole::Operator => Role::Operator,
+    }
 }
 
 /// For the user that sealpost runs as, and nobody else.

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use directory::{Address, Folder, Limit, Message, NewMessage, Outgoing, OutgoingKind};
+use directory::{Address, Folder, Limit, Message, MessageId, NewMessage, Outgoing, OutgoingKind};
 use mail_parser::MessageParser;
 use mime::{Attachment, MessageBuilder};
 
@@ -37,6 +37,8 @@ struct ComposePage {
     subject: String,
     text: String,
     most: String,
+    /// The draft that is continued; empty for none.
+    draft: String,
 }
 
 pub(crate) async fn reply_form(
@@ -65,15 +67,29 @@ pub(crate) async fn reply(
         empty if empty.is_empty() => reply_subject(&visitor, &message),
         subject => subject,
     };
+    let answers = MessageParser::default().parse_headers(&body).and_then(|mail| mail.message_id().map(clean));
+    if !form.field("keep").is_empty() {
+        return keep(&app, &visitor, &message.correspondent, &subject, answers.as_deref(), &form).await;
+    }
     if form.field("text").is_empty() {
         let notice = Notice::bad(visitor.texts().write_text_missing());
         return reply_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &message, subject, String::new());
     }
-    let answers = MessageParser::default().parse_headers(&body).and_then(|mail| mail.message_id().map(clean));
     post(&app, &visitor, &message.correspondent, &subject, answers.as_deref(), &form).await
 }
 
 pub(crate) async fn write_form(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
+    if let Some(id) = visitor.parameter("draft") {
+        let (draft, body) = load_draft(&app, &visitor, id).await?;
+        let text = Content::of(body).await?.text.unwrap_or_default();
+        let fields = [
+            ("draft", draft.id.to_string()),
+            ("to", draft.correspondent.to_string()),
+            ("subject", draft.subject),
+            ("text", text),
+        ];
+        return write_page(&app, &visitor, StatusCode::OK, None, &Form::of(fields)).await;
+    }
     write_page(&app, &visitor, StatusCode::OK, None, &Form::default()).await
 }
 
@@ -90,31 +106,31 @@ pub(crate) async fn send(
     let Some(to) = contacts.into_iter().map(|contact| contact.address).find(|at| Some(at) == wanted.as_ref()) else {
         return wrong(t.write_to_missing()).await;
     };
+    let subject = clean(form.field("subject"));
+    // A draft of an answer stays one.
+    let answers = match form.field("draft") {
+        "" => None,
+        id => {
+            let (_, body) = load_draft(&app, &visitor, id).await?;
+            let head = MessageParser::default().parse_headers(&body);
+            head.and_then(|mail| mail.in_reply_to().as_text().map(clean))
+        }
+    };
+    if !form.field("keep").is_empty() {
+        return keep(&app, &visitor, &to, &subject, answers.as_deref(), &form).await;
+    }
     if form.field("text").is_empty() {
         return wrong(t.write_text_missing()).await;
     }
-    let subject = clean(form.field("subject"));
-    post(&app, &visitor, &to, &subject, None, &form).await
+    post(&app, &visitor, &to, &subject, answers.as_deref(), &form).await
 }
 
 async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers: Option<&str>, form: &Form) -> Answer {
     let person = visitor.known()?;
     let _counted = app.attempt(Limit::Upload, &[&format!("person:{}", person.id)]).await?;
     let settings = app.directory.settings();
-    let number = crypto::random_array::<16>().map_err(|_| Problem::Internal)?;
-    let number: String = number.iter().map(|octet| format!("{octet:02x}")).collect();
-    let mut mail = MessageBuilder::new()
-        .field("Date", &mime::date(app.directory.now().to_unix()))
-        .mailbox("From", Some(&clean(&person.name)), &person.address.to_string())
-        .mailbox("To", None, &to.to_string())
-        .text_field("Subject", subject)
-        .field("Message-ID", &format!("<{number}@{}>", settings.notify_from.domain()));
-    if let Some(id) =
-        answers.filter(|id| id.len() < 400 && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>'))
-    {
-        mail = mail.field("In-Reply-To", &format!("<{id}>")).field("References", &format!("<{id}>"));
-    }
-    mail = mail.text(form.exact("text"));
+    let number = random_number()?;
+    let mut mail = begin(app, visitor, to, subject, answers, &number)?.text(form.exact("text"));
     for file in form.files("attachment") {
         mail = mail.attach(Attachment {
             content_type: "application/octet-stream".into(),
@@ -142,9 +158,80 @@ async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
     };
     // One transaction: what is in "sent" is on its way.
     app.directory.add_message_once(&copy, &outgoing).await?;
+    drop_draft(app, visitor, form.field("draft")).await?;
     let mut response = see_other("/inbox?folder=sent");
     leave_flash(app, response.headers_mut(), "sent");
     Ok(response)
+}
+
+/// Keeps what was written so far, sealed like every message, in the place of the draft that it continues.
+async fn keep(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers: Option<&str>, form: &Form) -> Answer {
+    let person = visitor.known()?;
+    let _counted = app.attempt(Limit::Upload, &[&format!("person:{}", person.id)]).await?;
+    let content = begin(app, visitor, to, subject, answers, &random_number()?)?.text(form.exact("text")).build();
+    let body = app.store.put(&content).await?;
+    let draft = NewMessage {
+        partner: person.address.clone(),
+        folder: Folder::Drafts,
+        correspondent: to.clone(),
+        subject: subject.to_owned(),
+        body,
+        bytes: u64::try_from(content.len()).unwrap_or(u64::MAX),
+    };
+    app.directory.add_message(&draft).await?;
+    drop_draft(app, visitor, form.field("draft")).await?;
+    let mut response = see_other("/inbox?folder=drafts");
+    leave_flash(app, response.headers_mut(), "draft-kept");
+    Ok(response)
+}
+
+/// The draft that was continued is another one now, or sent.
+async fn drop_draft(app: &App, visitor: &Visitor, id: &str) -> Result<(), Problem> {
+    if id.is_empty() {
+        return Ok(());
+    }
+    let partner = &visitor.known()?.address;
+    let id: MessageId = id.parse()?;
+    let draft = app.directory.message(partner, id).await?.filter(|message| message.folder == Folder::Drafts);
+    if draft.is_some()
+        && let Some(body) = app.directory.delete_message(partner, id).await?
+    {
+        app.store.remove(body).await?;
+    }
+    Ok(())
+}
+
+async fn load_draft(app: &App, visitor: &Visitor, id: &str) -> Result<(Message, Vec<u8>), Problem> {
+    let (message, body) = load(app, visitor, id).await?;
+    if message.folder == Folder::Drafts { Ok((message, body)) } else { Err(Problem::NotFound) }
+}
+
+fn random_number() -> Result<String, Problem> {
+    let number = crypto::random_array::<16>().map_err(|_| Problem::Internal)?;
+    Ok(number.iter().map(|octet| format!("{octet:02x}")).collect())
+}
+
+/// The header of a message; `answers` is the Message-ID of the one that it answers.
+fn begin(
+    app: &App,
+    visitor: &Visitor,
+    to: &Address,
+    subject: &str,
+    answers: Option<&str>,
+    number: &str,
+) -> Result<MessageBuilder, Problem> {
+    let (person, settings) = (visitor.known()?, app.directory.settings());
+    let mail = MessageBuilder::new()
+        .field("Date", &mime::date(app.directory.now().to_unix()))
+        .mailbox("From", Some(&clean(&person.name)), &person.address.to_string())
+        .mailbox("To", None, &to.to_string())
+        .text_field("Subject", subject)
+        .field("Message-ID", &format!("<{number}@{}>", settings.notify_from.domain()));
+    let plain = |id: &&str| id.len() < 400 && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>');
+    Ok(match answers.filter(plain) {
+        Some(id) => mail.field("In-Reply-To", &format!("<{id}>")).field("References", &format!("<{id}>")),
+        None => mail,
+    })
 }
 
 async fn answerable(app: &App, visitor: &Visitor, id: &str) -> Result<(Message, Vec<u8>), Problem> {
@@ -178,6 +265,7 @@ fn reply_page(
         subject,
         text,
         most: visitor.local().bytes(app.settings.message_bytes),
+        draft: String::new(),
     };
     html(status, &page)
 }
@@ -187,6 +275,7 @@ async fn write_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Op
         "" => visitor.text_parameter("to"),
         to => to.to_owned(),
     };
+    let draft: String = form.field("draft").chars().filter(char::is_ascii_hexdigit).take(16).collect();
     let contacts = app.directory.contacts_of(&visitor.known()?.address).await?;
     let choices = contacts.into_iter().map(|contact| Choice {
         chosen: contact.address.to_string() == wanted,
@@ -196,14 +285,15 @@ async fn write_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Op
     let page = ComposePage {
         page: Page::new(app, visitor, Section::Inbox),
         notice,
-        title: visitor.texts().write_title().into(),
+        title: if draft.is_empty() { visitor.texts().write_title() } else { visitor.texts().draft_title() }.into(),
         action: "/write".into(),
-        back: "/inbox".into(),
+        back: if draft.is_empty() { "/inbox" } else { "/inbox?folder=drafts" }.into(),
         choices: choices.collect(),
         recipient: String::new(),
         subject: clean(form.field("subject")),
         text: form.exact("text").chars().take(MOST_TEXT).collect(),
         most: visitor.local().bytes(app.settings.message_bytes),
+        draft,
     };
     html(status, &page)
 }
