@@ -19,7 +19,9 @@ pub struct Folder {
 
 impl Folder {
     pub fn new(path: &Path, sealpost: &Path, material: &Material) -> Self {
-        let mut this = Self { path: path.into(), sealpost: sealpost.into(), has_gpgsm: false };
+        // The programs run in the folder.
+        let sealpost = sealpost.canonicalize().expect("the program");
+        let mut this = Self { path: path.into(), sealpost, has_gpgsm: false };
         let person = &material.p256;
         let root = material.root.certificate().to_pem();
         this.put("root.pem", root.as_bytes());
@@ -48,6 +50,12 @@ impl Folder {
         let program = words.next().unwrap_or_default();
         let mut command = if program == "sealpost" { Command::new(&self.sealpost) } else { Command::new(program) };
         command.args(words).current_dir(&self.path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // gpgsm takes a passphrase by descriptor only.
+        if line.contains("--passphrase-fd 0")
+            && let Ok(passphrase) = fs::File::open(self.path.join("passphrase"))
+        {
+            command.stdin(passphrase);
+        }
         command.env("GNUPGHOME", self.path.join("gnupg"));
         command
     }
@@ -62,37 +70,35 @@ impl Folder {
         let home = self.path.join("gnupg");
         fs::create_dir_all(&home).ok()?;
         fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).ok()?;
-        fs::write(home.join("gpg-agent.conf"), "allow-loopback-pinentry\n").ok()?;
+        // Without a count the agent takes seconds to open the key, which says nothing about gpgsm.
+        fs::write(home.join("gpg-agent.conf"), "allow-loopback-pinentry\ns2k-count 65536\n").ok()?;
         fs::write(home.join("gpgsm.conf"), "disable-crl-checks\ndisable-dirmngr\n").ok()?;
         let print =
             openssl::hash::hash(openssl::hash::MessageDigest::sha1(), material.root.certificate().der()).ok()?;
         let print: Vec<String> = print.iter().map(|octet| format!("{octet:02X}")).collect();
         fs::write(home.join("trustlist.txt"), format!("{} S relax\n", print.join(":"))).ok()?;
+        self.put("passphrase", b"x\n");
         for line in [
             "openssl pkcs12 -export -legacy -inkey rsa.key -in rsa.cert -certfile rsa.chain -out rsa.p12 -passout pass:x",
             "gpgsm --batch --import root.pem",
             "gpgsm --batch --import rsa.chain",
+            "gpgsm --batch --yes --pinentry-mode loopback --passphrase-fd 0 --import rsa.p12",
         ] {
             self.command(line).status().ok().filter(std::process::ExitStatus::success)?;
         }
-        let import = "gpgsm --batch --yes --pinentry-mode loopback --passphrase-fd 0 --import rsa.p12";
-        let mut child = self.command(import).stdin(Stdio::piped()).spawn().ok()?;
-        child.stdin.take()?.write_all(b"x\n").ok()?;
-        child.wait().ok().filter(std::process::ExitStatus::success)?;
-        fs::write(self.path.join("x.pass"), "x\n").ok()?;
         self.gpgsm_works(&material.rsa2048)
     }
 
     fn gpgsm_works(&self, person: &Person) -> Option<()> {
         for line in [self.gpgsm_sign(person), "gpgsm --batch --yes --output o.v --verify g.sig".into()] {
-            self.command(&line).stdin(Stdio::null()).status().ok().filter(std::process::ExitStatus::success)?;
+            self.command(&line).status().ok().filter(std::process::ExitStatus::success)?;
         }
         Some(())
     }
 
     fn gpgsm_sign(&self, person: &Person) -> String {
         format!(
-            "gpgsm --batch --yes --pinentry-mode loopback --passphrase-file x.pass -u {} --output g.sig --sign entity.txt",
+            "gpgsm --batch --yes --pinentry-mode loopback --passphrase-fd 0 -u {} --output g.sig --sign entity.txt",
             person.address
         )
     }
