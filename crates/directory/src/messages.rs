@@ -87,6 +87,9 @@ impl Directory {
     ) -> Result<Option<MessageId>, Error> {
         let notification_id = OutboxId::random()?;
         let mut tx = self.database().begin().await?;
+        // Devices send the same every day, down to its Message-ID: long after a retry would have come it is another message.
+        let long_ago = self.now().plus_seconds(-outbox::REMEMBERED_SECONDS);
+        tx.execute(sql::FREE_OUTBOX_KEY, values![notification.key.clone(), long_ago]).await?;
         let kept = outbox::add(&mut tx, &self.settings().store_key, notification_id, notification, self.now()).await?;
         if kept != notification_id {
             return Ok(None);

@@ -347,4 +347,4 @@ impl Directory {
 /// No group is called so: it is no address.
 const FINISHED: &str = "";
 /// Mail servers come again within a quarter of an hour when they have not heard the answer.
-const REMEMBERED_SECONDS: i64 = 20 * 60;
+pub(crate) const REMEMBERED_SECONDS: i64 = 20 * 60;

@@ -440,6 +440,7 @@ statements! {
     ADD_OUTBOX = "INSERT INTO outbox (id, idempotency_key, kind, sender, recipient, recipient_key, content, not_before,
             attempts, state, created)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 'waiting', $9) ON CONFLICT DO NOTHING";
+    FREE_OUTBOX_KEY = "UPDATE outbox SET idempotency_key = NULL WHERE idempotency_key = $1 AND created < $2";
     OUTBOX_BY_KEY = "SELECT id FROM outbox WHERE idempotency_key = $1";
     OUTBOX_STATE = "SELECT state, lease FROM outbox WHERE id = $1";
     LEASE_OUTBOX_POSTGRES = "UPDATE outbox SET state = 'leased', lease = $2, lease_until = $3

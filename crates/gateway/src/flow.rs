@@ -195,13 +195,19 @@ impl<B: Book> Shared<B> {
         let part = envelope.with_recipients(to.iter().map(|(_, recipient)| recipient.clone()).collect());
         let answers = client.send_content(&part, &mut Content { head, spool, skip: message.skip }).await;
         for ((index, recipient), answer) in to.iter().zip(answers) {
-            if answer.is_positive() && envelope.recipients.len() > 1 {
-                // The hop has it: a journal that cannot be written costs a second copy, never the mail.
-                if let Err(error) = self.book.record_delivery(key, recipient.to.mailbox()).await {
-                    tracing::error!(because = %error.because, "a delivery was not recorded");
-                }
-            }
+            self.note_delivery(envelope, key, recipient, &answer).await;
             set(replies, *index, answer);
+        }
+    }
+
+    /// Whoever has it is remembered while others of the message's recipients have not: a journal that cannot be written
+    /// costs a second copy, never the mail.
+    async fn note_delivery(&self, envelope: &Envelope, key: &MessageKey, recipient: &Recipient, answer: &Reply) {
+        if answer.is_positive()
+            && envelope.recipients.len() > 1
+            && let Err(error) = self.book.record_delivery(key, recipient.to.mailbox()).await
+        {
+            tracing::error!(because = %error.because, "a delivery was not recorded");
         }
     }
 

@@ -54,7 +54,11 @@ impl<B: Book> Shared<B> {
                 Action::Hold(reply) | Action::Refuse(reply) => Err(reply.clone()),
                 Action::Webmailer { words } => {
                     for (index, recipient) in &group.members {
-                        let reply = self.keep(&facts, &mail, recipient, words, &key).await.unwrap_or_else(|no| no);
+                        let reply = match done.contains(&recipient.to.mailbox().canonical()) {
+                            true => delivered_before(),
+                            false => self.keep(&facts, &mail, recipient, words, &key).await.unwrap_or_else(|no| no),
+                        };
+                        self.note_delivery(envelope, &key, recipient, &reply).await;
                         set(&mut replies, *index, reply);
                     }
                     continue;

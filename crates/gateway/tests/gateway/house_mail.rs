@@ -342,3 +342,31 @@ async fn r_05_what_somebody_still_waits_for_is_remembered_for_days() {
         house.clock.advance_days(1);
     }
 }
+
+#[tokio::test]
+async fn the_same_again_long_after_is_another_message_in_the_webmailer_while_a_retry_is_not() {
+    let house = House::start(|settings| {
+        settings.policy.encrypt = Choice::Always;
+        settings.policy.otherwise = Otherwise::Webmailer;
+    })
+    .await;
+    house.invite(CAROL, Language::English).await;
+    house.invite(BOB, Language::English).await;
+    let count = async |of: &str| house.directory.messages(&mailbox(of), Folder::Inbox, 10).await.unwrap().len();
+    // A device that sends the same every day, its Message-ID and its Date included.
+    let report = mail(ALICE, CAROL, "report", "all is well");
+    for (minutes, expected) in [(0, 1), (5, 1), (30, 2), (5, 2), (60 * 24, 3)] {
+        house.clock.advance_seconds(minutes * 60);
+        let replies = house.send(house.inside, ALICE, &[CAROL], &report).await;
+        assert_eq!((replies[0].code(), count(CAROL).await), (250, expected), "after {minutes} minutes");
+    }
+    house.mails(CAROL, 3).await;
+    // While another recipient has to wait, whoever has it gets it once, however long that takes.
+    let both = mail(ALICE, BOB, "offer", "text");
+    for _ in 0..3 {
+        let replies = house.send(house.inside, ALICE, &[BOB, "eve@evil.example"], &both).await;
+        assert_eq!(count(BOB).await, 1, "{replies:?}");
+        house.clock.advance_seconds(3_600);
+    }
+    house.mails(BOB, 1).await;
+}
