@@ -11,6 +11,7 @@ mod asn1_entries;
 mod cms_entries;
 mod crypto_entries;
 mod keys;
+mod milter_entries;
 mod mime_entries;
 mod pki_entries;
 mod seeds;
@@ -54,6 +55,8 @@ pub const ENTRIES: &[Entry] = &[
     entry("cms_encrypted_data", cms_entries::encrypted_data, &["rfc4134", "pqc/artifacts-bc", "openssl/cms"]),
     entry("cms_compressed_data", cms_entries::compressed_data, &["rustcrypto-cms/compressed_data.bin"]),
     entry("cms_receipt", cms_entries::receipt, &[]),
+    entry("milter_commands", milter_entries::commands, &[]),
+    entry("milter_changes", milter_entries::changes, &[]),
     entry("smime_verify", smime_entries::verify, &["rfc9788", "attacks", "protected-headers"]),
     entry("smime_decrypt", smime_entries::decrypt, &["attacks", "rfc9788"]),
     entry("smime_inspect", smime_entries::inspect, &["rfc9788", "attacks", "rfc4134", "mime/mime4j-testmsgs"]),

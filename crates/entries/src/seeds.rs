@@ -79,6 +79,21 @@ fn made(name: &str) -> Vec<Vec<u8>> {
             b"Alice <alice@example.org>, \"B, C\" <b@example.org>".to_vec(),
             b"group: a@example.org, b@example.org;, =?utf-8?q?=C3=BC?= <u@example.org> (comment)".to_vec(),
         ],
+        "milter_commands" => vec![
+            [
+                &b"\0\0\0\x0DO\0\0\0\x06\0\0\x01\xFF\0\x1F\xFF\xFF"[..],
+                b"\0\0\0\x14Clocalhost\x004\0\x19::1\0",
+                b"\0\0\0\x10DM{auth_authen}\0",
+                b"\0\0\0\x0DM<a@b.test>\0\0\0\0\x0DR<c@d.test>\0",
+                b"\0\0\0\x0CLSubject\0 x\0\0\0\0\x01N\0\0\0\x07Btext\r\n\0\0\0\x01E\0\0\0\x01Q",
+            ]
+            .concat(),
+            b"\0\0\0\x05DRi\0x\0\0\0\x03Hx\0\0\0\0\x01A\0\0\0\x01K\0\0\0\x02Ux".to_vec(),
+        ],
+        "milter_changes" => vec![
+            b"From: a\nSubject: x\nReceived: y\n\nReceived: z\nFrom: a\nSubject: [signed] x\n".to_vec(),
+            b"A: 1\nA: 2\na: 3\n\nB: 1\nA: 3\n".to_vec(),
+        ],
         "cms_receipt" => vec![encoded(&|w| {
             w.sequence(|w| {
                 w.unsigned(1);

@@ -180,7 +180,7 @@ fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy)
 }
 
 /// The rule's name where the recipient is inside and no rule is about that.
-const INSIDE: &str = "inside";
+pub(crate) const INSIDE: &str = "inside";
 
 /// Received fields that a message may have (CASES T-85).
 pub(crate) const MOST_HOPS: usize = 50;

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why the gateway could not do its work.
 #[derive(Debug)]
@@ -10,6 +11,13 @@ pub enum Error {
     Bind {
         /// The address.
         address: SocketAddr,
+        /// What the system says.
+        because: io::Error,
+    },
+    /// A socket in the file system cannot be used.
+    BindSocket {
+        /// Where it should be.
+        path: PathBuf,
         /// What the system says.
         because: io::Error,
     },
@@ -36,6 +44,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind { address, because } => write!(f, "cannot listen on {address}: {because}"),
+            Self::BindSocket { path, because } => write!(f, "cannot listen on {}: {because}", path.display()),
             Self::Directory { because } => write!(f, "the directory cannot be used: {because}"),
             Self::Io(error) => error.fmt(f),
             Self::Settings { what } => write!(f, "the gateway's settings: {what}"),

@@ -1,5 +1,6 @@
 //! What a listener does with a message: read it, have it planned, transformed, and given to the next hop.
 
+pub(crate) mod filter;
 mod inward;
 mod outward;
 

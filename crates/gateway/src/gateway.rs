@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::{Directory, KeyRing, MessageStore};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::book::Book;
@@ -12,6 +12,7 @@ use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, Way};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
+use crate::milter::{MilterAddress, MilterServer};
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
 use crate::{Error, ListenerSettings, Settings, acme, finder, key_worker, workers};
 
@@ -19,6 +20,7 @@ use crate::{Error, ListenerSettings, Settings, acme, finder, key_worker, workers
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Vec<SocketAddr>,
+    milters: Vec<MilterAddress>,
     tls: Vec<Arc<ServerTls>>,
     metrics: Arc<Metrics>,
     shutdown: watch::Sender<bool>,
@@ -99,20 +101,36 @@ impl Gateway {
             tls.extend(listening.tls.clone());
             bound.push((Server::bind(listener.address, listening).await?, listener.side, listener.ticket.clone()));
         }
+        let mut milter_servers = Vec::new();
+        for milter in &settings.milters {
+            milter_servers.push(MilterServer::bind(milter).await?);
+        }
         let addresses = bound.iter().map(|(server, ..)| server.address()).collect();
         let mut running = JoinSet::new();
         for (server, side, ticket) in bound {
             let service = Arc::new(Way { side, ticket, shared: Arc::clone(&shared) });
             running.spawn(server.serve(service, Arc::clone(&caps), shutdown.subscribe(), GRACE));
         }
+        let milters = milter_servers.iter().map(|server| server.address().clone()).collect();
+        // A mail server has a connection for each of its clients, beside those of the listeners.
+        let places = usize::try_from(settings.connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let room = Arc::new(Semaphore::new(places));
+        for server in milter_servers {
+            running.spawn(server.serve(Arc::clone(&shared), Arc::clone(&room), shutdown.subscribe(), GRACE));
+        }
         let (ended, _) = watch::channel(false);
         let metrics = Arc::clone(&shared.metrics);
-        Ok((Self { addresses, tls, metrics, shutdown, running, ended, keeper: None }, shared))
+        Ok((Self { addresses, milters, tls, metrics, shutdown, running, ended, keeper: None }, shared))
     }
 
     /// Where it listens, in the order of the settings, with real ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where mail servers ask, in the order of the settings, with real ports.
+    pub fn milter_addresses(&self) -> &[MilterAddress] {
+        &self.milters
     }
 
     /// Reads the listeners' certificates and keys again, without a connection less.

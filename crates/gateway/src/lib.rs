@@ -26,6 +26,7 @@ mod log_in;
 mod mail;
 pub mod maildir;
 mod metrics;
+mod milter;
 mod network;
 mod notes;
 mod outgoing;
@@ -39,6 +40,7 @@ mod verdict;
 mod watch;
 mod workers;
 
+pub use crate::milter::{MilterAddress, MilterSettings};
 pub use acme::AcmeSettings;
 pub use book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 pub use connector::LoopMark;

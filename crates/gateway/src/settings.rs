@@ -7,7 +7,7 @@ use egress::LookUp;
 use pki::EmailAddress;
 
 use crate::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
-use crate::{AcmeSettings, LoopMark, MailboxSettings, Network, Policy, Scanner};
+use crate::{AcmeSettings, LoopMark, MailboxSettings, MilterSettings, Network, Policy, Scanner};
 
 /// Everything that the gateway is told at its start. Whose it is, which domains are inside, the intake address and
 /// the trust anchors stand in the directory's settings.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub hostname: String,
     /// Where mail comes in.
     pub listeners: Vec<ListenerSettings>,
+    /// Where a mail server asks what to change in mail that it keeps.
+    pub milters: Vec<MilterSettings>,
     /// Where mail for people inside goes.
     pub inside: Hop,
     /// Where mail for people outside goes.
@@ -172,6 +174,7 @@ impl Settings {
         Self {
             hostname: hostname.to_owned(),
             listeners: Vec::new(),
+            milters: Vec::new(),
             inside,
             outside,
             tls_roots: Vec::new(),

@@ -19,6 +19,7 @@ pub(crate) use content::{Content, reader_behind};
 pub use envelope::{Envelope, Recipient};
 pub use reply::{Class, Reply};
 pub use server::{Caps, Listening, Server};
-pub(crate) use session::down;
+pub(crate) use session::{BoxedStream, down};
 pub use session::{Peer, Protocol, Service, SessionLimits, Timeouts};
 pub use tls::{ServerTls, client_config};
+pub(crate) use wire::ChunkChecker;

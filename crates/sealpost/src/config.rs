@@ -208,13 +208,24 @@ pub(crate) struct Gateway {
     pub(crate) connections: u32,
     #[serde(default = "fifty")]
     pub(crate) connections_per_address: u32,
+    #[serde(default)]
     pub(crate) listener: Vec<Listener>,
+    #[serde(default)]
+    pub(crate) milter: Vec<Milter>,
     pub(crate) next_hop: NextHop,
     #[serde(default)]
     pub(crate) incoming: Incoming,
     #[serde(default)]
     pub(crate) intake: Intake,
     pub(crate) loop_mark: Option<LoopMark>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Milter {
+    pub(crate) address: String,
+    pub(crate) side: Side,
+    pub(crate) networks: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -702,8 +713,11 @@ impl Config {
         if self.trust.anchors.is_empty() {
             return Err("trust.anchors is empty: no certificate would be trusted".into());
         }
-        if gateway.listener.is_empty() {
-            return Err("there is no [[gateway.listener]]: no mail would come in".into());
+        if gateway.listener.is_empty() && gateway.milter.is_empty() {
+            return Err("there is no [[gateway.listener]] and no [[gateway.milter]]: no mail would come in".into());
+        }
+        for milter in &gateway.milter {
+            milter.address.parse::<gateway::MilterAddress>().map_err(|error| error.to_string())?;
         }
         for listener in &gateway.listener {
             if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
@@ -724,7 +738,8 @@ impl Config {
             }
         }
         self.check_incoming()?;
-        for network in gateway.listener.iter().flat_map(|listener| listener.networks.iter().flatten()) {
+        let networks = gateway.listener.iter().flat_map(|listener| listener.networks.iter().flatten());
+        for network in networks.chain(gateway.milter.iter().flat_map(|milter| milter.networks.iter().flatten())) {
             network.parse::<gateway::Network>().map_err(|error| error.to_string())?;
         }
         for (key, hop) in [("inside", &gateway.next_hop.inside), ("outside", &gateway.next_hop.outside)] {
@@ -969,6 +984,7 @@ mod tests {
             ("inside = \"smtp://127.0.0.1:10026\"", "inside = \"127.0.0.1:10026\"", "next_hop.inside"),
             ("tls_key = \"/etc/sealpost/tls.key\"", "", "tls_key"),
             ("side = \"inside\"", "side = \"within\"", "within"),
+            ("unix:/var/spool/postfix/sealpost/outside", "unix:outside", "unix:/PATH"),
             ("server = \"https://acme", "server = \"http://acme", "acme.server"),
             ("external_account = \"customer-17\"", "", "external_account_key"),
         ] {

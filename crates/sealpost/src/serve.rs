@@ -118,6 +118,9 @@ impl Running {
         for address in self.mail_addresses() {
             tracing::info!(%address, "mail comes in");
         }
+        for address in self.gateway.iter().flat_map(Gateway::milter_addresses) {
+            tracing::info!(%address, "a mail server asks here as its milter");
+        }
         if let Some(address) = self.portal_address() {
             tracing::info!(%address, base_url = %config.portal.base_url, "pages are served");
         }

@@ -15,7 +15,9 @@ const MAP: &[(&str, &[&str])] = &[
     ("directory", &["smime", "cms", "mime", "pki", "crypto", "asn1"]),
     // No arrow to `directory`: what talks to strangers' servers has no mail and no keys.
     ("egress", &["cms", "pki", "crypto", "asn1"]),
-    ("gateway", &["directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
+    // No arrows at all: packets of a protocol, and nothing about mail.
+    ("milter", &[]),
+    ("gateway", &["directory", "egress", "milter", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
     ("portal", &["directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
     ("sealpost", &["gateway", "portal", "directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
 ];
@@ -24,7 +26,7 @@ const MAP: &[(&str, &[&str])] = &[
 const DEVELOPMENT: &[&str] = &["bench", "entries", "interop", "testkit", "xtask"];
 
 /// These build without an async runtime.
-const WITHOUT_RUNTIME: &[&str] = &["asn1", "crypto", "pki", "cms", "mime", "smime"];
+const WITHOUT_RUNTIME: &[&str] = &["asn1", "crypto", "pki", "cms", "mime", "smime", "milter"];
 
 const RUNTIMES: &[&str] = &["async-std", "futures", "smol", "sqlx", "tokio"];
 

@@ -23,14 +23,7 @@ impl<B: Book> Shared<B> {
         }
         let key = message_key(envelope, &mail).await?;
         let done = self.delivered(envelope, &key).await?;
-        let mut policy = smime::Policy::new(
-            self.book.anchors().await?,
-            self.book.now(),
-            smime::Limits::in_folder(&self.settings.spool_folder),
-        );
-        policy.limits.spool = self.opened_limits();
-        policy.revocation = self.book.revocation();
-        policy.revocations = self.book.revocations();
+        let policy = self.judging().await?;
         // What was decrypted must be known again in its answers: without a Message-ID that they repeat, by one of ours.
         let own_id = (!facts.has_plain_id).then(|| format!("<{key}@{}>", self.settings.hostname));
         let mut replies = vec![unhandled(); envelope.recipients.len()];
@@ -103,8 +96,21 @@ impl<B: Book> Shared<B> {
         Ok(replies)
     }
 
+    /// What signatures are judged by.
+    pub(super) async fn judging(&self) -> Result<smime::Policy, Reply> {
+        let mut policy = smime::Policy::new(
+            self.book.anchors().await?,
+            self.book.now(),
+            smime::Limits::in_folder(&self.settings.spool_folder),
+        );
+        policy.limits.spool = self.opened_limits();
+        policy.revocation = self.book.revocation();
+        policy.revocations = self.book.revocations();
+        Ok(policy)
+    }
+
     /// What cannot be learnt now comes with the next mail: it does not hold this one.
-    async fn learn(&self, facts: &Facts, opened: &Opened) {
+    pub(super) async fn learn(&self, facts: &Facts, opened: &Opened) {
         let Some(from) = facts.visible_from.as_ref().filter(|_| self.settings.incoming.learn) else { return };
         for signer in &opened.signers {
             if let Err(error) = self.book.learn(from, signer).await {

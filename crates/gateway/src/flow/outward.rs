@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use pki::EmailAddress;
+use pki::{Credential, EmailAddress};
 
 use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
 use crate::book::{Book, MessageKey, WebmailerMessage};
-use crate::decide::{Action, Group, Known, Snapshot, decide, groups};
+use crate::decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
 use crate::explain::{Explanation, additional, explain};
 use crate::facts::Facts;
 use crate::mail::{Mail, Rewritten};
 use crate::outgoing;
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
+
+/// What was decided about a message from inside, and what it was decided from.
+pub(super) struct Planned {
+    pub(super) known: Snapshot,
+    pub(super) credential: Option<Credential>,
+    pub(super) plans: Vec<Plan>,
+}
 
 impl<B: Book> Shared<B> {
     pub(super) async fn outward(
@@ -22,6 +29,44 @@ impl<B: Book> Shared<B> {
         mut facts: Facts,
     ) -> Result<Vec<Reply>, Reply> {
         let key = message_key(envelope, &mail).await?;
+        let Planned { known, credential, plans } = self.planned(peer, envelope, &mut facts).await?;
+        let explanations = explain(&known, &plans);
+        let done = self.delivered(envelope, &key).await?;
+        let mut replies = vec![unhandled(); envelope.recipients.len()];
+        for group in groups(plans) {
+            let made = match &group.action {
+                Action::Hold(reply) | Action::Refuse(reply) => Err(reply.clone()),
+                Action::Webmailer { words } => {
+                    for (index, recipient) in &group.members {
+                        let reply = match done.contains(&recipient.to.mailbox().canonical()) {
+                            true => delivered_before(),
+                            false => self.keep(&facts, &mail, recipient, words, &key).await.unwrap_or_else(|no| no),
+                        };
+                        self.note_delivery(envelope, &key, recipient, &reply).await;
+                        set(&mut replies, *index, reply);
+                    }
+                    continue;
+                }
+                Action::Untouched => Ok(Rewritten::default()),
+                Action::Deliver(treatment) => self.treated(&mail, treatment, credential.as_ref()).await,
+            };
+            let mut message = match made {
+                Ok(message) => message,
+                Err(reply) => {
+                    group.members.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
+                    continue;
+                }
+            };
+            self.send_group(peer, envelope, &group, (&mail, &mut message), &key, &done, &mut replies).await;
+        }
+        self.finish(envelope, &key, &replies).await;
+        self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
+        self.afterwards(envelope, &facts, &known, &replies).await;
+        Ok(replies)
+    }
+
+    /// What shall happen to a message from inside, for each recipient.
+    pub(super) async fn planned(&self, peer: &Peer, envelope: &Envelope, facts: &mut Facts) -> Result<Planned, Reply> {
         let identity = match &peer.user {
             Some(user) => EmailAddress::parse(user).ok(),
             None => envelope.from.mailbox().cloned(),
@@ -40,59 +85,33 @@ impl<B: Book> Shared<B> {
             webmailer: self.book.has_webmailer(),
         };
         facts.confidential = self.book.is_confidential(&facts.references).await?;
-        let plans = decide(&facts, &envelope.recipients, &known, &self.settings.policy);
+        let plans = decide(facts, &envelope.recipients, &known, &self.settings.policy);
         for plan in &plans {
             self.metrics.planned(plan.action.name());
             tracing::info!(to = %plan.recipient.to, action = plan.action.name(), rule = %plan.rule, "planned");
         }
-        let explanations = explain(&known, &plans);
-        let done = self.delivered(envelope, &key).await?;
-        let mut replies = vec![unhandled(); envelope.recipients.len()];
+        Ok(Planned { known, credential, plans })
+    }
+
+    /// The message as it was planned.
+    pub(super) async fn treated(
+        &self,
+        mail: &Mail,
+        treatment: &Treatment,
+        credential: Option<&Credential>,
+    ) -> Result<Rewritten, Reply> {
+        let _room = match treatment.banner {
+            Some(_) => Some(self.room_for(mail).await?),
+            None => None,
+        };
+        let (treatment, credential, limits) = (treatment.clone(), credential.cloned(), self.spool_limits());
         let now = self.book.now();
-        for group in groups(plans) {
-            let made = match &group.action {
-                Action::Hold(reply) | Action::Refuse(reply) => Err(reply.clone()),
-                Action::Webmailer { words } => {
-                    for (index, recipient) in &group.members {
-                        let reply = match done.contains(&recipient.to.mailbox().canonical()) {
-                            true => delivered_before(),
-                            false => self.keep(&facts, &mail, recipient, words, &key).await.unwrap_or_else(|no| no),
-                        };
-                        self.note_delivery(envelope, &key, recipient, &reply).await;
-                        set(&mut replies, *index, reply);
-                    }
-                    continue;
-                }
-                Action::Untouched => Ok(Rewritten::default()),
-                Action::Deliver(treatment) => {
-                    let room = match treatment.banner {
-                        Some(_) => self.room_for(&mail).await.map(Some),
-                        None => Ok(None),
-                    };
-                    let (treatment, credential, limits) = (treatment.clone(), credential.clone(), self.spool_limits());
-                    match room {
-                        Err(reply) => Err(reply),
-                        Ok(_room) => {
-                            mail.work(move |mail| {
-                                outgoing::protect(mail, &treatment, credential.as_ref(), now, &limits)
-                            })
-                            .await
-                        }
-                    }
-                }
-            };
-            let mut message = match made {
-                Ok(message) => message,
-                Err(reply) => {
-                    group.members.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone()));
-                    continue;
-                }
-            };
-            self.send_group(peer, envelope, &group, (&mail, &mut message), &key, &done, &mut replies).await;
-        }
-        self.finish(envelope, &key, &replies).await;
-        self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
-        for (recipient, reply) in envelope.recipients.iter().zip(&replies) {
+        mail.work(move |mail| outgoing::protect(mail, &treatment, credential.as_ref(), now, &limits)).await
+    }
+
+    /// Who wrote to whom, and whose certificates would have been wanted.
+    pub(super) async fn afterwards(&self, envelope: &Envelope, facts: &Facts, known: &Snapshot, replies: &[Reply]) {
+        for (recipient, reply) in envelope.recipients.iter().zip(replies) {
             let to = recipient.to.mailbox();
             let unknown = known.recipients.get(&to.canonical()).is_some_and(|k| !k.inside && k.certificates.is_empty());
             if unknown && known.identity.is_some() && !facts.automatic {
@@ -103,7 +122,6 @@ impl<B: Book> Shared<B> {
                 self.book.wrote(employee, to).await;
             }
         }
-        Ok(replies)
     }
 
     async fn known(&self, recipients: &[Recipient]) -> Result<BTreeMap<String, Known>, Reply> {

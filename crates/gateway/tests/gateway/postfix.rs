@@ -184,7 +184,7 @@ fn open(folder: &Path) {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn user(name: &str) -> (u32, u32) {
+pub(crate) fn user(name: &str) -> (u32, u32) {
     let passwords = std::fs::read_to_string("/etc/passwd").unwrap();
     let line = passwords.lines().find(|line| line.split(':').next() == Some(name)).unwrap();
     let mut numbers = line.split(':').skip(2).map(|field| field.parse().unwrap_or(0));

@@ -107,7 +107,7 @@ pub(crate) struct Rig {
     pub(crate) bob: Person,
     boxes: Maildirs,
     folder: tempfile::TempDir,
-    _gateway: Gateway,
+    pub(crate) gateway: Gateway,
     _sinks: watch::Sender<bool>,
 }
 
@@ -135,7 +135,7 @@ impl Rig {
         book.partner(&bob, "bob@partner.example");
         let gateway = Gateway::start(settings, book.clone()).await.unwrap();
         let (inside, outside) = (gateway.addresses()[0], gateway.addresses()[1]);
-        Self { book, inside, outside, alice, bob, boxes, folder, _gateway: gateway, _sinks: sinks }
+        Self { book, inside, outside, alice, bob, boxes, folder, gateway, _sinks: sinks }
     }
 
     pub(crate) async fn send(&self, to_listener: SocketAddr, from: &str, to: &[&str], mail: &[u8]) -> Vec<Reply> {

@@ -54,7 +54,7 @@ impl Page {
     }
 
     /// A `master.cf` whose services with a name listen on these ports instead.
-    fn master(&self, name: &str, services: &[(&str, SocketAddr)]) -> String {
+    pub(crate) fn master(&self, name: &str, services: &[(&str, SocketAddr)]) -> String {
         let lines = self.block(name).lines().map(|line| {
             let service = line.split_whitespace().next().unwrap_or_default();
             match services.iter().find(|(name, _)| *name == service && line.starts_with(name)) {
@@ -92,14 +92,14 @@ impl Page {
 }
 
 /// Everybody outside: a server that takes mail for all.
-struct Internet {
+pub(crate) struct Internet {
     boxes: Maildirs,
-    at: SocketAddr,
+    pub(crate) at: SocketAddr,
     _stop: watch::Sender<bool>,
 }
 
 impl Internet {
-    async fn start(folder: &std::path::Path) -> Self {
+    pub(crate) async fn start(folder: &std::path::Path) -> Self {
         let boxes = Maildirs::new(folder.join("internet")).for_everybody();
         let listening = Listening::new("internet.example", Protocol::Smtp, folder);
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), listening).await.unwrap();
@@ -112,7 +112,7 @@ impl Internet {
         Self { boxes, at, _stop: stop }
     }
 
-    fn mail(&self, of: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn mail(&self, of: &str) -> Vec<Vec<u8>> {
         mail_in(&self.boxes, of)
     }
 }

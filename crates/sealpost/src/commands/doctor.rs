@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use crate::commands::config::load;
-use crate::config::{Config, Side};
+use crate::config::{Choice, Config, Side};
 use crate::files;
 use crate::outcome::Stop;
 use crate::serve;
@@ -165,10 +165,40 @@ fn open_to_others(path: &Path, bits: u32) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & bits != 0)
 }
 
+/// Whoever reaches a milter for mail from inside has mail signed.
+fn milters(config: &Config, findings: &mut Findings) {
+    for milter in config.gateway.milter.iter().filter(|milter| milter.side == Side::Inside) {
+        let networks = milter.networks.as_deref().unwrap_or_default();
+        let tcp = milter.address.parse::<std::net::SocketAddr>().ok();
+        if let Some(everybody) = networks.iter().find(|network| tcp.is_some() && network.ends_with("/0")) {
+            findings.wrong(
+                "milter",
+                format!("{} signs for whoever comes from {everybody}: everybody", milter.address),
+                "name your mail server's addresses in its networks",
+            );
+        }
+        if tcp.is_some_and(|address| !address.ip().is_loopback()) {
+            let found = format!("{} has mail over the network, and the protocol knows no TLS", milter.address);
+            findings.note("milter", found, "put it on this machine, or on a network of its own");
+        }
+        if config.policy.encrypt != Choice::Never {
+            findings.note(
+                "milter",
+                format!(
+                    "{} does not take what is to be encrypted, and policy.encrypt is not \"never\"",
+                    milter.address
+                ),
+                "set policy.encrypt = \"never\", or have Postfix give mail to a listener",
+            );
+        }
+    }
+}
+
 /// CASES T-83, T-84: whoever reaches an inside listener is signed for and relayed.
 fn listeners(config: &Config, findings: &mut Findings) {
     for side in [Side::Inside, Side::Outside] {
-        if !config.gateway.listener.iter().any(|listener| listener.side == side) {
+        let listens = config.gateway.listener.iter().any(|listener| listener.side == side);
+        if !listens && !config.gateway.milter.iter().any(|milter| milter.side == side) {
             let (found, way_out) = match side {
                 Side::Inside => ("no listener takes mail from your people", "add one with side = \"inside\""),
                 Side::Outside => ("no listener takes mail from outside", "add one with side = \"outside\""),
@@ -193,6 +223,7 @@ fn listeners(config: &Config, findings: &mut Findings) {
             );
         }
     }
+    milters(config, findings);
     for (key, url) in [("inside", &config.gateway.next_hop.inside), ("outside", &config.gateway.next_hop.outside)] {
         let place = url.split_once("://").map_or("", |(_, place)| place);
         if let Some(own) = config.gateway.listener.iter().find(|own| own.address.to_string() == place) {

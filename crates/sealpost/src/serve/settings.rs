@@ -63,6 +63,7 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     let mut settings =
         gateway::Settings::new(&hostname, hop(&gateway.next_hop.inside)?, hop(&gateway.next_hop.outside)?, spool);
     settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
+    settings.milters = gateway.milter.iter().map(milter).collect::<Result<_, _>>()?;
     settings.policy = policy(&config.policy)?;
     settings.incoming = incoming(&gateway.incoming)?;
     settings.mailbox = gateway.intake.mailbox.as_ref().map(mailbox).transpose()?;
@@ -178,22 +179,17 @@ fn hop(url: &str, tls: config::NextHopTls) -> Result<Hop, Stop> {
 }
 
 fn listener(listener: &config::Listener) -> Result<ListenerSettings, Stop> {
-    let side = match listener.side {
-        config::Side::Inside => gateway::Side::Inside,
-        config::Side::Outside => gateway::Side::Outside,
-    };
     // Whoever reaches an inside listener is signed for: by default that is this machine alone.
-    let this_machine = ["127.0.0.0/8", "::1/128"].map(str::to_owned).to_vec();
     let networks = match (&listener.networks, listener.side) {
-        (Some(networks), _) => networks.clone(),
-        (None, config::Side::Inside) => this_machine,
+        (Some(listed), _) => networks(listed)?,
+        (None, config::Side::Inside) => this_machine()?,
         (None, config::Side::Outside) => Vec::new(),
     };
     Ok(ListenerSettings {
         address: listener.address,
-        side,
+        side: side(listener.side),
         protocol: in_words(listener.protocol),
-        networks: networks.iter().map(|network| network.parse()).collect::<Result<_, _>>().map_err(Stop::refused)?,
+        networks,
         tls: listener.tls_certificate.clone().zip(listener.tls_key.clone()),
         tls_clients: listener.tls_client_roots.clone(),
         tls_client_names: listener.tls_client_names.clone(),
@@ -201,6 +197,29 @@ fn listener(listener: &config::Listener) -> Result<ListenerSettings, Stop> {
         implicit_tls: listener.tls_from_start,
         authentication: listener.log_in,
     })
+}
+
+fn milter(milter: &config::Milter) -> Result<gateway::MilterSettings, Stop> {
+    Ok(gateway::MilterSettings {
+        address: milter.address.parse().map_err(Stop::refused)?,
+        side: side(milter.side),
+        networks: milter.networks.as_ref().map_or_else(this_machine, |listed| networks(listed))?,
+    })
+}
+
+fn side(side: config::Side) -> gateway::Side {
+    match side {
+        config::Side::Inside => gateway::Side::Inside,
+        config::Side::Outside => gateway::Side::Outside,
+    }
+}
+
+fn networks(listed: &[String]) -> Result<Vec<gateway::Network>, Stop> {
+    listed.iter().map(|network| network.parse()).collect::<Result<_, _>>().map_err(Stop::refused)
+}
+
+fn this_machine() -> Result<Vec<gateway::Network>, Stop> {
+    networks(&["127.0.0.0/8", "::1/128"].map(str::to_owned))
 }
 
 fn in_words(protocol: config::Protocol) -> Protocol {
