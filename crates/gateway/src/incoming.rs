@@ -1,7 +1,7 @@
 //! Incoming mail: decrypted with the envelope recipient's keys only, verified, marked. With `outgoing` the only place
 //! that calls `smime`.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use cms::Spool;
 use mime::{Field, Header};
@@ -9,6 +9,7 @@ use pki::{Certificate, Credential};
 use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, Verifier};
 
 use crate::book::Candidate;
+use crate::clean_html::{self, Cleaned};
 use crate::mail::{Rewritten, read_header, unreadable_spool};
 use crate::scanner::Scanned;
 use crate::settings::{Incoming, Tampered, Undecryptable};
@@ -49,6 +50,9 @@ pub(crate) fn open(
     let mut outcome = judge(mail, header, keys, policy, settings)?;
     if let Some(found) = scan(mail, &mut outcome, settings)? {
         outcome = withheld(read_header(mail)?, &found);
+    }
+    if settings.clean_html && outcome.verdict.decrypted {
+        outcome = cleaned(outcome, mail, policy)?;
     }
     let Outcome { mut header, skip, content, verdict, signers } = outcome;
     let is_unopened = verdict == not_opened();
@@ -91,6 +95,37 @@ fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<
             Err(Reply::new(451, "4.7.1", "the message cannot be looked at now; it is kept and tried again"))
         }
     }
+}
+
+/// What was decrypted, without what tells somebody outside about it (CASES T-37). What nobody can take apart is not
+/// released: it stays encrypted.
+fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Outcome, Reply> {
+    let Some(content) = &mut outcome.content else { return Ok(outcome) };
+    let mut entity = Vec::new();
+    content.reader().and_then(|mut reader| reader.read_to_end(&mut entity)).map_err(|_| unreadable_spool())?;
+    let left = "its HTML is under a signature, and was left as it came: it may fetch something, or hide text";
+    let (entity, signed) = match clean_html::clean(&entity) {
+        Ok(Cleaned::Nothing) => return Ok(outcome),
+        Ok(Cleaned::Signed) => {
+            outcome.verdict.notes.push(left.into());
+            return Ok(outcome);
+        }
+        Ok(Cleaned::Changed { entity, signed }) => (entity, signed),
+        Err(_) => {
+            let header = read_header(mail)?;
+            let skip = header.octets_read();
+            let verdict = Verdict::none(Some("it stays encrypted: what is inside has too many parts to be cleaned"));
+            return Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new() });
+        }
+    };
+    let mut spool = Spool::new(policy.limits.spool.clone());
+    spool.write_all(&entity).map_err(|_| Reply::new(452, "4.3.1", "the message cannot be stored now"))?;
+    let (header, skip) = with_entity(outcome.header, &mut spool)?;
+    outcome.verdict.notes.push("what its HTML would fetch was taken out, and hidden text has a frame".into());
+    if signed {
+        outcome.verdict.notes.push(left.into());
+    }
+    Ok(Outcome { header, skip, content: Some(spool), ..outcome })
 }
 
 /// It stays as it came, still encrypted, so that nothing is lost and nobody opens it by mistake. A refusal would tell

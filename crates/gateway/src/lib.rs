@@ -8,6 +8,7 @@
 mod acme;
 mod banner;
 mod book;
+mod clean_html;
 mod confusable;
 mod connector;
 mod decide;

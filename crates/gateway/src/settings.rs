@@ -130,6 +130,8 @@ pub struct Incoming {
     pub domain_address: Option<EmailAddress>,
     /// Who looks at what was decrypted before it is delivered.
     pub scanner: Option<Scanner>,
+    /// Take out of HTML that was decrypted what it would fetch, and show what it hides.
+    pub clean_html: bool,
 }
 
 impl Default for Incoming {
@@ -144,6 +146,7 @@ impl Default for Incoming {
             learn: true,
             domain_address: None,
             scanner: None,
+            clean_html: false,
         }
     }
 }

@@ -285,6 +285,7 @@ pub(crate) struct Incoming {
     pub(crate) learn: bool,
     pub(crate) domain_address: Option<String>,
     pub(crate) scanner: Option<String>,
+    pub(crate) clean_html: bool,
 }
 
 impl Default for Incoming {
@@ -301,6 +302,7 @@ impl Default for Incoming {
             learn,
             domain_address: None,
             scanner: None,
+            clean_html: false,
         }
     }
 }

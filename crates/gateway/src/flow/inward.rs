@@ -59,7 +59,13 @@ impl<B: Book> Shared<B> {
             let (hostname, new_id) = (self.settings.hostname.clone(), own_id.clone());
             let open =
                 move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, new_id.as_deref());
-            let opened = mail.work(open).await;
+            // What is cleaned is in memory as a whole.
+            let cleans = with_keys && self.settings.incoming.clean_html;
+            let room = if cleans { self.room_for(&mail).await.map(Some) } else { Ok(None) };
+            let opened = match room {
+                Ok(_room) => mail.work(open).await,
+                Err(reply) => Err(reply),
+            };
             if !with_keys && opened.as_ref().is_ok_and(|opened| opened.is_unopened) {
                 sets.extend(left.into_iter().map(|one| (vec![one], true)));
                 continue;

@@ -266,6 +266,7 @@ fn incoming(incoming: &config::Incoming) -> Result<gateway::Incoming, Stop> {
         learn: incoming.learn,
         domain_address: domain_address.transpose().map_err(Stop::refused)?,
         scanner: scanner.transpose().map_err(Stop::refused)?,
+        clean_html: incoming.clean_html,
     })
 }
 
