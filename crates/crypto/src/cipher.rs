@@ -1,3 +1,4 @@
+mod block_tags;
 mod ccm;
 mod chacha20_poly1305;
 mod gcm;
@@ -13,9 +14,10 @@ use aws_lc_rs::cipher as aws;
 
 use crate::{Error, oids};
 
+pub use block_tags::BlockTags;
 pub use local_key::LocalKey;
 pub use parameters::ContentParameters;
-pub use streaming::{Opener, Sealer};
+pub use streaming::{Opener, Sealer, UnverifiedOpener};
 
 /// A content-encryption algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

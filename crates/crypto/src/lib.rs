@@ -28,7 +28,7 @@ mod token;
 mod wiped;
 
 pub use algorithm_identifier::AlgorithmIdentifier;
-pub use cipher::{ContentCipher, ContentParameters, LocalKey, Opener, Sealer};
+pub use cipher::{BlockTags, ContentCipher, ContentParameters, LocalKey, Opener, Sealer, UnverifiedOpener};
 pub use digest::{DigestAlgorithm, DigestValue, Hasher};
 pub use error::Error;
 pub use kdf::{cek_hkdf_sha256, hkdf, hmac, pbkdf2, verify_hmac, x963_kdf};

@@ -36,6 +36,12 @@ impl ChaCha20Poly1305 {
         self.stream.try_apply_keystream(output.get_mut(start..).unwrap_or_default()).map_err(|_| Error::BadValue)
     }
 
+    /// Content that goes by without being decrypted: it counts for the tag.
+    pub(super) fn pass_over(&mut self, ciphertext: &[u8]) {
+        self.content_length = self.content_length.saturating_add(length(ciphertext));
+        self.hash(ciphertext);
+    }
+
     pub(super) fn hash(&mut self, mut ciphertext: &[u8]) {
         if !self.partial.is_empty() {
             let (now, later) = ciphertext.split_at(ciphertext.len().min(16 - self.partial.len()));

@@ -6,10 +6,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::ccm::Ccm;
 use super::chacha20_poly1305::ChaCha20Poly1305;
-use super::gcm::Gcm;
+use super::gcm::{self, Gcm};
 use super::rc2_cbc::Rc2Cbc;
 use super::{ContentCipher, append};
-use crate::{Error, constant_time_eq};
+use crate::{Error, Wiped, constant_time_eq};
 
 /// Encrypts content that comes in pieces.
 pub struct Sealer(Sealing);
@@ -42,6 +42,33 @@ impl Sealer {
                 Sealing::Cbc(aws::StreamingEncryptingKey::less_safe_cbc_pkcs7(cipher.unbound(key)?, context)?)
             }
         }))
+    }
+
+    /// Encrypts content that is there in one piece: what comes of it is the same. It is appended to `output`; the tag is
+    /// given, if the cipher has one.
+    pub fn seal_whole(
+        cipher: ContentCipher,
+        key: &[u8],
+        nonce: &[u8],
+        additional: &[u8],
+        content: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<Option<[u8; Self::TAG_LENGTH]>, Error> {
+        if !matches!(cipher, ContentCipher::Aes128Gcm | ContentCipher::Aes192Gcm | ContentCipher::Aes256Gcm) {
+            let mut sealer = Self::new(cipher, key, nonce, additional)?;
+            sealer.update(content, output)?;
+            return sealer.finish(output);
+        }
+        cipher.check(key, nonce)?;
+        let start = output.len();
+        output.extend_from_slice(content);
+        let sealed = gcm::seal_whole(cipher, key, nonce, additional, output.get_mut(start..).unwrap_or_default());
+        if sealed.is_err() {
+            // Nothing of it stays as it was.
+            output.get_mut(start..).unwrap_or_default().zeroize();
+            output.truncate(start);
+        }
+        sealed.map(Some)
     }
 
     /// Encrypts `input` and appends what is ready to `output`.
@@ -161,6 +188,25 @@ impl Opener {
         }
     }
 
+    /// Takes content into account that is not wanted now: whether tag or padding are right is found out all the same, and
+    /// in the same time whichever is wrong.
+    ///
+    /// What was passed over is decrypted by an [`UnverifiedOpener`], when the same content comes again.
+    pub fn pass_over(&mut self, input: &[u8]) -> Result<(), Error> {
+        match &mut self.opening {
+            Opening::Gcm(gcm) => gcm.pass_over(input),
+            Opening::ChaCha20Poly1305(chacha) => {
+                chacha.pass_over(input);
+                Ok(())
+            }
+            Opening::Ccm(ccm, _) => ccm.update(input),
+            Opening::Cbc(_) | Opening::Rc2Cbc(_) => {
+                let mut dropped = Wiped::with_capacity(input.len() + 32);
+                self.update(input, &mut dropped)
+            }
+        }
+    }
+
     /// Ends: checks the tag (12 to 16 octets), or the padding of a cipher without one.
     ///
     /// # Errors
@@ -195,6 +241,47 @@ impl Opener {
         output.get_mut(start..).unwrap_or_default().zeroize();
         output.truncate(start);
         Err(Error::BadValue)
+    }
+}
+
+/// Decrypts once more what an [`Opener`] has found right, without looking at the tag again.
+///
+/// Whoever uses it vouches that the content is the same: bound, block by block, to what the `Opener` saw.
+pub struct UnverifiedOpener(Opener);
+
+impl UnverifiedOpener {
+    /// Begins.
+    ///
+    /// # Errors
+    /// Also with CCM, whose content is short enough to be held ([`Error::Unsupported`]).
+    pub fn new(cipher: ContentCipher, key: &[u8], nonce: &[u8]) -> Result<Self, Error> {
+        if cipher.is_ccm() {
+            return Err(Error::Unsupported { algorithm: format!("{} in two readings", cipher.name()) });
+        }
+        Opener::new(cipher, key, nonce, b"").map(Self)
+    }
+
+    /// Decrypts `input` and appends what is ready to `output`.
+    pub fn update(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<(), Error> {
+        match &mut self.0.opening {
+            Opening::Gcm(gcm) => gcm.apply(input, output),
+            Opening::ChaCha20Poly1305(chacha) => chacha.apply(input, output),
+            _ => self.0.update(input, output),
+        }
+    }
+
+    /// Ends: takes off the padding of a cipher without a tag.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] when it is not right.
+    pub fn finish(self, output: &mut Vec<u8>) -> Result<(), Error> {
+        if self.0.cipher.is_authenticated() { Ok(()) } else { self.0.finish(b"", output) }
+    }
+}
+
+impl fmt::Debug for UnverifiedOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnverifiedOpener(…)")
     }
 }
 
@@ -237,6 +324,65 @@ mod tests {
                 assert!(opened == content);
             }
         }
+    }
+
+    #[test]
+    fn content_in_two_readings_is_the_same_and_checked_in_the_first() {
+        let content: Vec<u8> = (0..70_001u32).map(|i| i.to_le_bytes()[0]).collect();
+        for cipher in ContentCipher::EVERY.into_iter().filter(|cipher| !cipher.is_legacy() && !cipher.is_ccm()) {
+            let (key, nonce) = (vec![7; cipher.key_length()], vec![9; cipher.nonce_length()]);
+            for length in [0, 1, 16, 4097, content.len()] {
+                let mut sealed = Vec::new();
+                let mut sealer = Sealer::new(cipher, &key, &nonce, b"").unwrap();
+                sealer.update(&content[..length], &mut sealed).unwrap();
+                let tag = sealer.finish(&mut sealed).unwrap();
+                let tag: &[u8] = tag.as_ref().map_or(&[], |tag| tag);
+                for (held, piece) in [(0, 1000), (0, 16), (5000, 777)] {
+                    let check = |sealed: &[u8], tag: &[u8]| {
+                        let mut opener = Opener::new(cipher, &key, &nonce, b"").unwrap();
+                        let (first, rest) = sealed.split_at(sealed.len().min(held));
+                        opener.update(first, &mut Vec::new()).unwrap();
+                        rest.chunks(piece).for_each(|piece| opener.pass_over(piece).unwrap());
+                        opener.finish(tag, &mut Vec::new())
+                    };
+                    assert_eq!(check(&sealed, tag), Ok(()), "{cipher} {length}");
+                    let mut opener = UnverifiedOpener::new(cipher, &key, &nonce).unwrap();
+                    let mut opened = Vec::new();
+                    sealed.chunks(piece).for_each(|piece| opener.update(piece, &mut opened).unwrap());
+                    opener.finish(&mut opened).unwrap();
+                    assert!(opened == content[..length], "{cipher} {length}");
+                    if cipher.is_authenticated() && length > 0 {
+                        let mut changed = sealed.clone();
+                        changed[length / 2] ^= 1;
+                        assert_eq!(check(&changed, tag), Err(Error::BadValue), "{cipher} {length}");
+                        assert_eq!(check(&sealed[1..], tag), Err(Error::BadValue), "{cipher} {length}");
+                    }
+                }
+            }
+        }
+        assert!(UnverifiedOpener::new(ContentCipher::Aes128Ccm, &[0; 16], &[0; 12]).is_err());
+    }
+
+    #[test]
+    fn one_piece_gives_what_many_give() {
+        for cipher in ContentCipher::EVERY.into_iter().filter(|cipher| !cipher.is_legacy()) {
+            let (key, nonce) = (vec![7; cipher.key_length()], vec![9; cipher.nonce_length()]);
+            let additional: &[u8] = if cipher.is_authenticated() { b"attributes" } else { b"" };
+            for length in [0, 1, 15, 16, 10_000] {
+                let content = vec![3; length];
+                let mut expected = b"before".to_vec();
+                let mut sealer = Sealer::new(cipher, &key, &nonce, additional).unwrap();
+                content.chunks(100).for_each(|piece| sealer.update(piece, &mut expected).unwrap());
+                let expected_tag = sealer.finish(&mut expected).unwrap();
+                let mut sealed = b"before".to_vec();
+                let tag = Sealer::seal_whole(cipher, &key, &nonce, additional, &content, &mut sealed).unwrap();
+                assert!(sealed == expected && tag == expected_tag, "{cipher} {length}");
+            }
+            let short = &key[1..];
+            assert!(Sealer::seal_whole(cipher, short, &nonce, b"", b"content", &mut Vec::new()).is_err());
+        }
+        let weak = Sealer::seal_whole(ContentCipher::DesEde3Cbc, &[1; 24], &[2; 8], b"", b"x", &mut Vec::new());
+        assert!(matches!(weak, Err(Error::Weak { .. })));
     }
 
     fn seal(cipher: ContentCipher, key: &[u8], nonce: &[u8], additional: &[u8], content: &[u8]) -> (Vec<u8>, [u8; 16]) {
