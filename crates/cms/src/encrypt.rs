@@ -92,7 +92,7 @@ impl Default for EncryptionSettings {
 /// (RFC 5652 §6.1) otherwise. Nothing is complete before [`Self::finish`].
 pub struct EncryptedDataWriter<W> {
     frame: Frame,
-    sealer: Sealer,
+    sealing: Sealing,
     /// What does not fill a step yet.
     begun: Wiped,
     /// Ciphertext that is ready.
@@ -102,6 +102,12 @@ pub struct EncryptedDataWriter<W> {
 
 /// What is encrypted and hashed at once: it stays in the nearest cache.
 const STEP: usize = 16 * 1024;
+
+enum Sealing {
+    /// Nothing is sealed yet: what stays short is sealed in one piece.
+    Waiting { key: Zeroizing<Vec<u8>>, nonce: Vec<u8> },
+    Begun(Sealer),
+}
 
 enum Output<W> {
     Held(W),
@@ -151,10 +157,10 @@ impl<W: Write> EncryptedDataWriter<W> {
         content_type: Oid,
         out: W,
     ) -> Result<Self, Error> {
-        let mut key = Zeroizing::new(vec![0; cipher.key_length()]);
+        // Both at once: to ask the generator takes longer than what it gives.
+        let mut key = Zeroizing::new(vec![0; cipher.key_length() + cipher.nonce_length()]);
         crypto::random(&mut key)?;
-        let mut nonce = vec![0; cipher.nonce_length()];
-        crypto::random(&mut nonce)?;
+        let nonce = key.split_off(cipher.key_length());
         let recipients: Vec<&Recipient> = std::iter::once(first).chain(others).collect();
         let (recipient_infos, version) = recipient_infos(&recipients, &key, settings.threads)?;
         let version = if cipher.is_authenticated() { 0 } else { version };
@@ -165,9 +171,9 @@ impl<W: Write> EncryptedDataWriter<W> {
             key = crypto::cek_hkdf_sha256(&key, inner.as_slice())?;
             algorithm = AlgorithmIdentifier::with(crypto::oids::CEK_HKDF_SHA256, |w| w.raw(inner.as_slice()));
         }
-        let sealer = Sealer::new(cipher, &key, &nonce, b"")?;
         let frame = Frame { cipher, algorithm, content_type, recipient_infos, version };
-        Ok(Self { frame, sealer, begun: Wiped::default(), ready: Vec::new(), out: Output::Held(out) })
+        let sealing = Sealing::Waiting { key, nonce };
+        Ok(Self { frame, sealing, begun: Wiped::default(), ready: Vec::new(), out: Output::Held(out) })
     }
 
     fn begin_streaming(&mut self, out: W) -> io::Result<()> {
@@ -191,7 +197,13 @@ impl<W: Write> EncryptedDataWriter<W> {
     }
 
     fn seal(&mut self, step: &[u8]) -> io::Result<()> {
-        self.sealer.update(step, &mut self.ready).map_err(io::Error::other)?;
+        if let Sealing::Waiting { key, nonce } = &self.sealing {
+            let sealer = Sealer::new(self.frame.cipher, key, nonce, b"").map_err(io::Error::other)?;
+            self.sealing = Sealing::Begun(sealer);
+        }
+        if let Sealing::Begun(sealer) = &mut self.sealing {
+            sealer.update(step, &mut self.ready).map_err(io::Error::other)?;
+        }
         if let Output::Held(_) = self.out
             && self.ready.len() > DEFINITE_LIMIT
             && let Output::Held(out) = std::mem::replace(&mut self.out, Output::Broken)
@@ -212,16 +224,24 @@ impl<W: Write> EncryptedDataWriter<W> {
     /// Writes the end and gives back the sink.
     pub fn finish(mut self) -> Result<W, Error> {
         let begun = std::mem::take(&mut self.begun);
-        self.seal(&begun)?;
-        let Self { frame, sealer, mut ready, out, .. } = self;
-        let tag = sealer.finish(&mut ready)?;
+        if let Sealing::Begun(_) = self.sealing {
+            self.seal(&begun)?;
+        }
+        let Self { mut frame, sealing, mut ready, out, .. } = self;
+        let tag = match sealing {
+            Sealing::Begun(sealer) => sealer.finish(&mut ready)?,
+            Sealing::Waiting { key, nonce } => {
+                Sealer::seal_whole(frame.cipher, &key, &nonce, b"", &begun, &mut ready)?
+            }
+        };
         let mut mac = Writer::new();
         if let Some(tag) = &tag {
             mac.octet_string(tag);
         }
         match out {
             Output::Held(mut out) => {
-                let mut writer = Writer::new();
+                let infos: usize = frame.recipient_infos.iter().map(Vec::len).sum();
+                let mut writer = Writer::with_capacity(ready.len() + infos + 512);
                 writer.sequence(|w| {
                     w.oid(&frame.outer_type());
                     w.context(0, |w| {
@@ -291,9 +311,10 @@ impl Frame {
         if self.cipher.is_authenticated() { oids::ID_CT_AUTH_ENVELOPED_DATA } else { oids::ID_ENVELOPED_DATA }
     }
 
-    fn beginning(&self, writer: &mut Writer) {
+    // It is written once.
+    fn beginning(&mut self, writer: &mut Writer) {
         writer.unsigned(self.version);
-        writer.set_of(self.recipient_infos.clone());
+        writer.set_of(std::mem::take(&mut self.recipient_infos));
     }
 
     fn content_info(&self, writer: &mut Writer) {
