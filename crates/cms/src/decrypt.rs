@@ -1,8 +1,8 @@
-use std::io::{BufRead, Write as _};
+use std::io::{self, BufRead, Read, Write as _};
 use std::sync::Arc;
 
-use asn1::{Encoding, Oid, Reader, StreamReader, Tag};
-use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, Opener, Wiped};
+use asn1::{Encoding, OctetsProgress, Oid, Reader, StreamReader, Tag};
+use crypto::{AlgorithmIdentifier, ContentCipher, ContentParameters, Opener, UnverifiedOpener, Wiped};
 use pki::{Certificate, Credential};
 use zeroize::Zeroizing;
 
@@ -52,6 +52,8 @@ pub struct Decrypted {
     pub content: Content,
     /// Which of the given credentials opened it; `None` when a shared key or a password did.
     pub opened_by: Option<usize>,
+    /// What decrypts it once more, when the spool has let go of it.
+    pub again: Option<ContentKey>,
 }
 
 /// Decrypted content, by whether anything protected it against change.
@@ -146,6 +148,12 @@ impl<R: BufRead> EncryptedDataReader<R> {
         self.authenticated
     }
 
+    /// Whether content that a spool lets go of can be decrypted once more: all but CCM's, which is short.
+    pub fn can_be_read_again(&self) -> bool {
+        use ContentCipher::{Aes128Ccm, Aes192Ccm, Aes256Ccm};
+        !matches!(self.cipher(), Some(Aes128Ccm | Aes192Ccm | Aes256Ccm))
+    }
+
     /// The type of the content inside.
     pub fn content_type(&self) -> Oid {
         self.content_type
@@ -165,6 +173,16 @@ impl<R: BufRead> EncryptedDataReader<R> {
     /// # Errors
     /// As [`Self::decrypt`].
     pub fn decrypt_with(self, keys: DecryptionKeys<'_>, spool: SpoolLimits) -> Result<Decrypted, Error> {
+        self.decrypt_into(keys, Spool::new(spool))
+    }
+
+    /// The same into an empty spool. One that has let go of the content ([`Spool::letting_go`]) gives
+    /// [`Decrypted::again`] in its place: the message was read to its end, and tag or padding are right. It is not for
+    /// content that [cannot be read again](Self::can_be_read_again).
+    ///
+    /// # Errors
+    /// As [`Self::decrypt`].
+    pub fn decrypt_into(self, keys: DecryptionKeys<'_>, spool: Spool) -> Result<Decrypted, Error> {
         let key_length = self.parameters.as_ref().map(|parameters| parameters.cipher.key_length());
         let (opened_by, mut content_key) = match self.content_key(&keys, key_length) {
             Ok((index, key)) => (Some(index), key),
@@ -175,16 +193,17 @@ impl<R: BufRead> EncryptedDataReader<R> {
             content_key = crypto::cek_hkdf_sha256(&content_key, algorithm).map_err(|_| Error::DecryptionFailed)?;
         }
         let (content_type, authenticated) = (self.content_type, self.authenticated);
-        let cipher = self.cipher().ok_or(Error::DecryptionFailed)?;
+        let ContentParameters { cipher, nonce, .. } = self.parameters.clone().ok_or(Error::DecryptionFailed)?;
         // CASES N-22: whatever is wrong with the message from here on, it is one failure.
         let spool = self.open_content(&content_key, spool);
         let spool = spool.map_err(|error| if error.is_local() { error } else { Error::DecryptionFailed })?;
+        let again = spool.has_let_go().then(|| ContentKey { cipher, key: content_key, nonce });
         let content = if authenticated {
             Content::Authenticated(spool)
         } else {
             Content::Unauthenticated(UnauthenticatedContent(spool))
         };
-        Ok(Decrypted { content_type, cipher, content, opened_by })
+        Ok(Decrypted { content_type, cipher, content, opened_by, again })
     }
 
     fn content_key(
@@ -239,12 +258,11 @@ impl<R: BufRead> EncryptedDataReader<R> {
         Err(failure)
     }
 
-    fn open_content(self, content_key: &[u8], limits: SpoolLimits) -> Result<Spool, Error> {
+    fn open_content(self, content_key: &[u8], mut spool: Spool) -> Result<Spool, Error> {
         let Self { mut reader, authenticated, parameters, .. } = self;
         let ContentParameters { cipher, nonce, tag_length } = parameters.ok_or(Error::DecryptionFailed)?;
         let uniform = |_: crypto::Error| Error::DecryptionFailed;
         let mut opener = Opener::new(cipher, content_key, &nonce, b"").map_err(uniform)?;
-        let mut spool = Spool::new(limits);
         let mut plain = Wiped::with_capacity(STEP + 32);
         let header = reader.expect(Tag::context(0), "encryptedContent")?;
         let mut octets = reader.octets(&header, "encryptedContent")?;
@@ -255,10 +273,15 @@ impl<R: BufRead> EncryptedDataReader<R> {
                 break;
             }
             let step = available.len().min(STEP);
-            opener.update(available.get(..step).unwrap_or_default(), &mut plain).map_err(uniform)?;
+            let ciphertext = available.get(..step).unwrap_or_default();
+            if spool.has_let_go() {
+                opener.pass_over(ciphertext).map_err(uniform)?;
+            } else {
+                opener.update(ciphertext, &mut plain).map_err(uniform)?;
+                spool.write_all(&plain)?;
+                plain.clear();
+            }
             octets.consume(step);
-            spool.write_all(&plain)?;
-            plain.clear();
         }
         reader.leave("EncryptedContentInfo")?;
         let (mut additional, mut tag) = (Vec::new(), Vec::new());
@@ -294,6 +317,94 @@ impl<R: BufRead> EncryptedDataReader<R> {
         opener.finish_with_late_additional(&additional, &tag, &mut plain).map_err(uniform)?;
         spool.write_all(&plain)?;
         Ok(spool)
+    }
+}
+
+/// Decrypts the content of a message once more that was decrypted already, when it could not be held.
+pub struct ContentKey {
+    cipher: ContentCipher,
+    key: Zeroizing<Vec<u8>>,
+    nonce: Vec<u8>,
+}
+
+impl ContentKey {
+    /// Decrypts the same message again, as it is read. Nothing is checked any more: whoever calls this vouches that
+    /// `source` gives octet for octet what it gave when the tag was found right.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is another message.
+    pub fn decrypt_unverified<R: BufRead>(&self, source: R) -> Result<UnverifiedContentReader<R>, Error> {
+        let EncryptedDataReader { mut reader, parameters, .. } = EncryptedDataReader::open(source)?;
+        let same = |found: &ContentParameters| found.cipher == self.cipher && found.nonce == self.nonce;
+        if !parameters.as_ref().is_some_and(same) {
+            return Err(Error::DecryptionFailed);
+        }
+        let header = reader.expect(Tag::context(0), "encryptedContent")?;
+        let progress = reader.begin_octets(&header, "encryptedContent")?;
+        let opener = UnverifiedOpener::new(self.cipher, &self.key, &self.nonce)?;
+        let plain = Wiped::with_capacity(STEP + 32);
+        Ok(UnverifiedContentReader { reader, progress, opener: Some(opener), plain, position: 0 })
+    }
+}
+
+impl std::fmt::Debug for ContentKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ContentKey({})", self.cipher)
+    }
+}
+
+/// Content as [`ContentKey::decrypt_unverified`] decrypts it.
+#[derive(Debug)]
+pub struct UnverifiedContentReader<R> {
+    reader: StreamReader<R>,
+    progress: OctetsProgress,
+    opener: Option<UnverifiedOpener>,
+    plain: Wiped,
+    position: usize,
+}
+
+impl<R: BufRead> UnverifiedContentReader<R> {
+    fn refill(&mut self) -> Result<(), Error> {
+        self.plain.clear();
+        self.position = 0;
+        while self.plain.is_empty()
+            && let Some(opener) = &mut self.opener
+        {
+            let available = self.reader.available_octets(&mut self.progress, "encryptedContent")?;
+            let step = available.len().min(STEP);
+            if step > 0 {
+                opener.update(available.get(..step).unwrap_or_default(), &mut self.plain)?;
+                self.reader.consume_octets(&mut self.progress, step);
+            } else if let Some(opener) = self.opener.take() {
+                opener.finish(&mut self.plain)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> BufRead for UnverifiedContentReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.position == self.plain.len() {
+            self.refill()?;
+        }
+        Ok(self.plain.get(self.position..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.position = self.plain.len().min(self.position + count);
+    }
+}
+
+impl<R: BufRead> Read for UnverifiedContentReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let now = available.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..now), available.get(..now)) {
+            to.copy_from_slice(from);
+        }
+        self.consume(now);
+        Ok(now)
     }
 }
 

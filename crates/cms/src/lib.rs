@@ -34,7 +34,9 @@ mod spool;
 pub use attributes::{Attribute, Attributes, SigningCertificateReference};
 pub use compressed_data::{CompressedDataReader, CompressedDataWriter, MOST_COMPRESSION};
 pub use content_info::{ContentType, sniff};
-pub use decrypt::{Content, Decrypted, DecryptionKeys, EncryptedDataReader, UnauthenticatedContent};
+pub use decrypt::{
+    Content, ContentKey, Decrypted, DecryptionKeys, EncryptedDataReader, UnauthenticatedContent, UnverifiedContentReader,
+};
 pub use encrypt::{EncryptedDataWriter, EncryptionSettings, Recipient};
 pub use error::Error;
 pub use identifier::CertificateIdentifier;

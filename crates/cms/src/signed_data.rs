@@ -30,6 +30,10 @@ impl ContentDigests {
         Self { hashers: wanted.into_iter().map(Hasher::new).collect(), beginning: Vec::new(), length: 0 }
     }
 
+    fn none() -> Self {
+        Self { hashers: Vec::new(), beginning: Vec::new(), length: 0 }
+    }
+
     /// More content.
     pub fn update(&mut self, content: &[u8]) {
         const ENOUGH: usize = 64;
@@ -140,6 +144,14 @@ impl<R: BufRead> SignedDataReader<R> {
         }
         let digests = ContentDigests::new(&announced);
         Ok(Self { reader, content_type, announced, has_content: content.is_some(), content, digests })
+    }
+
+    /// The same content once more, for whoever has verified the signature already: no digest is computed, so that no
+    /// signature can be verified over this reading.
+    #[must_use]
+    pub fn undigested(mut self) -> Self {
+        self.digests = ContentDigests::none();
+        self
     }
 
     /// `eContentType`: `id-data` for mail (RFC 5652 §4).

@@ -33,6 +33,16 @@ pub struct Spool {
     /// What does not fill a block yet.
     block: Wiped,
     length: u64,
+    when_full: WhenFull,
+}
+
+/// What happens to content that does not fit in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhenFull {
+    PutDown,
+    LetGo,
+    /// Nothing is held any more.
+    HasLetGo,
 }
 
 struct Sealed {
@@ -46,7 +56,30 @@ const SEALED_BLOCK: usize = BLOCK + LocalKey::TAG_LENGTH;
 impl Spool {
     /// An empty one.
     pub fn new(limits: SpoolLimits) -> Self {
-        Self { limits, memory: Vec::new(), file: None, block: Wiped::default(), length: 0 }
+        Self {
+            limits,
+            memory: Vec::new(),
+            file: None,
+            block: Wiped::default(),
+            length: 0,
+            when_full: WhenFull::PutDown,
+        }
+    }
+
+    /// An empty one that lets go of all of its content when that does not fit in memory, for content that can be had
+    /// once more: see [`Self::has_let_go`].
+    pub fn letting_go(limits: SpoolLimits) -> Self {
+        Self { when_full: WhenFull::LetGo, ..Self::new(limits) }
+    }
+
+    /// Whether the content was too large to be held: it cannot be read from here then.
+    pub fn has_let_go(&self) -> bool {
+        self.when_full == WhenFull::HasLetGo
+    }
+
+    /// How much it holds, and where.
+    pub fn limits(&self) -> &SpoolLimits {
+        &self.limits
     }
 
     /// Octets written.
@@ -60,7 +93,13 @@ impl Spool {
     }
 
     /// Reads it from the start; as often as wanted, one after the other.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or nothing is held: see [`Self::has_let_go`].
     pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
+        if self.has_let_go() {
+            return Err(io::Error::other("the content was too large to be held"));
+        }
         if let Some(sealed) = &mut self.file {
             sealed.file.seek(SeekFrom::Start(0))?;
         }
@@ -105,6 +144,11 @@ impl Write for Spool {
         self.length = self.length.saturating_add(content.len() as u64);
         if self.length > self.limits.total {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the content is larger than the limit"));
+        }
+        if self.when_full != WhenFull::PutDown && self.length > self.limits.memory as u64 {
+            self.when_full = WhenFull::HasLetGo;
+            self.memory = Vec::new();
+            return Ok(content.len());
         }
         // The order is kept: once something is behind the memory, everything is.
         let before = usize::try_from(self.length - content.len() as u64).unwrap_or(usize::MAX);
@@ -242,6 +286,23 @@ mod tests {
                     sealed.file.read_to_end(&mut raw).unwrap();
                     assert!(!raw.windows(7).any(|window| window == b"canary "));
                 }
+            }
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_lets_go_gives_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for (length, held) in [(0, true), (1000, true), (1001, false), (200_000, false)] {
+            for piece in [1, 777, 200_000] {
+                let limits = SpoolLimits { memory: 1000, total: 1 << 30, folder: folder.path().into() };
+                let mut spool = Spool::letting_go(limits);
+                vec![7; length].chunks(piece).for_each(|chunk| spool.write_all(chunk).unwrap());
+                assert_eq!((spool.has_let_go(), spool.len()), (!held, length as u64));
+                let mut back = Vec::new();
+                let read = spool.reader().and_then(|mut reader| reader.read_to_end(&mut back));
+                assert_eq!((read.is_ok(), back.len()), (held, if held { length } else { 0 }));
             }
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

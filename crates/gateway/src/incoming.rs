@@ -197,7 +197,7 @@ fn judge(
             if settings.keep_signature && !verdict.decrypted {
                 return Ok(Outcome { signers, ..as_it_came(header, verdict) });
             }
-            let mut entity = accepted.into_spool();
+            let mut entity = accepted.into_spool().map_err(|_| unreadable_spool())?;
             let (header, skip) = with_entity(header, &mut entity)?;
             Ok(Outcome { header, skip, content: Some(entity), verdict, signers })
         }
@@ -251,7 +251,7 @@ fn without_outer_layer(
     let reader = mail.reader().map_err(|_| unreadable_spool())?;
     match Decryptor::new(keys, &policy.limits).decrypt(reader) {
         Ok(Ok(decrypted)) => {
-            let mut entity = decrypted.into_spool();
+            let mut entity = decrypted.into_spool().map_err(|_| unreadable_spool())?;
             let (header, skip) = with_entity(header, &mut entity)?;
             Ok(Outcome { header, skip, content: Some(entity), verdict, signers: Vec::new() })
         }

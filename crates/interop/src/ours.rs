@@ -224,7 +224,7 @@ impl Peer for Ours<'_> {
                         content.reader().map_err(words)?.read_to_end(&mut out).map_err(words)?;
                         return Ok(out);
                     }
-                    Err((_, content)) => content.into_unprotected(),
+                    Err((_, content)) => content.into_unprotected().into_spool().map_err(words)?,
                 }
             }
             To::Password | To::SharedKey(_) => {

@@ -32,6 +32,26 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead>, Stop> {
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
+/// A message to be opened.
+pub(crate) enum Message {
+    /// A file, which can be read again.
+    File(File),
+    /// What is read once.
+    Stream(Box<dyn BufRead>),
+}
+
+/// Opens a message: a file as one that can be read again.
+pub(crate) fn message(path: &Path) -> Result<Message, Stop> {
+    if !is_standard(path) {
+        let doing = format!("read {}", path.display());
+        let file = File::open(path).doing(&doing)?;
+        if file.metadata().doing(&doing)?.is_file() {
+            return Ok(Message::File(file));
+        }
+    }
+    Ok(Message::Stream(open(path)?))
+}
+
 /// Reads an input whole.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Stop> {
     let mut bytes = Vec::new();
@@ -41,16 +61,14 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Stop> {
 
 /// Opens a mail or file that is read more than once. What is no regular file is put down first.
 pub(crate) fn source(path: &Path) -> Result<Box<dyn Source>, Stop> {
-    let doing = format!("read {}", path.display());
-    if !is_standard(path) {
-        let file = File::open(path).doing(&doing)?;
-        if file.metadata().doing(&doing)?.is_file() {
-            return Ok(Box::new(file));
+    match message(path)? {
+        Message::File(file) => Ok(Box::new(file)),
+        Message::Stream(mut stream) => {
+            let mut spool = Spool::new(SpoolLimits::in_folder(std::env::temp_dir()));
+            pass(&mut stream, &mut spool).doing(format_args!("read {}", path.display()))?;
+            Ok(Box::new(spool))
         }
     }
-    let mut spool = Spool::new(SpoolLimits::in_folder(std::env::temp_dir()));
-    pass(&mut open(path)?, &mut spool).doing(doing)?;
-    Ok(Box::new(spool))
 }
 
 /// Hands over what is buffered, as it is.

@@ -1,11 +1,11 @@
 use std::io::{self, BufRead};
 
-use cms::{Spool, SpoolReader};
+use cms::Spool;
 use mime::Header;
 use pki::Credential;
 
-use crate::layers::{Layer, LayerOpener};
-use crate::{EncryptedReport, Error, Limits};
+use crate::layers::{Layer, LayerOpener, Opened};
+use crate::{Content, ContentReader, EncryptedReport, Error, Limits, Source};
 
 /// Decrypts the outermost layer of a message. A signature inside stays as it is, to be verified.
 ///
@@ -49,23 +49,26 @@ pub struct Decryptor<'a> {
 
 /// A decrypted message.
 #[derive(Debug)]
-pub struct DecryptedContent {
+pub struct DecryptedContent<'s> {
     /// The header of the mail as it came; empty when it was no mail.
     pub header: Header,
     /// The layer that was taken off.
     pub report: EncryptedReport,
-    content: Spool,
+    content: Content<'s>,
 }
+
+/// What decryption gives: content that a tag protected, or content that nothing did.
+pub type Decrypted<'s> = Result<DecryptedContent<'s>, (DecryptedContent<'s>, UnprotectedContent<'s>)>;
 
 /// Content that nothing protected against change on its way, unless a signature inside does.
 ///
 /// It is not readable like the rest; see [`Self::into_unprotected`].
 #[derive(Debug)]
-pub struct UnprotectedContent(Spool);
+pub struct UnprotectedContent<'s>(Content<'s>);
 
-impl UnprotectedContent {
+impl<'s> UnprotectedContent<'s> {
     /// The content. Anybody may have changed it (CASES T-21): show nothing active of it, and trust nothing in it.
-    pub fn into_unprotected(self) -> Spool {
+    pub fn into_unprotected(self) -> Content<'s> {
         self.0
     }
 }
@@ -81,12 +84,25 @@ impl<'a> Decryptor<'a> {
     /// # Errors
     /// [`Error::NotSmime`] when it is not encrypted; [`cms::Error::NoMatchingRecipient`] when it is to others;
     /// [`cms::Error::DecryptionFailed`] for everything else that goes wrong.
-    pub fn decrypt(
-        &self,
-        message: impl BufRead,
-    ) -> Result<Result<DecryptedContent, (DecryptedContent, UnprotectedContent)>, Error> {
-        let opener = LayerOpener { limits: self.limits, credentials: self.credentials, most: 1 };
-        let mut opened = opener.open(message, None)?;
+    pub fn decrypt(&self, message: impl BufRead) -> Result<Decrypted<'static>, Error> {
+        self.decrypt_opened(self.opener().open(message, None)?)
+    }
+
+    /// The same for a message that can be read more than once, such as a file: large content is not put down anywhere
+    /// while it waits for its tag, but decrypted once more when it is wanted. A file that was changed in between gives
+    /// an error there, and nothing that was not checked.
+    ///
+    /// # Errors
+    /// As [`Self::decrypt`].
+    pub fn decrypt_source<'s>(&self, message: impl Source + 's) -> Result<Decrypted<'s>, Error> {
+        self.decrypt_opened(self.opener().open_source(message)?)
+    }
+
+    fn opener(&self) -> LayerOpener<'_> {
+        LayerOpener { limits: self.limits, credentials: self.credentials, most: 1 }
+    }
+
+    fn decrypt_opened<'s>(&self, mut opened: Opened<'s>) -> Result<Decrypted<'s>, Error> {
         if let Some(error) = opened.unavailable {
             return Err(error.into());
         }
@@ -102,20 +118,26 @@ impl<'a> Decryptor<'a> {
         if authenticated {
             return Ok(Ok(decrypted));
         }
-        let empty = Spool::new(self.limits.spool.clone());
+        let empty = Spool::new(self.limits.spool.clone()).into();
         let content = std::mem::replace(&mut decrypted.content, empty);
         Ok(Err((decrypted, UnprotectedContent(content))))
     }
 }
 
-impl DecryptedContent {
+impl DecryptedContent<'_> {
     /// The content, to be kept.
-    pub fn into_spool(self) -> Spool {
-        self.content
+    ///
+    /// # Errors
+    /// When it is not held yet, and cannot be read or put down.
+    pub fn into_spool(self) -> io::Result<Spool> {
+        self.content.into_spool()
     }
 
     /// Reads the content.
-    pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
+    ///
+    /// # Errors
+    /// When what it is in cannot be read.
+    pub fn reader(&mut self) -> io::Result<ContentReader<'_>> {
         self.content.reader()
     }
 }

@@ -3,16 +3,17 @@
 use std::io::{BufRead, Read, Write};
 
 use cms::{
-    CompressedDataReader, Content, ContentDigests, ContentType, EncryptedDataReader, SignedData, SignedDataReader,
-    Spool,
+    CompressedDataReader, ContentDigests, ContentType, DecryptionKeys, EncryptedDataReader, SignedData,
+    SignedDataReader, Spool,
 };
 use crypto::DigestAlgorithm;
 use mime::{Base64Reader, CrlfWriter, Header, PartEnd, PartReader};
 use pki::Credential;
 
+use crate::content::{Content, Peel};
 use crate::recognise::unarmour;
 use crate::source::{Both, pass};
-use crate::{EncryptedReport, Error, Form, Limits, recognise};
+use crate::{EncryptedReport, Error, Form, Limits, Source, recognise};
 
 /// One layer as it was found.
 #[derive(Debug)]
@@ -24,19 +25,19 @@ pub(crate) enum Layer {
 
 /// A message with its layers taken off.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct Opened<'s> {
     /// The header of the mail as it came; empty when it is no mail.
     pub(crate) header: Header,
     pub(crate) layers: Vec<Layer>,
     /// The innermost entity that was reached.
-    pub(crate) content: Spool,
+    pub(crate) content: Content<'s>,
     /// Whether each encrypted layer on the way was protected by a tag.
     pub(crate) authenticated: bool,
     /// A key that could not be reached: the caller holds the message.
     pub(crate) unavailable: Option<crypto::Error>,
 }
 
-impl Opened {
+impl Opened<'_> {
     fn has_failed_decryption(&self) -> bool {
         self.layers.iter().any(|layer| matches!(layer, Layer::Encrypted { failed: true, .. }))
     }
@@ -67,6 +68,17 @@ enum Step {
     Inside(Spool),
     /// The layer cannot be opened.
     Stopped,
+    /// The layer can be opened when what is inside is held, however large it is.
+    MustBeHeld,
+}
+
+/// Where what is inside of a layer goes until it may be shown.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whether the layer can be read once more, so that what does not fit in memory need not be held.
+    again: bool,
+    /// How it is found then, from the layer's outside.
+    peels: Vec<Peel>,
 }
 
 pub(crate) struct LayerOpener<'a> {
@@ -77,47 +89,99 @@ pub(crate) struct LayerOpener<'a> {
 }
 
 impl LayerOpener<'_> {
-    /// Opens a message in any [`Form`]. `detached` is the content of a detached signature.
-    pub(crate) fn open(&self, mut source: impl BufRead, detached: Option<&mut dyn BufRead>) -> Result<Opened, Error> {
-        let mut opened = Opened {
+    /// Opens a message in any [`Form`] that is read once. `detached` is the content of a detached signature.
+    pub(crate) fn open(
+        &self,
+        mut source: impl BufRead,
+        detached: Option<&mut dyn BufRead>,
+    ) -> Result<Opened<'static>, Error> {
+        let mut opened = self.nothing_opened();
+        match self.take_off_first(&mut source, detached, &mut Waiting::default(), &mut opened)? {
+            Step::Inside(spool) => self.open_inside(spool.into(), opened),
+            _ => Ok(opened),
+        }
+    }
+
+    /// Opens a message that can be read more than once: what does not fit in memory is not put down.
+    pub(crate) fn open_source<'s>(&self, source: impl Source + 's) -> Result<Opened<'s>, Error> {
+        let mut message = Content::of_source(source, self.limits.spool.clone())?;
+        for again in [true, false] {
+            let mut waiting = Waiting { again, peels: Vec::new() };
+            let mut opened = self.nothing_opened();
+            let step = self.take_off_first(&mut message.reader()?, None, &mut waiting, &mut opened)?;
+            match step {
+                Step::MustBeHeld => {}
+                Step::Inside(spool) if spool.has_let_go() => {
+                    return self.open_inside(message.inside(waiting.peels), opened);
+                }
+                Step::Inside(spool) => return self.open_inside(spool.into(), opened),
+                Step::NoLayer | Step::Stopped => return Ok(opened),
+            }
+        }
+        Err(Error::Unrecognised)
+    }
+
+    fn nothing_opened<'s>(&self) -> Opened<'s> {
+        Opened {
             header: Header::default(),
             layers: Vec::new(),
-            content: Spool::new(self.limits.spool.clone()),
+            content: Spool::new(self.limits.spool.clone()).into(),
             authenticated: true,
             unavailable: None,
-        };
-        let form = recognise(source.fill_buf()?);
-        let step = match form {
+        }
+    }
+
+    fn take_off_first(
+        &self,
+        source: &mut dyn BufRead,
+        detached: Option<&mut dyn BufRead>,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
+    ) -> Result<Step, Error> {
+        match recognise(source.fill_buf()?) {
             Form::Mail => {
-                skip_mbox_line(&mut source)?;
-                opened.header = Header::read(&mut source, &self.limits.mime)?;
+                let mbox_line = skip_mbox_line(source)?;
+                opened.header = Header::read(&mut &mut *source, &self.limits.mime)?;
                 let header = opened.header.clone();
-                match self.take_off(&header, &mut source, &mut opened)? {
-                    Step::NoLayer => {
-                        // What is not protected is the content as it stands.
-                        opened.content.write_all(&header.to_bytes())?;
-                        opened.content.write_all(b"\r\n")?;
-                        pass(&mut source, &mut opened.content)?;
-                        return Ok(opened);
-                    }
-                    step => step,
+                waiting.peels.push(Peel::Behind(mbox_line + header.octets_read()));
+                let step = self.take_off(&header, source, waiting, opened)?;
+                if let Step::NoLayer = step {
+                    // What is not protected is the content as it stands.
+                    let mut content = Spool::new(self.limits.spool.clone());
+                    content.write_all(&header.to_bytes())?;
+                    content.write_all(b"\r\n")?;
+                    pass(source, &mut content)?;
+                    opened.content = content.into();
                 }
+                Ok(step)
             }
-            Form::Der => self.take_off_cms(&mut source, detached, &mut opened)?,
-            Form::Pem | Form::Base64 => {
+            Form::Der => self.take_off_cms(source, detached, waiting, opened),
+            form @ (Form::Pem | Form::Base64) => {
                 let mut text = Vec::new();
                 source.take(self.limits.signature * 2).read_to_end(&mut text)?;
                 let der = unarmour(form, &text).ok_or(Error::Unrecognised)?;
-                self.take_off_cms(&mut &der[..], detached, &mut opened)?
+                self.take_off_cms(&mut &der[..], detached, &mut Waiting::default(), opened)
             }
-            Form::Other => return Err(Error::Unrecognised),
-        };
-        let Step::Inside(mut inside) = step else { return Ok(opened) };
+            Form::Other => Err(Error::Unrecognised),
+        }
+    }
+
+    // What is inside of the first layer can be read again, whether it is held or not.
+    fn open_inside<'s>(&self, mut inside: Content<'s>, mut opened: Opened<'s>) -> Result<Opened<'s>, Error> {
+        // CASES N-24: each layer that is not held is taken off anew for all that is inside of it.
+        const MOST_ANEW: usize = 3;
+        let mut held = false;
         // CASES T-33: more layers than the limit are content that nobody opens.
         while opened.layers.len() < self.most {
-            match self.take_off_inner(&mut inside, &mut opened) {
-                Ok(Step::Inside(next)) => inside = next,
-                Ok(Step::NoLayer | Step::Stopped) => break,
+            let again = !held && inside.depth() < MOST_ANEW;
+            let mut waiting = Waiting { again, peels: Vec::new() };
+            match self.take_off_inner(&mut inside, &mut waiting, &mut opened) {
+                Ok(Step::Inside(spool)) => {
+                    inside = if spool.has_let_go() { inside.inside(waiting.peels) } else { spool.into() };
+                    held = false;
+                }
+                Ok(Step::MustBeHeld) if again => held = true,
+                Ok(Step::NoLayer | Step::Stopped | Step::MustBeHeld) => break,
                 Err(error) if error.is_local() => return Err(error),
                 Err(error) => {
                     opened.fail_behind_encryption(error)?;
@@ -131,24 +195,43 @@ impl LayerOpener<'_> {
         Ok(opened)
     }
 
-    fn take_off_inner(&self, inside: &mut Spool, opened: &mut Opened) -> Result<Step, Error> {
+    fn take_off_inner(
+        &self,
+        inside: &mut Content<'_>,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
+    ) -> Result<Step, Error> {
         let mut reader = inside.reader()?;
         if recognise(reader.fill_buf()?) != Form::Mail {
             return Ok(Step::NoLayer);
         }
         let header = Header::read(&mut reader, &self.limits.mime)?;
-        self.take_off(&header, &mut reader, opened)
+        waiting.peels.push(Peel::Behind(header.octets_read()));
+        self.take_off(&header, &mut reader, waiting, opened)
+    }
+
+    fn spool(&self, waiting: &Waiting) -> Spool {
+        let limits = self.limits.spool.clone();
+        if waiting.again { Spool::letting_go(limits) } else { Spool::new(limits) }
     }
 
     // CASES T-20: only the root of what is looked at is a layer; parts of a multipart never are.
-    fn take_off(&self, header: &Header, body: &mut dyn BufRead, opened: &mut Opened) -> Result<Step, Error> {
+    fn take_off(
+        &self,
+        header: &Header,
+        body: &mut dyn BufRead,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
+    ) -> Result<Step, Error> {
         let Some(content_type) = header.content_type() else { return Ok(Step::NoLayer) };
         if content_type.essence == "multipart/signed" {
             let pgp = content_type
                 .parameter("protocol")
                 .is_some_and(|protocol| protocol.to_ascii_lowercase().contains("pgp"));
             return match content_type.parameter("boundary") {
-                Some(boundary) if !pgp => self.take_off_clear(boundary, content_type.parameter("micalg"), body, opened),
+                Some(boundary) if !pgp => {
+                    self.take_off_clear(boundary, content_type.parameter("micalg"), body, waiting, opened)
+                }
                 _ => Ok(Step::NoLayer),
             };
         }
@@ -167,13 +250,17 @@ impl LayerOpener<'_> {
             return Ok(Step::NoLayer);
         }
         match header.transfer_encoding().as_str() {
-            "base64" => self.take_off_cms(&mut Base64Reader::new(body), None, opened),
+            "base64" => {
+                waiting.peels.push(Peel::Base64);
+                self.take_off_cms(&mut Base64Reader::new(body), None, waiting, opened)
+            }
             "quoted-printable" => {
                 let mut text = Vec::new();
                 body.take(self.limits.signature * 4).read_to_end(&mut text)?;
-                self.take_off_cms(&mut &mime::decode_quoted_printable(&text)[..], None, opened)
+                let decoded = mime::decode_quoted_printable(&text);
+                self.take_off_cms(&mut &decoded[..], None, &mut Waiting::default(), opened)
             }
-            _ => self.take_off_cms(body, None, opened),
+            _ => self.take_off_cms(body, None, waiting, opened),
         }
     }
 
@@ -181,13 +268,14 @@ impl LayerOpener<'_> {
         &self,
         source: &mut dyn BufRead,
         detached: Option<&mut dyn BufRead>,
-        opened: &mut Opened,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
     ) -> Result<Step, Error> {
         // RFC 8551 §2.4.2, §2.4.3, §2.4.4, §2.4.5; in any order inside each other (RFC 8551 §3.7, RFC 2634 §1.1, §1.2).
         match cms::sniff(source.fill_buf()?) {
-            Some(ContentType::SignedData) => self.take_off_signed(source, detached, opened),
+            Some(ContentType::SignedData) => self.take_off_signed(source, detached, waiting, opened),
             Some(ContentType::EnvelopedData | ContentType::AuthEnvelopedData) => {
-                self.take_off_encrypted(source, opened)
+                self.take_off_encrypted(source, waiting, opened)
             }
             Some(ContentType::CompressedData) => {
                 // CASES T-53: what grows beyond the caps is an error, never content; and nothing grows twice.
@@ -209,11 +297,11 @@ impl LayerOpener<'_> {
         boundary: &str,
         micalg: Option<&str>,
         body: &mut dyn BufRead,
-        opened: &mut Opened,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
     ) -> Result<Step, Error> {
         let mut part = PartReader::new(body, boundary).next_part()?;
-        let mut sink =
-            CrlfWriter::new(Both(ContentDigests::new(&announced(micalg)), Spool::new(self.limits.spool.clone())));
+        let mut sink = CrlfWriter::new(Both(ContentDigests::new(&announced(micalg)), self.spool(waiting)));
         pass(&mut part, &mut sink)?;
         if part.end() != Some(PartEnd::Delimiter) {
             return Ok(Step::Stopped);
@@ -232,6 +320,11 @@ impl LayerOpener<'_> {
             return Ok(Step::Stopped);
         }
         let data = SignedDataReader::open(&der[..])?.finish(Some(digests))?;
+        // What is signed is then another text than what is found there.
+        if spool.has_let_go() && (bare_line_feeds || !is_complete(&data)) {
+            return Ok(Step::MustBeHeld);
+        }
+        waiting.peels.push(Peel::FirstPart { boundary: boundary.to_owned() });
         let data = complete_digests(data, &mut spool)?;
         opened.layers.push(Layer::Signed { data, bare_line_feeds });
         Ok(Step::Inside(spool))
@@ -241,10 +334,11 @@ impl LayerOpener<'_> {
         &self,
         source: &mut dyn BufRead,
         detached: Option<&mut dyn BufRead>,
-        opened: &mut Opened,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
     ) -> Result<Step, Error> {
         let mut reader = SignedDataReader::open(source)?;
-        let mut spool = Spool::new(self.limits.spool.clone());
+        let mut spool = self.spool(waiting);
         let has_content = reader.has_content();
         let data = match detached {
             Some(detached) => {
@@ -261,12 +355,21 @@ impl LayerOpener<'_> {
         };
         // CASES T-03: a bag of certificates, or a signature without its content, is not "signed".
         let nothing_signed = data.signers().is_empty() || (!has_content && spool.is_empty());
+        if spool.has_let_go() && !is_complete(&data) {
+            return Ok(Step::MustBeHeld);
+        }
+        waiting.peels.push(Peel::Signed);
         let data = complete_digests(data, &mut spool)?;
         opened.layers.push(Layer::Signed { data, bare_line_feeds: false });
         Ok(if nothing_signed { Step::Stopped } else { Step::Inside(spool) })
     }
 
-    fn take_off_encrypted(&self, source: &mut dyn BufRead, opened: &mut Opened) -> Result<Step, Error> {
+    fn take_off_encrypted(
+        &self,
+        source: &mut dyn BufRead,
+        waiting: &mut Waiting,
+        opened: &mut Opened<'_>,
+    ) -> Result<Step, Error> {
         let reader = match EncryptedDataReader::open(source) {
             Ok(reader) => reader,
             Err(error) if error.is_local() => return Err(error.into()),
@@ -287,16 +390,19 @@ impl LayerOpener<'_> {
             opened.layers.push(Layer::Encrypted { report, failed: false });
             return Ok(Step::Stopped);
         }
-        let (step, failed) = match reader.decrypt(self.credentials, self.limits.spool.clone()) {
+        waiting.again &= reader.can_be_read_again();
+        let keys = DecryptionKeys { credentials: self.credentials, ..DecryptionKeys::default() };
+        let (step, failed) = match reader.decrypt_into(keys, self.spool(waiting)) {
             Ok(decrypted) => {
+                waiting.peels.extend(decrypted.again.map(Peel::Encrypted));
                 report.opened = true;
                 let key = decrypted.opened_by.and_then(|index| self.credentials.get(index));
                 report.opened_by = key.map(|key| key.certificate().clone());
                 opened.authenticated &= report.authenticated;
                 let spool = match decrypted.content {
-                    Content::Authenticated(spool) => spool,
+                    cms::Content::Authenticated(spool) => spool,
                     // Read in search of a signature; without one it stays marked, and `UnprotectedContent` keeps it.
-                    Content::Unauthenticated(content) => content.into_unverified(),
+                    cms::Content::Unauthenticated(content) => content.into_unverified(),
                 };
                 (Step::Inside(spool), false)
             }
@@ -312,6 +418,11 @@ impl LayerOpener<'_> {
         opened.layers.push(Layer::Encrypted { report, failed });
         Ok(step)
     }
+}
+
+// Whether nothing of the content is needed any more to verify the signatures.
+fn is_complete(data: &SignedData) -> bool {
+    !data.needs_whole_content() && data.missing_digests().is_empty()
 }
 
 // CASES S-43, T-04: a digest that nobody announced is computed now, from what was spooled. A signature over the content
@@ -358,10 +469,11 @@ fn announced(micalg: Option<&str>) -> Vec<DigestAlgorithm> {
         .collect()
 }
 
-fn skip_mbox_line(source: &mut impl BufRead) -> Result<(), Error> {
+/// Gives the octets that it took.
+fn skip_mbox_line(source: &mut dyn BufRead) -> Result<usize, Error> {
+    let mut line = Vec::new();
     if source.fill_buf()?.starts_with(b"From ") {
-        let mut line = Vec::new();
         source.take(1000).read_until(b'\n', &mut line)?;
     }
-    Ok(())
+    Ok(line.len())
 }

@@ -29,6 +29,7 @@
 //! ```
 
 mod capabilities;
+mod content;
 pub mod danger;
 mod decrypt;
 mod encrypt;
@@ -45,11 +46,13 @@ mod report;
 mod sign;
 mod source;
 mod split;
+mod unchanging;
 mod verify;
 mod wrap;
 
 pub use capabilities::Capabilities;
-pub use decrypt::{DecryptedContent, Decryptor, UnprotectedContent};
+pub use content::{Content, ContentReader};
+pub use decrypt::{Decrypted, DecryptedContent, Decryptor, UnprotectedContent};
 pub use encrypt::Encryptor;
 pub use error::Error;
 pub use header_confidentiality::HeaderConfidentiality;

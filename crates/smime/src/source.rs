@@ -12,11 +12,43 @@ pub trait Source {
     /// # Errors
     /// When that cannot be done.
     fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>>;
+
+    /// Whether each reading gives the same for certain. What others implement is never believed to: it is compared.
+    #[doc(hidden)]
+    fn constancy(&self) -> Constancy {
+        Constancy::UNKNOWN
+    }
+}
+
+/// Whether a [`Source`] may change from one reading to the next. It has no name outside, so that nobody else claims it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Constancy(bool);
+
+impl Constancy {
+    /// It may: somebody may write to a file while it is read.
+    pub const UNKNOWN: Self = Self(false);
+    /// Nobody can change it.
+    pub(crate) const CERTAIN: Self = Self(true);
+}
+
+impl<S: Source + ?Sized> Source for &mut S {
+    fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
+        (**self).reread()
+    }
+
+    fn constancy(&self) -> Constancy {
+        (**self).constancy()
+    }
 }
 
 impl Source for &[u8] {
     fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
         Ok(Box::new(*self))
+    }
+
+    // As long as it is borrowed here, nobody else can change it.
+    fn constancy(&self) -> Constancy {
+        Constancy::CERTAIN
     }
 }
 
@@ -30,6 +62,11 @@ impl Source for File {
 impl Source for Spool {
     fn reread(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
         Ok(Box::new(self.reader()?))
+    }
+
+    // What it has put down is sealed, block by block, with a key that nobody else has.
+    fn constancy(&self) -> Constancy {
+        Constancy::CERTAIN
     }
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read as _};
 
 use asn1::Time;
-use cms::{Integrity, Receipt, SignedData, SignerInfo, SignerReport, Spool, SpoolReader, oids};
+use cms::{Integrity, Receipt, SignedData, SignerInfo, SignerReport, Spool, oids};
 use mime::{Header, Mailbox, VisibleFromError};
 use pki::{
     Budget, Certificate, CertificateList, Credential, EmailAddress, OcspResponse, PathChecker, PathPolicy, Purpose,
@@ -11,7 +11,8 @@ use pki::{
 
 use crate::layers::{Layer, LayerOpener, Opened};
 use crate::{
-    Check, Countersigner, Error, LayerReport, Policy, ProtectedHeader, RevocationMaterial, SignedReport, SignerVerdict,
+    Check, Content, ContentReader, Countersigner, Error, LayerReport, Policy, ProtectedHeader, RevocationMaterial,
+    SignedReport, SignerVerdict, Source,
 };
 
 /// Verifies messages under a policy.
@@ -56,7 +57,11 @@ use crate::{
 /// ```
 ///
 /// ```compile_fail
-/// fn make(content: cms::Spool, layers: Vec<smime::LayerReport>, header: mime::Header) -> smime::VerifiedContent {
+/// fn make<'s>(
+///     content: smime::Content<'s>,
+///     layers: Vec<smime::LayerReport>,
+///     header: mime::Header,
+/// ) -> smime::VerifiedContent<'s> {
 ///     smime::VerifiedContent { content, layers, header }
 /// }
 /// ```
@@ -99,15 +104,29 @@ impl<'a> Verifier<'a> {
     ///
     /// # Errors
     /// When the message cannot be read.
-    pub fn verify(&self, message: impl BufRead) -> Result<Verification, Error> {
+    pub fn verify(&self, message: impl BufRead) -> Result<Verification<'static>, Error> {
         self.verify_opened(self.opener().open(message, None)?)
+    }
+
+    /// The same for a message that can be read more than once, such as a file: large content is not put down anywhere
+    /// while it waits for the verdict, but read once more when it is wanted. A file that was changed in between gives
+    /// an error there, and nothing that was not verified.
+    ///
+    /// # Errors
+    /// When the message cannot be read.
+    pub fn verify_source<'s>(&self, message: impl Source + 's) -> Result<Verification<'s>, Error> {
+        self.verify_opened(self.opener().open_source(message)?)
     }
 
     /// The same for a signature whose content is elsewhere.
     ///
     /// # Errors
     /// When signature or content cannot be read.
-    pub fn verify_detached(&self, signature: impl BufRead, mut content: impl BufRead) -> Result<Verification, Error> {
+    pub fn verify_detached(
+        &self,
+        signature: impl BufRead,
+        mut content: impl BufRead,
+    ) -> Result<Verification<'static>, Error> {
         self.verify_opened(self.opener().open(signature, Some(&mut content))?)
     }
 
@@ -115,7 +134,7 @@ impl<'a> Verifier<'a> {
         LayerOpener { limits: &self.policy.limits, credentials: self.credentials, most: self.policy.limits.layers }
     }
 
-    fn verify_opened(&self, opened: Opened) -> Result<Verification, Error> {
+    fn verify_opened<'s>(&self, opened: Opened<'s>) -> Result<Verification<'s>, Error> {
         if let Some(error) = opened.unavailable {
             return Err(error.into());
         }
@@ -264,15 +283,15 @@ fn describe(report: &SignerReport) -> SignerVerdict {
 /// A message whose signatures were checked. It says nothing before [`Self::accept`].
 #[derive(Debug)]
 #[must_use = "a verification decides nothing by itself: accept it or look at its layers"]
-pub struct Verification {
+pub struct Verification<'s> {
     header: Header,
     layers: Vec<LayerReport>,
-    content: Spool,
+    content: Content<'s>,
     authenticated: bool,
     failed_decryption: bool,
 }
 
-impl Verification {
+impl<'s> Verification<'s> {
     /// Each layer, outermost first.
     pub fn layers(&self) -> &[LayerReport] {
         &self.layers
@@ -310,7 +329,7 @@ impl Verification {
         })
     }
 
-    pub(crate) fn into_parts(self) -> (Spool, Vec<LayerReport>, bool) {
+    pub(crate) fn into_parts(self) -> (Content<'s>, Vec<LayerReport>, bool) {
         (self.content, self.layers, self.authenticated)
     }
 
@@ -326,7 +345,7 @@ impl Verification {
     /// Decides. The content is accepted when every layer is open, something is signed, every signer of every signed
     /// layer is intact and trusted, each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
     /// the weakest layer decides), and what a cipher without a tag gave is signed inside (T-20, T-21).
-    pub fn accept(mut self, sender: &Sender) -> Result<VerifiedContent, Rejected> {
+    pub fn accept(mut self, sender: &Sender) -> Result<VerifiedContent<'s>, Rejected> {
         // CASES T-08: who wants one address of a mail with several senders still does not know what others show of it.
         let several = matches!(self.visible_from(), Err(VisibleFromError::SeveralFields));
         let sender = match sender {
@@ -404,20 +423,26 @@ fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>)
 
 /// Content that an accepted signature covers, byte for byte. Only [`Verification::accept`] makes it.
 #[derive(Debug)]
-pub struct VerifiedContent {
-    content: Spool,
+pub struct VerifiedContent<'s> {
+    content: Content<'s>,
     layers: Vec<LayerReport>,
     header: Header,
 }
 
-impl VerifiedContent {
+impl VerifiedContent<'_> {
     /// The entity that was signed, to be kept.
-    pub fn into_spool(self) -> Spool {
-        self.content
+    ///
+    /// # Errors
+    /// When it is not held yet, and cannot be read or put down.
+    pub fn into_spool(self) -> io::Result<Spool> {
+        self.content.into_spool()
     }
 
     /// Reads the entity that was signed: its header fields and its body.
-    pub fn reader(&mut self) -> io::Result<SpoolReader<'_>> {
+    ///
+    /// # Errors
+    /// When what it is in cannot be read.
+    pub fn reader(&mut self) -> io::Result<ContentReader<'_>> {
         self.content.reader()
     }
 

@@ -27,7 +27,7 @@ fn person(address: &str, kind: KeyKind) -> Credential {
     TestPki::shared().person(address, kind).credential
 }
 
-fn verify(mail: &[u8], keys: &[Credential]) -> Verification {
+fn verify(mail: &[u8], keys: &[Credential]) -> Verification<'static> {
     Verifier::new(&policy()).with_keys(keys).verify(mail).unwrap()
 }
 

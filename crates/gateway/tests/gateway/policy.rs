@@ -10,7 +10,7 @@ use testkit::{Person, TestPki};
 use crate::house::{ALICE, BOB, CAROL, House, mailbox, until};
 use crate::support::{address, contains, header, mail};
 
-fn opened(house: &House, mail: &[u8], person: &Person) -> smime::VerifiedContent {
+fn opened(house: &House, mail: &[u8], person: &Person) -> smime::VerifiedContent<'static> {
     let limits = smime::Limits::in_folder(house.folder.path());
     let policy = smime::Policy::new(TestPki::shared().anchors(), testkit::now(), limits);
     let keys = [person.credential.clone()];

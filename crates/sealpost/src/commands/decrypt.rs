@@ -2,7 +2,7 @@ use serde::Serialize;
 use smime::{Decryptor, Limits};
 
 use crate::cli::Decrypt;
-use crate::files;
+use crate::files::{self, Message};
 use crate::outcome::{Doing, Stop};
 
 #[derive(Serialize)]
@@ -17,8 +17,12 @@ struct Output<'a> {
 pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
     let credentials = files::credentials(&decrypt.identity)?;
     let limits = Limits::in_folder(std::env::temp_dir());
-    let input = files::open(&decrypt.input)?;
-    let decrypted = Decryptor::new(&credentials, &limits).decrypt(input).map_err(|error| {
+    let decryptor = Decryptor::new(&credentials, &limits);
+    let decrypted = match files::message(&decrypt.input)? {
+        Message::File(file) => decryptor.decrypt_source(file),
+        Message::Stream(stream) => decryptor.decrypt(stream),
+    };
+    let decrypted = decrypted.map_err(|error| {
         let (reason, hint) = match error {
             // CASES N-22: one answer, whatever went wrong.
             smime::Error::Cms(error @ cms::Error::DecryptionFailed) => {
@@ -41,8 +45,8 @@ pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
             content.report
         }
         Err((content, unprotected)) => {
-            let mut spool = unprotected.into_unprotected();
-            files::write_from(&decrypt.output, &mut spool.reader().doing("read the content")?)?;
+            let mut unprotected = unprotected.into_unprotected();
+            files::write_from(&decrypt.output, &mut unprotected.reader().doing("read the content")?)?;
             // Anybody may have changed it on the way; a signature inside says more.
             eprintln!(
                 "note: {} does not protect content against change; verify the signature inside before you trust it",

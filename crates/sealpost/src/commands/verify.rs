@@ -2,7 +2,7 @@ use serde::Serialize;
 use smime::{Check, LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
 
 use crate::cli::Verify;
-use crate::files;
+use crate::files::{self, Message};
 use crate::outcome::Stop;
 
 pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
@@ -17,10 +17,12 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
         None => Sender::VisibleFrom,
     };
     let verifier = Verifier::new(&policy);
-    let input = files::open(&verify.input)?;
     let verification = match &verify.detached {
-        Some(content) => verifier.verify_detached(input, files::open(content)?),
-        None => verifier.verify(input),
+        Some(content) => verifier.verify_detached(files::open(&verify.input)?, files::open(content)?),
+        None => match files::message(&verify.input)? {
+            Message::File(file) => verifier.verify_source(file),
+            Message::Stream(stream) => verifier.verify(stream),
+        },
     };
     let verification =
         verification.map_err(|error| Stop::failed(format_args!("cannot read {}: {error}", verify.input.display())))?;

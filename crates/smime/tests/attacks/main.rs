@@ -4,3 +4,4 @@ mod corpus;
 mod forgeries;
 mod one_failure;
 mod stapled;
+mod two_readings;

@@ -28,7 +28,7 @@ fn sample_credential(name: &str) -> Credential {
     Credential::from_pem_or_der([&set.file(&format!("{name}.key"))[..], &set.file(&format!("{name}.crt"))]).unwrap()
 }
 
-fn accept(policy: &Policy, mail: &[u8], keys: &[Credential]) -> Result<VerifiedContent, String> {
+fn accept(policy: &Policy, mail: &[u8], keys: &[Credential]) -> Result<VerifiedContent<'static>, String> {
     let verification = Verifier::new(policy).with_keys(keys).verify(mail).map_err(|error| error.to_string())?;
     verification.accept(&Sender::VisibleFrom).map_err(|rejected| rejected.to_string())
 }
