@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cms::{SignedDataReader, SignedDataWriter, SignerSettings, oids};
 use crypto::ContentCipher;
-use pki::{Credential, PathCache};
+use pki::{Certificate, Credential, PathCache, PathChecker, PathPolicy, TrustAnchors};
 use smime::{Decryptor, Encryptor, Limits, Policy, Sender, SignatureForm, Signer, Verifier};
 
 use crate::material::{Material, Person};
@@ -43,9 +43,15 @@ pub fn verify_der(message: &[u8]) {
 }
 
 pub fn verify_mail(policy: &Policy, message: &[u8]) {
-    let verification = Verifier::new(policy).verify(message).expect("a message");
+    let verification = Verifier::new(policy).verify_source(message).expect("a message");
     let mut content = verification.accept(&Sender::VisibleFrom).expect("accepted");
     io::copy(&mut content.reader().expect("content"), &mut io::sink()).expect("content");
+}
+
+/// The path of `leaf` over one CA to a root, for signing mail.
+pub fn check_path(anchors: &TrustAnchors, policy: &PathPolicy, leaf: &Certificate, between: &Certificate) {
+    let path = PathChecker::new(anchors, policy).intermediates([between]).check(leaf).expect("a path");
+    assert!(path.certificates().len() == 3);
 }
 
 pub fn encryptor(people: &[Person], gcm: bool) -> Encryptor {
@@ -59,7 +65,7 @@ pub fn encryptor(people: &[Person], gcm: bool) -> Encryptor {
 
 /// Decrypts a mail or DER, and reads it to its end.
 pub fn decrypt(credentials: &[Credential], limits: &Limits, message: &[u8]) {
-    let decrypted = Decryptor::new(credentials, limits).decrypt(message).expect("a message");
+    let decrypted = Decryptor::new(credentials, limits).decrypt_source(message).expect("a message");
     match decrypted {
         Ok(mut content) => io::copy(&mut content.reader().expect("content"), &mut io::sink()),
         Err((_, content)) => io::copy(&mut content.into_unprotected().reader().expect("content"), &mut io::sink()),

@@ -1,12 +1,12 @@
 //! OpenSSL's CMS in this process, through its own C interface: what `openssl cms` calls.
 
-use std::ffi::{c_int, c_long, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use std::ptr;
 
 use foreign_types::{ForeignType as _, ForeignTypeRef as _};
 use openssl::pkey::{PKey, Private};
 use openssl::stack::Stack;
-use openssl::x509::X509;
+use openssl::x509::{X509, X509StoreContext};
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl_sys as sys;
 
@@ -53,6 +53,7 @@ unsafe extern "C" {
     fn i2d_CMS_bio_stream(out: *mut sys::BIO, cms: *mut Cms, data: *mut sys::BIO, flags: c_int) -> c_int;
     fn i2d_CMS_bio(out: *mut sys::BIO, cms: *mut Cms) -> c_int;
     fn d2i_CMS_bio(source: *mut sys::BIO, cms: *mut *mut Cms) -> *mut Cms;
+    fn X509_STORE_CTX_set_default(context: *mut sys::X509_STORE_CTX, name: *const c_char) -> c_int;
     fn BIO_s_null() -> *const sys::BIO_METHOD;
     fn EVP_PKEY_CTX_set_rsa_padding(context: *mut sys::EVP_PKEY_CTX, padding: c_int) -> c_int;
     fn EVP_PKEY_CTX_set_rsa_oaep_md(context: *mut sys::EVP_PKEY_CTX, digest: *const sys::EVP_MD) -> c_int;
@@ -286,6 +287,17 @@ impl Recipients {
     }
 }
 
+/// A certificate and those between it and the root, as OpenSSL has them.
+pub struct Chain(X509, Stack<X509>);
+
+impl Chain {
+    pub fn from_der(leaf: &[u8], between: &[u8]) -> Self {
+        let mut chain = Stack::new().expect("a stack");
+        chain.push(X509::from_der(between).expect("a certificate")).expect("room");
+        Self(X509::from_der(leaf).expect("a certificate"), chain)
+    }
+}
+
 /// Whom OpenSSL trusts.
 pub struct Trust(X509Store);
 
@@ -294,6 +306,17 @@ impl Trust {
         let mut store = X509StoreBuilder::new().expect("a store");
         store.add_cert(X509::from_der(root.der()).expect("a certificate")).expect("room");
         Self(store.build())
+    }
+
+    /// X509_verify_cert for signing mail.
+    pub fn check_path(&self, Chain(leaf, chain): &Chain) {
+        let mut context = X509StoreContext::new().expect("a context");
+        let verified = context.init(&self.0, leaf, chain, |context| {
+            // SAFETY: the context is live, and the name ends with zero.
+            must(unsafe { X509_STORE_CTX_set_default(context.as_ptr(), c"smime_sign".as_ptr()) });
+            context.verify_cert()
+        });
+        assert!(verified.expect("a verdict"));
     }
 
     /// Verifies a message, with its chain if `chain`, and gives its content.

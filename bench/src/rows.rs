@@ -8,7 +8,7 @@ use crate::floor;
 use crate::material::{Material, Person, attachment_entity, mail, outer_fields, text_entity};
 use crate::measure::{Comparison, Effort, Work, compare};
 use crate::ours;
-use crate::peer::{Form, Out, Peer, Recipients, Trust};
+use crate::peer::{Chain, Form, Out, Peer, Recipients, Trust};
 
 /// One line of the report.
 pub struct Row {
@@ -108,6 +108,7 @@ impl<'a> Plan<'a> {
                 );
             }
         }
+        self.paths();
         for (name, gcm, target) in
             [("encrypt for 1, RSA-2048, GCM, S/MIME", true, 2.0), ("encrypt for 1, RSA-2048, CBC, S/MIME", false, 1.6)]
         {
@@ -130,6 +131,43 @@ impl<'a> Plan<'a> {
             if self.wants(work) {
                 self.decrypt(work, target, people, &entity);
             }
+        }
+    }
+
+    /// Three certificates, two signatures: the chain comes in DER as a message brings it, or was parsed before.
+    fn paths(&mut self) {
+        let m = self.material;
+        let trust = Trust::new(m.root.certificate());
+        let (leaf, between) = (m.rsa2048.certificate(), &m.rsa2048.credential.chain()[0]);
+        let anchors = m.anchors();
+        let policy = pki::PathPolicy::at(m.now).purpose(pki::Purpose::Sign);
+        let name = "check a path of 3 certificates, RSA-2048, from DER";
+        if self.wants(name) {
+            let parse = |certificate: &pki::Certificate| {
+                pki::Certificate::from_der(certificate.der()).expect("a certificate")
+            };
+            let mut check = [verification(&m.rsa2048), verification(&m.rsa2048)];
+            self.row(
+                self.effort,
+                name,
+                2.0,
+                Box::new(|| ours::check_path(&anchors, &policy, &parse(leaf), &parse(between))),
+                Box::new(|| trust.check_path(&Chain::from_der(leaf.der(), between.der()))),
+                Box::new(|| check.iter_mut().for_each(|check| check())),
+            );
+        }
+        let name = "check a path of 3 certificates, RSA-2048, parsed before";
+        if self.wants(name) {
+            let chain = Chain::from_der(leaf.der(), between.der());
+            let mut check = [verification(&m.rsa2048), verification(&m.rsa2048)];
+            self.row(
+                self.effort,
+                name,
+                2.0,
+                Box::new(|| ours::check_path(&anchors, &policy, leaf, between)),
+                Box::new(|| trust.check_path(&chain)),
+                Box::new(|| check.iter_mut().for_each(|check| check())),
+            );
         }
     }
 
