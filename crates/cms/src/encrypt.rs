@@ -105,7 +105,10 @@ const STEP: usize = 16 * 1024;
 
 enum Sealing {
     /// Nothing is sealed yet: what stays short is sealed in one piece.
-    Waiting { key: Zeroizing<Vec<u8>>, nonce: Vec<u8> },
+    Waiting {
+        key: Zeroizing<Vec<u8>>,
+        nonce: Vec<u8>,
+    },
     Begun(Sealer),
 }
 
@@ -230,9 +233,7 @@ impl<W: Write> EncryptedDataWriter<W> {
         let Self { mut frame, sealing, mut ready, out, .. } = self;
         let tag = match sealing {
             Sealing::Begun(sealer) => sealer.finish(&mut ready)?,
-            Sealing::Waiting { key, nonce } => {
-                Sealer::seal_whole(frame.cipher, &key, &nonce, b"", &begun, &mut ready)?
-            }
+            Sealing::Waiting { key, nonce } => Sealer::seal_whole(frame.cipher, &key, &nonce, b"", &begun, &mut ready)?,
         };
         let mut mac = Writer::new();
         if let Some(tag) = &tag {

@@ -35,7 +35,8 @@ pub use attributes::{Attribute, Attributes, SigningCertificateReference};
 pub use compressed_data::{CompressedDataReader, CompressedDataWriter, MOST_COMPRESSION};
 pub use content_info::{ContentType, sniff};
 pub use decrypt::{
-    Content, ContentKey, Decrypted, DecryptionKeys, EncryptedDataReader, UnauthenticatedContent, UnverifiedContentReader,
+    Content, ContentKey, Decrypted, DecryptionKeys, EncryptedDataReader, UnauthenticatedContent,
+    UnverifiedContentReader,
 };
 pub use encrypt::{EncryptedDataWriter, EncryptionSettings, Recipient};
 pub use error::Error;

@@ -88,7 +88,7 @@ impl<'a> Ours<'a> {
     }
 
     /// Opens every layer of a mail.
-    fn open_all(&self, message: &[u8], layers: &[Layer]) -> Result<smime::VerifiedContent, String> {
+    fn open_all(&self, message: &[u8], layers: &[Layer]) -> Result<smime::VerifiedContent<'static>, String> {
         let mut from = String::new();
         for layer in layers {
             if let Layer::Sign(task) = layer {

@@ -32,7 +32,9 @@ pub(crate) enum Peel {
     /// Past so many octets: a header.
     Behind(usize),
     /// The first part of a multipart.
-    FirstPart { boundary: String },
+    FirstPart {
+        boundary: String,
+    },
     Base64,
     /// The content of a SignedData.
     Signed,
@@ -78,12 +80,12 @@ impl<'s> Content<'s> {
     /// # Errors
     /// When what it is in cannot be read.
     pub fn reader(&mut self) -> io::Result<ContentReader<'_>> {
-        let base = match &mut self.base {
-            Base::Spool(spool) if self.peels.is_empty() => return Ok(ContentReader(Reading::Spool(spool.reader()?))),
-            Base::Spool(spool) => spool.reread()?,
-            Base::Source(source, _) => source.reread()?,
+        let outside = match (&mut self.base, self.peels.is_empty()) {
+            (Base::Spool(spool), true) => return Ok(ContentReader(Reading::Spool(spool.reader()?))),
+            (Base::Spool(spool), false) => spool.reread()?,
+            (Base::Source(source, _), _) => source.reread()?,
         };
-        let inside = self.peels.iter().try_fold(base, |outside, peel| peel.open(outside))?;
+        let inside = self.peels.iter().try_fold(outside, |outside, peel| peel.open(outside))?;
         Ok(ContentReader(Reading::Again(inside)))
     }
 

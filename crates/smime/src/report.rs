@@ -109,6 +109,8 @@ pub struct SignerVerdict {
     pub reason: Option<String>,
     /// Those who signed this signature, which is extra information and decides nothing (CASES S-46).
     pub countersigners: Vec<Countersigner>,
+    /// See [`Self::awaits_revocation`].
+    pub(crate) awaits_revocation: bool,
     /// The attribute's value of SMIMECapabilities; a claim until the signer is accepted.
     pub(crate) capabilities: Option<Vec<u8>>,
 }
@@ -131,6 +133,12 @@ impl SignerVerdict {
     pub fn capabilities(&self) -> Option<crate::Capabilities> {
         let intact = self.integrity == Check::Pass && self.path == Check::Pass;
         self.capabilities.as_deref().filter(|_| intact).and_then(crate::Capabilities::from_der)
+    }
+
+    /// Whether the path is good but for one thing: it must be known whether its certificates were revoked, and that is
+    /// not known, or not yet.
+    pub fn awaits_revocation(&self) -> bool {
+        self.awaits_revocation
     }
 
     pub(crate) fn passes_without_address(&self) -> bool {

@@ -43,9 +43,7 @@ impl<'s> Unchanging<'s> {
         let source = self.source.reread()?;
         Ok(match &mut self.tags {
             None => source,
-            Some(seen) => {
-                Box::new(Comparing { source, seen, number: 0, block: Vec::new(), position: 0, ended: false })
-            }
+            Some(seen) => Box::new(Comparing { source, seen, number: 0, block: Vec::new(), position: 0, ended: false }),
         })
     }
 }

@@ -6,7 +6,7 @@ use cms::{Integrity, Receipt, SignedData, SignerInfo, SignerReport, Spool, oids}
 use mime::{Header, Mailbox, VisibleFromError};
 use pki::{
     Budget, Certificate, CertificateList, Credential, EmailAddress, OcspResponse, PathChecker, PathPolicy, Purpose,
-    RevocationStatus,
+    Reason, RevocationStatus,
 };
 
 use crate::layers::{Layer, LayerOpener, Opened};
@@ -243,6 +243,7 @@ impl<'a> Verifier<'a> {
                 verdict.path = Check::Fail;
                 verdict.revocation = rejected.revocation();
                 verdict.reason = Some(rejected.to_string());
+                verdict.awaits_revocation = !known.revoked && *rejected.reason() == Reason::RevocationUnknown;
             }
         }
         if known.revoked && verdict.path == Check::Pass {
@@ -276,6 +277,7 @@ fn describe(report: &SignerReport) -> SignerVerdict {
         address: Check::Unchecked,
         reason,
         countersigners: Vec::new(),
+        awaits_revocation: false,
         capabilities: None,
     }
 }
@@ -333,15 +335,6 @@ impl<'s> Verification<'s> {
         (self.content, self.layers, self.authenticated)
     }
 
-    // CASES T-20, T-21: a signature around a cipher without a tag covers what went in, not what comes out: whoever has
-    // changed a stranger's ciphertext can sign the result.
-    fn unprotected(&self) -> Option<String> {
-        let open = |layer: &LayerReport| matches!(layer, LayerReport::Encrypted(report) if report.opened && !report.authenticated);
-        let innermost = self.layers.iter().rposition(open)?;
-        let signed_inside = self.layers.iter().skip(innermost).any(|layer| matches!(layer, LayerReport::Signed(_)));
-        (!signed_inside).then(|| "nothing protects what was decrypted: it is not signed inside".to_owned())
-    }
-
     /// Decides. The content is accepted when every layer is open, something is signed, every signer of every signed
     /// layer is intact and trusted, each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
     /// the weakest layer decides), and what a cipher without a tag gave is signed inside (T-20, T-21).
@@ -357,31 +350,60 @@ impl<'s> Verification<'s> {
                 Err(error) => Err(error.to_string()),
             },
         };
-        let mut problem: Option<String> = None;
-        let mut signed = false;
-        for layer in &mut self.layers {
-            let found = match layer {
-                LayerReport::Encrypted(report) if !report.opened => {
-                    Some("an encrypted layer cannot be opened with the keys at hand".to_owned())
-                }
-                LayerReport::Encrypted(_) | LayerReport::Compressed => None,
-                LayerReport::Signed(report) => {
-                    signed |= !report.signers.is_empty();
-                    let is_mail = !self.header.fields().is_empty();
-                    judge_layer(report, &sender).or_else(|| other_content(report).filter(|_| is_mail))
-                }
-            };
-            problem = problem.or(found);
-        }
-        if !signed {
-            problem = problem.or(Some("the message is not signed".into()));
-        }
-        problem = problem.or_else(|| self.unprotected());
-        match problem {
-            None => Ok(VerifiedContent { content: self.content, layers: self.layers, header: self.header }),
-            Some(reason) => Err(Rejected { reason, layers: self.layers }),
-        }
+        let is_mail = !self.header.fields().is_empty();
+        let Some(reason) = problem(&mut self.layers, &sender, is_mail, Awaited::Missing) else {
+            return Ok(VerifiedContent { content: self.content, layers: self.layers, header: self.header });
+        };
+        // Judged once more as if all that is missing were good.
+        let not_known_yet = self.signers().any(SignerVerdict::awaits_revocation)
+            && problem(&mut self.layers.clone(), &sender, is_mail, Awaited::Good).is_none();
+        Err(Rejected { reason, layers: self.layers, not_known_yet })
     }
+}
+
+/// What is taken to be known where nothing but the revocation status of a path is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Missing,
+    Good,
+}
+
+/// What speaks against the message, if anything does.
+fn problem(
+    layers: &mut [LayerReport],
+    sender: &Result<EmailAddress, String>,
+    is_mail: bool,
+    awaited: Awaited,
+) -> Option<String> {
+    let mut problem: Option<String> = None;
+    let mut signed = false;
+    for layer in &mut *layers {
+        let found = match layer {
+            LayerReport::Encrypted(report) if !report.opened => {
+                Some("an encrypted layer cannot be opened with the keys at hand".to_owned())
+            }
+            LayerReport::Encrypted(_) | LayerReport::Compressed => None,
+            LayerReport::Signed(report) => {
+                signed |= !report.signers.is_empty();
+                judge_layer(report, sender, awaited).or_else(|| other_content(report).filter(|_| is_mail))
+            }
+        };
+        problem = problem.or(found);
+    }
+    if !signed {
+        problem = problem.or(Some("the message is not signed".into()));
+    }
+    problem.or_else(|| unprotected(layers))
+}
+
+// CASES T-20, T-21: a signature around a cipher without a tag covers what went in, not what comes out: whoever has
+// changed a stranger's ciphertext can sign the result.
+fn unprotected(layers: &[LayerReport]) -> Option<String> {
+    let open =
+        |layer: &LayerReport| matches!(layer, LayerReport::Encrypted(report) if report.opened && !report.authenticated);
+    let innermost = layers.iter().rposition(open)?;
+    let signed_inside = layers.iter().skip(innermost).any(|layer| matches!(layer, LayerReport::Signed(_)));
+    (!signed_inside).then(|| "nothing protects what was decrypted: it is not signed inside".to_owned())
 }
 
 // RFC 8551 §2.4.1, §2.4.2: mail is signed as id-data. What was signed as something else is not passed off as one.
@@ -391,11 +413,12 @@ fn other_content(report: &SignedReport) -> Option<String> {
     Some(format!("what was signed is no mail but content of the type {other}"))
 }
 
-fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>) -> Option<String> {
+fn judge_layer(report: &mut SignedReport, sender: &Result<EmailAddress, String>, awaited: Awaited) -> Option<String> {
     let mut problem = None;
     let mut addressed = false;
     for signer in &mut report.signers {
-        if !signer.passes_without_address() {
+        let assumed = awaited == Awaited::Good && signer.awaits_revocation;
+        if !signer.passes_without_address() && !assumed {
             problem = problem.or_else(|| signer.reason.clone());
             continue;
         }
@@ -499,12 +522,20 @@ impl VerifiedContent<'_> {
 pub struct Rejected {
     reason: String,
     layers: Vec<LayerReport>,
+    not_known_yet: bool,
 }
 
 impl Rejected {
     /// The reason closest to the truth, as a sentence without capital and full stop.
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// Whether all that is missing is word about revocation, where the policy requires it: nothing says that a certificate
+    /// was revoked, and everything else holds. The same message may be accepted once lists or answers were fetched, so
+    /// that whoever holds it can wait for them.
+    pub fn is_not_known_yet(&self) -> bool {
+        self.not_known_yet
     }
 
     /// Each layer, outermost first, with each signer: how far it got, and why it stopped.

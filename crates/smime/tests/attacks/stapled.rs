@@ -41,15 +41,29 @@ fn stapled(der: &[u8], response: &[u8]) -> Vec<u8> {
     writer.into_vec()
 }
 
+fn signed_by(credential: &pki::Credential) -> Vec<u8> {
+    let settings = cms::SignerSettings::new(credential).unwrap().signing_time(now());
+    let mut writer = cms::SignedDataWriter::new(settings, vec![], oids::ID_DATA, Vec::new());
+    writer.write_all(MAIL).unwrap();
+    writer.finish().unwrap()
+}
+
+fn in_mail(der: &[u8]) -> String {
+    let mut base64 = mime::Base64Writer::new(Vec::new());
+    base64.write_all(der).unwrap();
+    format!(
+        "From: alice@example.org\r\nMIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; \
+         smime-type=signed-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+        String::from_utf8(base64.finish().unwrap()).unwrap()
+    )
+}
+
 #[test]
 fn s_26_an_answer_in_the_message_counts_when_the_issuer_signed_it() {
     let pki = TestPki::shared();
     let alice = pki.person("alice@example.org", KeyKind::P256);
     let serial = || alice.certificate().serial().clone();
-    let settings = cms::SignerSettings::new(&alice.credential).unwrap().signing_time(now());
-    let mut writer = cms::SignedDataWriter::new(settings, vec![], oids::ID_DATA, Vec::new());
-    writer.write_all(MAIL).unwrap();
-    let signed = writer.finish().unwrap();
+    let signed = signed_by(&alice.credential);
     let says = |issuer: &pki::Issuer| OcspResponseBuilder::new(issuer.certificate(), now(), now().plus_days(1));
     let ca = pki.ca();
     let good = says(ca).good(serial()).sign(ca.credential(), now()).unwrap();
@@ -73,14 +87,55 @@ fn s_26_an_answer_in_the_message_counts_when_the_issuer_signed_it() {
         ("forged", Some(&forged), false),
     ] {
         let der = response.map_or_else(|| signed.clone(), |response| stapled(&signed, response.der()));
-        let mut base64 = mime::Base64Writer::new(Vec::new());
-        base64.write_all(&der).unwrap();
-        let mail = format!(
-            "From: alice@example.org\r\nMIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; \
-             smime-type=signed-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
-            String::from_utf8(base64.finish().unwrap()).unwrap()
-        );
+        let mail = in_mail(&der);
         let verification = Verifier::new(&policy).verify(mail.as_bytes()).unwrap();
         assert_eq!(verification.accept(&Sender::VisibleFrom).is_ok(), accepted, "{what}");
     }
+}
+
+/// The lists of somebody who knows that a certificate was revoked, and has nothing to show for it.
+#[derive(Debug)]
+struct Hearsay;
+
+impl smime::Revocations for Hearsay {
+    fn about(&self, _: &pki::Certificate, _: &[pki::Certificate]) -> std::io::Result<smime::RevocationMaterial> {
+        Ok(smime::RevocationMaterial { revoked: true, ..smime::RevocationMaterial::default() })
+    }
+}
+
+#[test]
+fn t_14_what_is_not_known_yet_is_told_from_what_is_wrong() {
+    let pki = TestPki::shared();
+    let alice = pki.person("alice@example.org", KeyKind::P256);
+    let good = in_mail(&signed_by(&alice.credential));
+    let ca = || pki.ca().certificate().clone();
+    let limits = || Limits::in_folder(std::env::temp_dir());
+    let policy = || {
+        let mut policy = Policy::new([ca()].into_iter().collect::<pki::TrustAnchors>(), now(), limits());
+        policy.revocation = Revocation::Required;
+        policy
+    };
+    let not_known_yet = |policy: &Policy, mail: &str, sender: &Sender| {
+        let rejected = Verifier::new(policy).verify(mail.as_bytes()).unwrap().accept(sender).unwrap_err();
+        rejected.is_not_known_yet()
+    };
+    let visible = Sender::VisibleFrom;
+    assert!(not_known_yet(&policy(), &good, &visible));
+    // The same with anything else against it is no.
+    let elsewhere = Sender::Address("bob@example.org".parse().unwrap());
+    assert!(!not_known_yet(&policy(), &good, &elsewhere));
+    assert!(!not_known_yet(&policy(), &good.replacen("From: alice", "From: bob", 1), &visible));
+    let mut changed = signed_by(&alice.credential);
+    let at = changed.windows(3).position(|window| window == b"100").unwrap();
+    changed[at] = b'9';
+    assert!(!not_known_yet(&policy(), &in_mail(&changed), &visible));
+    let mut untrusting = Policy::new(pki::TrustAnchors::new(), now(), limits());
+    untrusting.revocation = Revocation::Required;
+    assert!(!not_known_yet(&untrusting, &good, &visible));
+    let mut later = policy();
+    later.at = now().plus_days(10_000);
+    assert!(!not_known_yet(&later, &good, &visible));
+    let mut warned = policy();
+    warned.revocations = Some(std::sync::Arc::new(Hearsay));
+    assert!(!not_known_yet(&warned, &good, &visible));
 }

@@ -102,9 +102,9 @@ fn anywhere() -> Limits {
 #[test]
 fn t_35_large_content_of_a_file_is_put_down_nowhere() {
     let scene = Scene::new();
-    for (form, mail) in scene.mails(8_000) {
+    for (form, mail) in scene.mails(6_000) {
         let held = scene.judge(anywhere(), Message::Once(&mail)).unwrap();
-        assert!(held.len() > 300_000, "{form}");
+        assert!(held.len() > 250_000, "{form}");
         assert!(scene.judge(nowhere(), Message::Once(&mail)).is_err(), "{form}");
         assert!(scene.judge(nowhere(), Message::Again(&mut &mail[..])) == Ok(held.clone()), "{form}");
         let mut file: File = tempfile::tempfile().unwrap();
@@ -116,10 +116,10 @@ fn t_35_large_content_of_a_file_is_put_down_nowhere() {
 #[test]
 fn t_22_a_message_that_changes_between_the_readings_gives_what_was_checked_or_nothing() {
     let scene = Scene::new();
-    for (form, mail) in scene.mails(8_000) {
+    for (form, mail) in scene.mails(6_000) {
         let expected = scene.judge(nowhere(), Message::Again(&mut &mail[..])).unwrap();
         let mut failed = 0;
-        for (honest, step) in [(1, 11), (2, 3), (3, 2)] {
+        for (honest, step) in [(1, 5), (2, 2), (3, 1)] {
             for place in 0..step {
                 let mut then = mail.clone();
                 let at = mail.len() / step * place + mail.len() / (2 * step);
@@ -134,9 +134,9 @@ fn t_22_a_message_that_changes_between_the_readings_gives_what_was_checked_or_no
                 }
             }
         }
-        assert!(failed > 5, "{form}");
+        assert!(failed > 2, "{form}");
         // All of it is another message, which is good as well.
-        let other = scene.mails(7_999).into_iter().find(|(other, _)| *other == form).unwrap().1;
+        let other = scene.mails(5_999).into_iter().find(|(other, _)| *other == form).unwrap().1;
         let mut source = Fickle { readings: 0, honest: 1, first: mail, then: other };
         assert!(scene.judge(nowhere(), Message::Again(&mut source)).is_err(), "{form}");
     }
@@ -163,7 +163,7 @@ fn what_is_read_before_a_change_shows_is_what_was_checked() {
 #[test]
 fn s_43_t_04_what_cannot_be_read_again_as_it_was_signed_is_held() {
     let scene = Scene::new();
-    let clear = scene.sign(SignatureForm::Clear, &mail(100));
+    let clear = scene.sign(SignatureForm::Clear, &mail(3_000));
     let text = String::from_utf8(clear.clone()).unwrap();
     let bare = text.replace("\r\n", "\n").into_bytes();
     let misnamed = text.replace("micalg=\"sha-256\"", "micalg=\"sha-512\"").replace("micalg=sha-256", "micalg=sha-512");
@@ -172,12 +172,15 @@ fn s_43_t_04_what_cannot_be_read_again_as_it_was_signed_is_held() {
     smime::compress(&mut &clear[..], &mut compressed).unwrap();
     let ccm = scene.encrypt(ContentCipher::Aes256Ccm, &clear);
     let expected = scene.judge(anywhere(), Message::Once(&clear)).unwrap();
-    for mail in [bare, misnamed.into_bytes(), compressed, ccm] {
+    for (form, mail) in [("bare", bare), ("misnamed", misnamed.into_bytes()), ("compressed", compressed), ("CCM", ccm)]
+    {
         let outer = scene.encrypt(ContentCipher::Aes256Gcm, &mail);
-        for mail in [mail, outer] {
-            assert!(scene.judge(anywhere(), Message::Once(&mail)) == Ok(expected.clone()));
-            assert!(scene.judge(anywhere(), Message::Again(&mut &mail[..])) == Ok(expected.clone()));
-            assert!(scene.judge(nowhere(), Message::Again(&mut &mail[..])).is_err());
+        for (form, mail) in [(form, mail), (&format!("{form}, encrypted"), outer)] {
+            assert!(scene.judge(anywhere(), Message::Once(&mail)) == Ok(expected.clone()), "{form}");
+            assert!(scene.judge(anywhere(), Message::Again(&mut &mail[..])) == Ok(expected.clone()), "{form}");
+            // Encrypting completes the lines.
+            let held = form != "bare, encrypted";
+            assert_eq!(scene.judge(nowhere(), Message::Again(&mut &mail[..])).is_err(), held, "{form}");
         }
     }
 }
@@ -189,7 +192,7 @@ fn n_22_a_changed_message_fares_the_same_in_one_reading_and_in_two() {
     let mut nothing_held = anywhere();
     nothing_held.spool.memory = 0;
     for (form, mail) in scene.mails(3) {
-        for _ in 0..120 {
+        for _ in 0..60 {
             let mutant = mutator.mutate(&mail);
             let once = scene.judge(anywhere(), Message::Once(&mutant));
             let again = scene.judge(nothing_held.clone(), Message::Again(&mut &mutant[..]));
