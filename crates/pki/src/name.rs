@@ -126,11 +126,17 @@ impl Name {
         let mut canonical = Vec::with_capacity(raw.len());
         let mut rdn_ends = Vec::with_capacity(rdns.len());
         for rdn in &rdns {
-            // X.501 §9.4: an RDN is a set, so order inside it means nothing.
-            let mut parts: Vec<Vec<u8>> = rdn.0.iter().map(canonical_attribute).collect();
-            parts.sort();
-            canonical.extend_from_slice(&length_octets(parts.len()));
-            parts.iter().for_each(|part| canonical.extend_from_slice(part));
+            canonical.extend_from_slice(&length_octets(rdn.0.len()));
+            match rdn.0.as_slice() {
+                [only] => append_canonical(only, &mut canonical),
+                several => {
+                    // X.501 §9.4: an RDN is a set, so order inside it means nothing.
+                    let mut parts = vec![Vec::new(); several.len()];
+                    several.iter().zip(&mut parts).for_each(|(attribute, part)| append_canonical(attribute, part));
+                    parts.sort();
+                    parts.iter().for_each(|part| canonical.extend_from_slice(part));
+                }
+            }
             rdn_ends.push(canonical.len());
         }
         Self { raw, rdns, canonical, rdn_ends }
@@ -206,24 +212,43 @@ fn length_octets(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-fn canonical_attribute(attribute: &Attribute) -> Vec<u8> {
-    let mut out = Vec::with_capacity(attribute.raw.len() + 8);
+fn append_canonical(attribute: &Attribute, out: &mut Vec<u8>) {
     out.extend_from_slice(&length_octets(attribute.oid.content().len()));
     out.extend_from_slice(attribute.oid.content());
-    match &attribute.text {
-        Some(text) => {
-            let prepared = prepare(text);
-            out.push(1);
-            out.extend_from_slice(&length_octets(prepared.len()));
-            out.extend_from_slice(prepared.as_bytes());
-        }
-        None => {
-            out.push(0);
-            out.extend_from_slice(&length_octets(attribute.raw.len()));
-            out.extend_from_slice(&attribute.raw);
-        }
+    let Some(text) = &attribute.text else {
+        out.push(0);
+        out.extend_from_slice(&length_octets(attribute.raw.len()));
+        out.extend_from_slice(&attribute.raw);
+        return;
+    };
+    out.push(1);
+    let place = out.len();
+    out.extend_from_slice(&length_octets(0));
+    if text.is_ascii() {
+        append_prepared_ascii(text, out);
+    } else {
+        out.extend_from_slice(prepare(text).as_bytes());
     }
-    out
+    let length = length_octets(out.len() - place - 4);
+    if let Some(room) = out.get_mut(place..place + 4) {
+        room.copy_from_slice(&length);
+    }
+}
+
+// What [`prepare`] makes of ASCII, which nearly all names are.
+fn append_prepared_ascii(text: &str, out: &mut Vec<u8>) {
+    let (start, mut space) = (out.len(), false);
+    for octet in text.bytes() {
+        if matches!(octet, b'\t'..=b'\r' | b' ') {
+            space = out.len() > start;
+            continue;
+        }
+        if space {
+            out.push(b' ');
+            space = false;
+        }
+        out.push(octet.to_ascii_lowercase());
+    }
 }
 
 // RFC 5280 §7.1, RFC 4518 §2: map, normalise (NFKC), fold case, and treat white space as insignificant.
@@ -361,6 +386,16 @@ mod tests {
         let umlaut = name(&[(oids::ORGANIZATION, Tag::UTF8_STRING, "M\u{dc}LLER".as_bytes())]);
         assert_eq!(umlaut, name(&[(oids::ORGANIZATION, Tag::TELETEX_STRING, b"m\xfcller")]));
         assert_eq!(umlaut, name(&[(oids::ORGANIZATION, Tag::UTF8_STRING, "mu\u{308}ller".as_bytes())]));
+    }
+
+    #[test]
+    fn ascii_is_prepared_as_all_text_is() {
+        let all: String = (0..128u8).map(char::from).collect();
+        for text in ["", " ", "a", " A  b\t\u{b}\r\nC ", "x\u{1f}y", all.as_str()] {
+            let mut prepared = b"before".to_vec();
+            append_prepared_ascii(text, &mut prepared);
+            assert_eq!(prepared.strip_prefix(b"before"), Some(prepare(text).as_bytes()), "{text:?}");
+        }
     }
 
     #[test]
