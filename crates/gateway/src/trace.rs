@@ -43,11 +43,14 @@ fn names(value: &str, ours: &str) -> bool {
     fold(&first.whole).contains(ours) || fold(&first.words.concat()).contains(ours)
 }
 
-/// Takes our marks out of a subject, in whatever writing (CASES T-11), then puts `mark` before it.
+/// Takes our marks out of a subject, in whatever writing (CASES T-11), then puts `mark` before it. What others may read
+/// in another way than we do is written anew, as we read it: a second subject, encoded words that are none for us, and
+/// character sets that only some know.
 pub(crate) fn mark_subject(header: &mut Header, marks: &[&str], mark: &str) {
     let text = header.get("Subject").map(Field::text).unwrap_or_default();
     let clean = without(&text, marks);
-    if clean == text && mark.is_empty() {
+    let sure = header.all("Subject").count() < 2 && !text.contains("=?") && !text.contains('\u{fffd}');
+    if sure && clean == text && mark.is_empty() {
         return;
     }
     let clean = clean.trim();
@@ -102,6 +105,29 @@ mod tests {
             let mut header = header(&format!("Subject: {forged}\r\n\r\n"));
             mark_subject(&mut header, &["[signed]"], "");
             assert_eq!(header.get("Subject").unwrap().text(), "hello", "{forged}");
+        }
+        // Mail programs read these as the mark, and we do not.
+        for forged in [
+            "hello\r\nSubject: [signed] hello",
+            "hello\r\nsubject : [signed] hello",
+            "=?utf-7?Q?+AFs-signed+AF0-?= hello",
+            "=?utf-8?Q?[signed] hello?=",
+            "=?x-none?Q?[signed]?= hello",
+            "=?iso-2022-kr?Q?[signed]?= hello",
+            "=?hz-gb-2312?Q?[signed]?= hello",
+            "=?utf-8?Q?[sig=80ned]?= hello",
+            "=?utf-8?B?W3NpZ25lZF0?= hello",
+            "=?utf-8?Q?=5B?= =?x?Q?signed]?= hello",
+            "=?utf-8?Q?[sig?==?utf-8?Q?ned]?= hello",
+        ] {
+            let mut header = header(&format!("Subject: {forged}\r\n\r\n"));
+            mark_subject(&mut header, &["[signed]"], "");
+            let subjects: Vec<String> = header.all("Subject").map(Field::value).collect();
+            let [subject] = subjects.as_slice() else { panic!("{forged}: {subjects:?}") };
+            assert!(!subject.contains("signed"), "{forged} becomes {subject}");
+            // What is left is in a form that everybody decodes alike.
+            let text = mime::decode_words(subject);
+            assert!(subject.is_ascii() && mime::encode_words(&text) == *subject, "{forged} becomes {subject}");
         }
         let mut untouched = header("Subject:  odd   spaces \r\n\r\n");
         mark_subject(&mut untouched, &["[signed]"], "");

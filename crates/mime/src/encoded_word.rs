@@ -4,32 +4,48 @@ use crate::{decode_base64, encode_base64};
 
 /// Decodes encoded words (RFC 2047 §6) for people. What is not one stays as it is.
 pub fn decode_words(text: &str) -> String {
-    let (mut out, mut rest, mut after_word) = (String::with_capacity(text.len()), text, false);
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    // The words before, of one character set, that are not in `out` yet.
+    let mut waiting: Option<(&'static Encoding, Vec<u8>)> = None;
     while let Some(start) = rest.find("=?") {
         let (before, candidate) = rest.split_at(start);
-        match decode_one(candidate) {
-            Some((decoded, length)) => {
-                // RFC 2047 §6.2: white space between two encoded words is not shown.
-                if !(after_word && before.trim().is_empty()) {
-                    out.push_str(before);
+        let decoded = decode_one(candidate);
+        // RFC 2047 §6.2: white space between two encoded words is not shown.
+        if waiting.is_none() || decoded.is_none() || !before.trim().is_empty() {
+            flush(&mut waiting, &mut out);
+            out.push_str(before);
+        }
+        match decoded {
+            Some((encoding, octets, length)) => {
+                // Seen in the wild: a character's octets in two words, against RFC 2047 §5.
+                match waiting.as_mut().filter(|(other, _)| *other == encoding && *other == encoding_rs::UTF_8) {
+                    Some((_, so_far)) => so_far.extend_from_slice(&octets),
+                    None => {
+                        flush(&mut waiting, &mut out);
+                        waiting = Some((encoding, octets));
+                    }
                 }
-                out.push_str(&decoded);
                 rest = candidate.get(length..).unwrap_or_default();
-                after_word = true;
             }
             None => {
-                out.push_str(before);
                 out.push_str("=?");
                 rest = candidate.get(2..).unwrap_or_default();
-                after_word = false;
             }
         }
     }
+    flush(&mut waiting, &mut out);
     out.push_str(rest);
     out
 }
 
-fn decode_one(text: &str) -> Option<(String, usize)> {
+fn flush(waiting: &mut Option<(&'static Encoding, Vec<u8>)>, out: &mut String) {
+    let Some((encoding, octets)) = waiting.take() else { return };
+    let decoded = encoding.decode_without_bom_handling(&octets).0;
+    out.extend(decoded.chars().filter(|c| !matches!(c, '\r' | '\n' | '\0')));
+}
+
+/// The character set of an encoded word, what is encoded, and the word's length.
+fn decode_one(text: &str) -> Option<(&'static Encoding, Vec<u8>, usize)> {
     let mut fields = text.get(2..)?.splitn(4, '?');
     let (charset, encoding, encoded, rest) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     if !rest.starts_with('=') || encoded.contains(' ') {
@@ -41,9 +57,8 @@ fn decode_one(text: &str) -> Option<(String, usize)> {
         "q" | "Q" => decode_q(encoded),
         _ => return None,
     };
-    let decoded = Encoding::for_label(label.as_bytes())?.decode_without_bom_handling(&octets).0.into_owned();
     let length = 2 + charset.len() + 1 + encoding.len() + 1 + encoded.len() + 2;
-    Some((decoded.chars().filter(|c| !matches!(c, '\r' | '\n' | '\0')).collect(), length))
+    Some((Encoding::for_label(label.as_bytes())?, octets, length))
 }
 
 fn decode_q(text: &str) -> Vec<u8> {
@@ -94,6 +109,8 @@ mod tests {
             assert_eq!(decode_words(&encode_words(text)), text);
         }
         assert_eq!(decode_words("=?iso-8859-1?Q?a=FCb_c?= =?utf-8?b?w6Q=?= x"), "aüb cä x");
+        assert_eq!(decode_words("=?utf-8?Q?Schl=C3?= =?utf-8?Q?=BCssel?="), "Schlüssel");
+        assert_eq!(decode_words("a =?utf-8?Q?b?= c =?utf-8?Q?d?= =?iso-8859-1?Q?=FC?= e"), "a b c dü e");
         assert_eq!(decode_words("=?unknown?q?x?= =?utf-8?x?y?= =?"), "=?unknown?q?x?= =?utf-8?x?y?= =?");
     }
 }
