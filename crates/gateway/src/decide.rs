@@ -161,8 +161,11 @@ fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy)
         return (Plan { recipient, action: Action::Untouched, rule: wanted.rule.clone(), reasons }, wanted);
     }
     // CASES T-29, T-30, T-31: what came in encrypted goes out encrypted or not at all, whatever a rule says.
-    if facts.confidential && !about.inside {
-        reasons.push("it belongs to a conversation that came encrypted, so it must be encrypted".into());
+    if (facts.confidential || facts.returns_nameless) && !about.inside {
+        reasons.push(match facts.confidential {
+            true => "it belongs to a conversation that came encrypted, so it must be encrypted".into(),
+            false => "it returns a message that nobody can name and that may have come encrypted".into(),
+        });
         wanted.encrypt = Choice::Always;
         if wanted.otherwise == Otherwise::Clear {
             wanted.otherwise = Otherwise::Hold;

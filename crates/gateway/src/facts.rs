@@ -45,6 +45,8 @@ pub struct Facts {
     pub references: Vec<String>,
     /// One of those came encrypted, so this does not leave in the clear (CASES T-29, T-30).
     pub confidential: bool,
+    /// It is a report and returns a message that nobody can name: that one may have come encrypted (CASES T-27).
+    pub returns_nameless: bool,
 }
 
 /// The cryptographic layer that a message has at its root, by its label.
@@ -97,8 +99,9 @@ impl Facts {
             queue_id: queue_id(header),
             own_ids,
             has_plain_id,
-            references: references(header, envelope.from.is_null(), beginning),
+            references: references(header),
             confidential: false,
+            returns_nameless: false,
         }
     }
 
@@ -148,7 +151,7 @@ fn queue_id(header: &Header) -> Option<String> {
 
 /// The message's own Message-IDs, as [`references`] will find them in an answer; and whether there is one alone, in a
 /// form that every program repeats as it is (RFC 5322 §3.6.4).
-fn own_ids(header: &Header) -> (Vec<String>, bool) {
+pub(crate) fn own_ids(header: &Header) -> (Vec<String>, bool) {
     let values: Vec<String> = header.all("Message-ID").map(mime::Field::value).collect();
     let found: Vec<String> = values.iter().flat_map(|value| ids(value)).take(MOST).collect();
     let plain = |id: &str| id.bytes().all(|b| b.is_ascii_graphic() && !b"()\"\\".contains(&b)) && !id.contains("=?");
@@ -160,7 +163,7 @@ fn own_ids(header: &Header) -> (Vec<String>, bool) {
 }
 
 /// Message-IDs that a text names.
-fn ids(text: &str) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn ids(text: &str) -> impl Iterator<Item = String> + '_ {
     let all = text.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(id, _)| format!("<{id}>"));
     all.filter(|id| (3..=LONGEST).contains(&id.len()))
 }
@@ -169,19 +172,13 @@ fn ids(text: &str) -> impl Iterator<Item = String> + '_ {
 const MOST: usize = 20;
 const LONGEST: usize = 250;
 
-/// Message-IDs in the fields that say what a message is about; in a report also those of the message it returns.
-fn references(header: &Header, report: bool, beginning: &[u8]) -> Vec<String> {
-    let mut text: Vec<String> = ["Message-ID", "In-Reply-To", "References"]
+/// Message-IDs in the fields that say what a message is about.
+fn references(header: &Header) -> Vec<String> {
+    let text: Vec<String> = ["Message-ID", "In-Reply-To", "References"]
         .iter()
         .flat_map(|name| header.all(name))
         .map(mime::Field::value)
         .collect();
-    if report {
-        let beginning = String::from_utf8_lossy(beginning);
-        let lines =
-            beginning.lines().filter(|line| line.get(..11).is_some_and(|s| s.eq_ignore_ascii_case("message-id:")));
-        text.extend(lines.map(str::to_owned));
-    }
     let mut found: Vec<String> = Vec::new();
     for id in text.iter().flat_map(|text| ids(text)) {
         if !found.contains(&id) {

@@ -19,6 +19,7 @@ use crate::facts::Facts;
 use crate::in_memory::{self, Room};
 use crate::mail::{Mail, Rewritten, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
+use crate::returned::{self, Returned};
 use crate::smtp::{Class, Client, Content, Envelope, Peer, Recipient, Reply, Service};
 use crate::{Settings, Side, trace};
 
@@ -157,7 +158,8 @@ impl<B: Book> Shared<B> {
             left.into_iter().partition(|(_, recipient)| self.book.is_inside(recipient.to.mailbox()));
         for (client, to) in [(&self.inside, inside), (&self.outside, outside)] {
             let message = &mut Rewritten::default();
-            self.send(Copy { client, peer, envelope, mail: &mail, message, to: &to, key: &key }, &mut replies).await;
+            let copy = Copy { client, peer, envelope, mail: &mail, message, to: &to, key: &key, decrypted: false };
+            self.send(copy, &mut replies).await;
         }
         let detail = serde_json::json!({ "rule": "loop mark", "action": "untouched" });
         self.trace(envelope, facts, &vec![detail; replies.len()], &replies);
@@ -171,6 +173,16 @@ impl<B: Book> Shared<B> {
         self.book.take_in(IntakeMail { key, facts: facts.clone(), content }).await
     }
 
+    /// The messages that a mail has in it.
+    async fn returned(mail: &Mail) -> Result<Returned, Reply> {
+        let mut spool = mail.lock().await;
+        if spool.len() <= SMALL {
+            return returned::look_into(&mut spool);
+        }
+        drop(spool);
+        mail.work(returned::look_into).await
+    }
+
     pub(super) async fn room_for(&self, mail: &Mail) -> Result<OwnedSemaphorePermit, Reply> {
         let octets = mail.lock().await.len();
         self.room.for_mail(octets, in_memory::PATIENCE).await
@@ -178,7 +190,7 @@ impl<B: Book> Shared<B> {
 
     /// Sends one copy to those of a group whose way is this hop's.
     async fn send(&self, copy: Copy<'_>, replies: &mut [Reply]) {
-        let Copy { client, peer, envelope, mail, message, to, key } = copy;
+        let Copy { client, peer, envelope, mail, message, to, key, decrypted } = copy;
         if to.is_empty() {
             return;
         }
@@ -194,6 +206,7 @@ impl<B: Book> Shared<B> {
             }
         };
         let part = envelope.with_recipients(to.iter().map(|(_, recipient)| recipient.clone()).collect());
+        let part = if decrypted { part.returning_nothing() } else { part };
         let answers = client.send_content(&part, &mut Content { head, spool, skip: message.skip }).await;
         for ((index, recipient), answer) in to.iter().zip(answers) {
             self.note_delivery(envelope, key, recipient, &answer).await;
@@ -287,6 +300,8 @@ struct Copy<'a> {
     message: &'a mut Rewritten,
     to: &'a [&'a (usize, Recipient)],
     key: &'a MessageKey,
+    /// It came encrypted and is not any more.
+    decrypted: bool,
 }
 
 async fn whole(mail: &Mail) -> Result<Vec<u8>, Reply> {

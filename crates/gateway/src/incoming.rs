@@ -37,14 +37,15 @@ struct Outcome {
     signers: Vec<Candidate>,
 }
 
-/// Opens a message for one recipient, or says why it is not taken. What is decrypted gets the Message-ID `new_id`.
+/// Opens a message for one recipient, or says why it is not taken. What is decrypted is called `message_id` at its very
+/// top, unfolded: so it is known again in whatever answers, returns or forwards it.
 pub(crate) fn open(
     mail: &mut Spool,
     keys: &[Credential],
     policy: &Policy,
     settings: &Incoming,
     hostname: &str,
-    new_id: Option<&str>,
+    message_id: &str,
 ) -> Result<Opened, Reply> {
     let header = read_header(mail)?;
     let mut outcome = judge(mail, header, keys, policy, settings)?;
@@ -57,9 +58,6 @@ pub(crate) fn open(
     let Outcome { mut header, skip, content, verdict, signers } = outcome;
     let is_unopened = verdict == not_opened();
     trace::strip_forged(&mut header, hostname);
-    if let Some(id) = new_id.filter(|_| verdict.decrypted) {
-        header.replace(Field::new("Message-ID", id));
-    }
     let mark = match (verdict.result, verdict.decrypted) {
         _ if verdict.withheld => MARK_WITHHELD,
         (SmimeResult::Pass, _) => settings.mark_signed.as_str(),
@@ -67,15 +65,22 @@ pub(crate) fn open(
         (_, true) => settings.mark_encrypted.as_str(),
         _ => "",
     };
-    let [signed, failed, encrypted] =
-        [&settings.mark_signed, &settings.mark_failed, &settings.mark_encrypted].map(String::as_str);
-    let marks = [signed, failed, encrypted, MARK_WITHHELD];
-    trace::mark_subject(&mut header, &marks, mark);
+    trace::mark_subject(&mut header, &marks(settings), mark);
     if let Some(note) = verdict::notes_field(&verdict.notes) {
         header.prepend(note);
     }
     header.prepend(verdict.field(hostname));
+    if verdict.decrypted {
+        header.retain(|field| !field.is("Message-ID"));
+        header.prepend(Field::new("Message-ID", message_id));
+    }
     Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers, is_unopened })
+}
+
+/// What we put before subjects, and nobody else.
+pub(crate) fn marks(settings: &Incoming) -> [&str; 4] {
+    let Incoming { mark_signed, mark_failed, mark_encrypted, .. } = settings;
+    [mark_signed, mark_failed, mark_encrypted, MARK_WITHHELD]
 }
 
 /// Before the subject of mail that the scanner stopped.

@@ -33,6 +33,7 @@ mod notes;
 mod outgoing;
 pub mod policy;
 mod results;
+mod returned;
 mod scanner;
 mod settings;
 pub mod smtp;

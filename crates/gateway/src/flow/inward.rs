@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use pki::Credential;
+
 use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
 use crate::book::Book;
 use crate::facts::{Facts, Protection};
@@ -25,7 +27,8 @@ impl<B: Book> Shared<B> {
         let done = self.delivered(envelope, &key).await?;
         let policy = self.judging().await?;
         // What was decrypted must be known again in its answers: without a Message-ID that they repeat, by one of ours.
-        let own_id = (!facts.has_plain_id).then(|| format!("<{key}@{}>", self.settings.hostname));
+        let plain_id = facts.own_ids.first().filter(|_| facts.has_plain_id).cloned();
+        let message_id = plain_id.unwrap_or_else(|| format!("<{key}@{}>", self.settings.hostname));
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let mut details = vec![serde_json::json!({ "direction": "inward" }); envelope.recipients.len()];
         // A signature is the same for all; an encrypted mail is opened for each recipient by itself (CASES T-28). What is
@@ -33,32 +36,23 @@ impl<B: Book> Shared<B> {
         let is_plain = facts.protection == Protection::None;
         let alone = !is_plain && (facts.protection != Protection::Signed || envelope.recipients.len() == 1);
         let everybody: Vec<(usize, Recipient)> = envelope.recipients.iter().cloned().enumerate().collect();
-        let mut sets: VecDeque<(Vec<(usize, Recipient)>, bool)> = if alone {
-            everybody.into_iter().map(|one| (vec![one], true)).collect()
-        } else {
-            [(everybody, false)].into()
+        let (had, left): (Vec<_>, Vec<_>) =
+            everybody.into_iter().partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
+        had.iter().for_each(|(index, _)| set(&mut replies, *index, delivered_before()));
+        let mut sets: VecDeque<Set> = match (left.is_empty(), alone) {
+            (true, _) => VecDeque::new(),
+            (_, true) => self.by_keys(left, &mut replies).await?.into(),
+            (_, false) => [(left, None)].into(),
         };
-        while let Some((members, with_keys)) = sets.pop_front() {
-            let (had, left): (Vec<_>, Vec<_>) =
-                members.into_iter().partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
-            had.iter().for_each(|(index, _)| set(&mut replies, *index, delivered_before()));
-            let mut keys = match left.as_slice() {
-                [] => continue,
-                [(_, recipient)] if with_keys => self.book.decryption(recipient.to.mailbox()).await?,
-                _ => Vec::new(),
-            };
-            // What came to the whole domain is for whoever it was addressed to.
-            let domain = self.settings.incoming.domain_address.as_ref();
-            if let Some(domain) = domain.filter(|_| with_keys) {
-                keys.extend(self.book.decryption(domain).await?);
-            }
-            let (policy, mut settings) = (policy.clone(), self.settings.incoming.clone());
+        while let Some((left, keys)) = sets.pop_front() {
+            let with_keys = keys.is_some();
+            let (policy, mut settings, keys) =
+                (policy.clone(), self.settings.incoming.clone(), keys.unwrap_or_default());
             if !with_keys {
                 settings.undecryptable = Undecryptable::DeliverEncrypted;
             }
-            let (hostname, new_id) = (self.settings.hostname.clone(), own_id.clone());
-            let open =
-                move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, new_id.as_deref());
+            let (hostname, id) = (self.settings.hostname.clone(), message_id.clone());
+            let open = move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, &id);
             // What is cleaned is in memory as a whole.
             let cleans = with_keys && self.settings.incoming.clean_html;
             let room = if cleans { self.room_for(&mail).await.map(Some) } else { Ok(None) };
@@ -67,7 +61,7 @@ impl<B: Book> Shared<B> {
                 Err(reply) => Err(reply),
             };
             if !with_keys && opened.as_ref().is_ok_and(|opened| opened.is_unopened) {
-                sets.extend(left.into_iter().map(|one| (vec![one], true)));
+                sets.extend(self.by_keys(left, &mut replies).await?);
                 continue;
             }
             let left: Vec<&(usize, Recipient)> = left.iter().collect();
@@ -77,7 +71,7 @@ impl<B: Book> Shared<B> {
                     self.metrics.judged(opened.verdict.result.as_str(), opened.verdict.decrypted);
                     left.iter().for_each(|(index, _)| set_detail(&mut details, *index, opened.verdict.to_json()));
                     if opened.verdict.decrypted {
-                        for id in facts.own_ids.iter().chain(&own_id) {
+                        for id in facts.own_ids.iter().chain([&message_id]) {
                             self.book.mark_confidential(id).await?;
                         }
                     }
@@ -88,9 +82,10 @@ impl<B: Book> Shared<B> {
                         self.book.encrypted_to(recipient.to.mailbox(), key, from).await;
                     }
                     let (client, message) = (&self.inside, &mut opened.message);
-                    let copy = Copy { client, peer, envelope, mail: &mail, message, to: &left, key: &key };
+                    let decrypted = opened.verdict.decrypted;
+                    let copy = Copy { client, peer, envelope, mail: &mail, message, to: &left, key: &key, decrypted };
                     self.send(copy, &mut replies).await;
-                    if opened.verdict.decrypted {
+                    if decrypted {
                         left.iter().for_each(|(index, _)| say_nothing_of_content(&mut replies, *index));
                     }
                 }
@@ -115,6 +110,33 @@ impl<B: Book> Shared<B> {
         Ok(policy)
     }
 
+    /// Each recipient who has keys, alone (CASES T-28), and all others together: what nobody opens differently is one
+    /// copy, or a stranger with a list of names would make a thousand of one mail.
+    async fn by_keys(&self, members: Vec<(usize, Recipient)>, replies: &mut [Reply]) -> Result<Vec<Set>, Reply> {
+        // What came to the whole domain is for whoever it was addressed to.
+        let of_domain = match &self.settings.incoming.domain_address {
+            Some(domain) => self.book.decryption(domain).await?,
+            None => Vec::new(),
+        };
+        let (mut sets, mut others): (Vec<Set>, Vec<_>) = (Vec::new(), Vec::new());
+        for member in members {
+            let mut keys = self.book.decryption(member.1.to.mailbox()).await?;
+            if keys.is_empty() {
+                others.push(member);
+            } else if sets.len() >= MOST_COPIES {
+                let text = "too many recipients for one encrypted message; the others get it with the next attempt";
+                set(replies, member.0, Reply::new(452, "4.5.3", text));
+            } else {
+                keys.extend(of_domain.iter().cloned());
+                sets.push((vec![member], Some(keys)));
+            }
+        }
+        if !others.is_empty() {
+            sets.push((others, Some(of_domain)));
+        }
+        Ok(sets)
+    }
+
     /// What cannot be learnt now comes with the next mail: it does not hold this one.
     pub(super) async fn learn(&self, facts: &Facts, opened: &Opened) {
         let Some(from) = facts.visible_from.as_ref().filter(|_| self.settings.incoming.learn) else { return };
@@ -125,6 +147,12 @@ impl<B: Book> Shared<B> {
         }
     }
 }
+
+/// Recipients who get the same copy, and the keys that it is opened with: `None` before keys were looked for.
+type Set = (Vec<(usize, Recipient)>, Option<Vec<Credential>>);
+
+/// Copies that one attempt makes of an encrypted message.
+const MOST_COPIES: usize = 100;
 
 fn set_detail(details: &mut [serde_json::Value], index: usize, detail: serde_json::Value) {
     if let Some(place) = details.get_mut(index) {

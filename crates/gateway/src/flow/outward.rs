@@ -84,6 +84,10 @@ impl<B: Book> Shared<B> {
             additional: additional(&self.book, &self.settings.policy).await?,
             webmailer: self.book.has_webmailer(),
         };
+        // What mail programs and servers return or forward is named within (CASES T-27, T-29).
+        let returned = Self::returned(&mail).await?;
+        facts.returns_nameless = facts.null_sender && returned.is_nameless;
+        facts.references.extend(returned.ids);
         facts.confidential = self.book.is_confidential(&facts.references).await?;
         let plans = decide(facts, &envelope.recipients, &known, &self.settings.policy);
         for plan in &plans {
@@ -162,7 +166,7 @@ impl<B: Book> Shared<B> {
             let (had, left): (Vec<_>, Vec<_>) =
                 members.partition(|(_, recipient)| done.contains(&recipient.to.mailbox().canonical()));
             had.iter().for_each(|(index, _)| set(replies, *index, delivered_before()));
-            self.send(Copy { client, peer, envelope, mail, message, to: &left, key }, replies).await;
+            self.send(Copy { client, peer, envelope, mail, message, to: &left, key, decrypted: false }, replies).await;
         }
     }
 

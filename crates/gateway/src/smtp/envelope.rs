@@ -47,6 +47,19 @@ impl Envelope {
         Self { recipients, ..self.clone() }
     }
 
+    /// The same envelope, so that whoever reports about the message returns no more than its header, and tells nobody
+    /// outside that it arrived (CASES T-27).
+    #[must_use]
+    pub(crate) fn returning_nothing(mut self) -> Self {
+        self.ret = Some("HDRS".to_owned());
+        for notify in self.recipients.iter_mut().filter_map(|recipient| recipient.notify.as_mut()) {
+            let kept: Vec<&str> = notify.split(',').filter(|word| !word.eq_ignore_ascii_case("SUCCESS")).collect();
+            // RFC 3461 §4.1: there is no empty list, and mail that gets lost is still told of.
+            *notify = if kept.is_empty() { "FAILURE".to_owned() } else { kept.join(",") };
+        }
+        self
+    }
+
     /// Whether an address in it needs SMTPUTF8.
     pub fn needs_utf8(&self) -> bool {
         self.utf8

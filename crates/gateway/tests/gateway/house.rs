@@ -1,8 +1,8 @@
 //! A gateway over a real directory, between two sinks that can refuse.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cms::{Spool, SpoolLimits};
@@ -34,6 +34,7 @@ pub(crate) fn mailbox(text: &str) -> Address {
 struct Sink {
     boxes: Maildirs,
     refusal: Arc<AtomicU16>,
+    taken: Arc<Mutex<Vec<Envelope>>>,
 }
 
 impl Service for Sink {
@@ -45,6 +46,7 @@ impl Service for Sink {
     }
 
     async fn message(&self, peer: &Peer, envelope: &Envelope, content: Spool) -> Vec<Reply> {
+        self.taken.lock().unwrap().push(envelope.clone());
         self.boxes.message(peer, envelope, content).await
     }
 }
@@ -62,6 +64,7 @@ pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) gateway: Option<Gateway>,
     refusal: Arc<AtomicU16>,
+    taken: Arc<Mutex<Vec<Envelope>>>,
     boxes: Maildirs,
     _sinks: watch::Sender<bool>,
 }
@@ -111,7 +114,8 @@ impl House {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let sink = Server::bind(any, Listening::new("sink.example", Protocol::Lmtp, folder.path())).await.unwrap();
         let hop = Hop::plain(Protocol::Lmtp, sink.address());
-        let service = Arc::new(Sink { boxes: boxes.clone(), refusal: Arc::clone(&refusal) });
+        let taken = Arc::default();
+        let service = Arc::new(Sink { boxes: boxes.clone(), refusal: Arc::clone(&refusal), taken: Arc::clone(&taken) });
         tokio::spawn(sink.serve(service, Caps::new(50, 50), stop, Duration::from_secs(1)));
         let mut settings = Settings::new("gate.inside.example", hop.clone(), hop, folder.path())
             .listen(any, Side::Inside, Protocol::Smtp)
@@ -134,19 +138,34 @@ impl House {
             folder,
             gateway: Some(gateway),
             refusal,
+            taken,
             boxes,
             _sinks: sinks,
         }
     }
 
     pub(crate) async fn send(&self, to_listener: SocketAddr, from: &str, to: &[&str], mail: &[u8]) -> Vec<Reply> {
-        let mut spool = Spool::new(SpoolLimits::in_folder(self.folder.path()));
-        std::io::Write::write_all(&mut spool, mail).unwrap();
         let envelope = match from {
             "" => Envelope::new(gateway::smtp::ReversePath::null(), to.iter().map(|to| address(to))),
             from => Envelope::new(address(from), to.iter().map(|to| address(to))),
         };
-        client_of(to_listener).send(&envelope, &mut spool).await
+        self.send_in(to_listener, &envelope, mail).await
+    }
+
+    pub(crate) async fn send_in(&self, to_listener: SocketAddr, envelope: &Envelope, mail: &[u8]) -> Vec<Reply> {
+        let mut spool = Spool::new(SpoolLimits::in_folder(self.folder.path()));
+        std::io::Write::write_all(&mut spool, mail).unwrap();
+        client_of(to_listener).send(envelope, &mut spool).await
+    }
+
+    /// The envelopes that the next hops took since this was asked last.
+    pub(crate) fn taken(&self) -> Vec<Envelope> {
+        std::mem::take(&mut self.taken.lock().unwrap())
+    }
+
+    /// Makes a mailbox behind the next hops.
+    pub(crate) fn create(&self, of: &str) {
+        self.boxes.create(&address(of)).unwrap();
     }
 
     /// Sends from outside to the intake address, which is expected to take it.

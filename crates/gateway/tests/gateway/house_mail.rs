@@ -162,8 +162,12 @@ async fn f6_without_a_certificate_a_mail_waits_in_the_webmailer() {
     let body = store.unwrap().get(messages[0].body).await.unwrap();
     assert!(contains(&body, "CANARY-BODY") && !contains(&body, "hidden@"));
     assert_eq!(std::fs::read_dir(house.folder.path().join("store")).unwrap().count(), 1);
+    // A device that sends the same every day does it to the webmailer, too.
+    house.clock.advance_days(1);
+    house.send(house.inside, ALICE, &[CAROL], &message).await;
+    assert_eq!(house.directory.messages(&mailbox(CAROL), Folder::Inbox, 10).await.unwrap().len(), 2);
     assert!(!house.is_on_disk(b"CANARY-BODY") && !house.is_on_disk(b"Vertrag"), "it rests sealed");
-    let notification = house.mails(CAROL, 1).await.remove(0);
+    let notification = house.mails(CAROL, 2).await.remove(0);
     assert!(contains(&notification, "in the Webmailer") && !contains(&notification, "CANARY"));
     assert!(!contains(&notification, "Vertrag"));
 }
@@ -322,6 +326,22 @@ async fn r_05_the_same_mail_again_is_a_retry_only_for_minutes_once_everybody_has
     for expected in [1, 2] {
         house.send(house.outside, BOB, &[ALICE, OFFICER], &news).await;
         assert_eq!((house.mail(ALICE).len(), house.mail(OFFICER).len()), (expected, expected));
+        house.clock.advance_days(1);
+    }
+}
+
+#[tokio::test]
+async fn r_05_what_is_in_the_webmailer_is_not_put_there_again_while_somebody_else_waits() {
+    let house = House::start(|settings| {
+        settings.policy.encrypt = Choice::Always;
+        settings.policy.otherwise = Otherwise::Webmailer;
+    })
+    .await;
+    house.invite(CAROL, Language::English).await;
+    for _ in 0..3 {
+        let replies = house.send(house.inside, ALICE, &[CAROL, BOB], &mail(ALICE, BOB, "x", "text")).await;
+        assert!(replies.iter().any(|reply| reply.code() == 451), "{replies:?}");
+        assert_eq!(house.directory.messages(&mailbox(CAROL), Folder::Inbox, 10).await.unwrap().len(), 1);
         house.clock.advance_days(1);
     }
 }

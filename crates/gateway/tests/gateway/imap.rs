@@ -9,7 +9,7 @@ use gateway::{Gateway, MailboxSettings, Settings};
 use testkit::{Postgres, TestPki};
 
 use crate::access::certificate;
-use crate::house::{BOB, CAROL, House, INTAKE, until};
+use crate::house::{ALICE, BOB, CAROL, House, INTAKE, until};
 use crate::postfix::{Dovecot, free};
 use crate::support::{contains, header};
 use crate::topologies::Page;
@@ -101,6 +101,46 @@ async fn f2_a_watched_mailbox_is_an_intake_address_like_any_other() {
     provider.deliver(&house, CAROL, nothing.as_bytes()).await;
     until(|| async { answers(&house, CAROL) == 1 && provider.count(".Sealpost") == 2 }).await;
     assert!(contains(&house.mail(CAROL)[0], "In-Reply-To: <2@x>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r_14_one_senders_flood_and_a_message_that_breaks_the_work_off_hold_nobody_up() {
+    let files = tempfile::tempdir().unwrap();
+    let provider = Provider::start(files.path());
+    let mailbox = provider.mailbox.clone();
+    let mut settings: Option<Settings> = None;
+    let house = House::start(|changed| {
+        settings = Some(Settings { mailbox: Some(mailbox), worker: "watches".into(), ..changed.clone() });
+    })
+    .await;
+    // The first has broken the work off three times; of the second's sender there was too much.
+    provider.deliver(&house, ALICE, &with_certificate(&house, ALICE, 1)).await;
+    let uids = std::fs::read_to_string(provider.dovecot.maildir(INTAKE).join("dovecot-uidlist")).unwrap();
+    let validity = uids.split_whitespace().find_map(|word| word.strip_prefix('V')).unwrap().to_owned();
+    let MailboxSettings { host, user, folder, .. } = &provider.mailbox;
+    let name = format!("imap\n{host}\n{user}\n{folder}\n{validity}\n1");
+    let digest = crypto::DigestAlgorithm::Sha256.digest(name.as_bytes());
+    let key = directory::JournalKey::of_digest(digest.octets().try_into().unwrap());
+    for number in 0..3 {
+        house.directory.record_delivery(&key, &format!("try {number}")).await.unwrap();
+    }
+    for _ in 0..30 {
+        drop(house.directory.attempt(directory::Limit::Upload, &[&format!("intake {BOB}")]).await.unwrap());
+    }
+    provider.deliver(&house, BOB, &with_certificate(&house, BOB, 2)).await;
+    provider.deliver(&house, CAROL, &with_certificate(&house, CAROL, 3)).await;
+    let watching =
+        Gateway::start_with_directory(settings.unwrap(), house.directory.clone(), house.keys.clone()).await.unwrap();
+    until(|| async { answers(&house, CAROL) == 1 && provider.count(".Sealpost") == 1 }).await;
+    // Both are still there, the first for people to look at.
+    let marked = |flags: &str| {
+        let files = std::fs::read_dir(provider.dovecot.maildir(INTAKE).join("cur")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.split(":2,").nth(1).is_some_and(|has| has.contains(flags))).count()
+    };
+    until(|| async { marked("F") == 1 && provider.count("") == 2 }).await;
+    assert_eq!((answers(&house, ALICE), answers(&house, BOB)), (0, 0));
+    watching.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

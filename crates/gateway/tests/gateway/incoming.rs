@@ -193,6 +193,25 @@ async fn t_28_what_is_encrypted_under_a_signature_or_a_wrong_label_is_opened_for
 }
 
 #[tokio::test]
+async fn t_28_one_attempt_makes_no_more_than_a_hundred_copies() {
+    let rig = Rig::start(|_| ()).await;
+    let all: Vec<String> = (0..101).map(|number| format!("p{number}@inside.example")).collect();
+    for name in &all {
+        rig.create(name);
+        rig.book.employee(&rig.alice, name);
+    }
+    let to: Vec<&str> = all.iter().map(String::as_str).collect();
+    let message = encrypted(&rig, &mail(BOB, ALICE, "x", "CANARY"));
+    let replies = rig.send(rig.outside, BOB, &to, &message).await;
+    assert!(replies.iter().any(|reply| (400..500).contains(&reply.code())), "{}", replies[0]);
+    let have: usize = to.iter().map(|of| rig.mail(of).len()).sum();
+    assert_eq!(have, 100, "{}", replies[0]);
+    let replies = rig.send(rig.outside, BOB, &to, &message).await;
+    assert!(replies.iter().all(|reply| reply.is_positive()), "{}", replies[0]);
+    assert!(to.iter().all(|of| rig.mail(of).len() == 1), "each has one copy");
+}
+
+#[tokio::test]
 async fn t_83_nothing_is_relayed() {
     let rig = Rig::start(|_| ()).await;
     for to in [BOB, "bob%partner.example@inside.example"] {

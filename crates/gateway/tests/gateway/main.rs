@@ -11,6 +11,7 @@ mod imap;
 mod incoming;
 mod intake;
 mod keys;
+mod leaks;
 mod milter;
 mod next_hop;
 mod outgoing;

@@ -150,6 +150,11 @@ impl Rig {
         mail_in(&self.boxes, of)
     }
 
+    /// Makes a mailbox behind the next hops.
+    pub(crate) fn create(&self, of: &str) {
+        self.boxes.create(&address(of)).unwrap();
+    }
+
     pub(crate) fn policy(&self) -> smime::Policy {
         let anchors = TestPki::shared().anchors();
         smime::Policy::new(anchors, testkit::now(), smime::Limits::in_folder(self.folder.path()))
