@@ -79,7 +79,8 @@ impl Directory {
     }
 
     /// Puts a message into the webmailer together with the mail that says so, in one transaction. The mail's key names
-    /// the message: the same again is `None`, and its body is not needed.
+    /// the message: the same again within some minutes is `None`, and its body is not needed. Later it is another message:
+    /// devices send the same every day.
     pub async fn add_message_once(
         &self,
         new: &NewMessage,

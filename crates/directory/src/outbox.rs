@@ -338,6 +338,11 @@ impl Directory {
         self.database().execute(sql::ADD_JOURNAL, values![key.0.as_str(), group, self.now()]).await.map(drop)
     }
 
+    /// Forgets who has the message.
+    pub async fn forget_delivery(&self, key: &JournalKey) -> Result<(), Error> {
+        self.database().execute(sql::FORGET_DELIVERY, values![key.0.as_str()]).await.map(drop)
+    }
+
     /// Remembers that nobody waits for the message any more.
     pub async fn finish_delivery(&self, key: &JournalKey) -> Result<(), Error> {
         self.record_delivery(key, FINISHED).await

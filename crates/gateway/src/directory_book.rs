@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::acme::Answerer;
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
+use crate::facts::own_ids;
 use crate::intake::Intake;
 use crate::smtp::Reply;
 use crate::{finder, log_in};
@@ -309,6 +310,11 @@ impl Book for DirectoryBook {
             body,
             bytes: u64::try_from(message.content.len()).unwrap_or(u64::MAX),
         };
+        // The partner may not read it in the clear, so nobody does in what is answered to it (CASES T-30).
+        let header = mime::Header::parse(&message.content, &mime::Limits::default());
+        for id in header.map(|(header, _)| own_ids(&header).0).unwrap_or_default() {
+            self.directory.mark_confidential(&id).await?;
+        }
         // When the answer to the commit is lost, the body stays: the message may be there (CASES R-06).
         if self.directory.add_message_once(&new, &notification).await?.is_none() {
             store.remove(body).await?;

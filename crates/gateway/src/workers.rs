@@ -11,11 +11,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::Watch;
 use crate::book::{Book as _, Unavailable};
 use crate::directory_book::DirectoryBook;
+use crate::facts::own_ids;
 use crate::flow::Shared;
+use crate::mail::unreadable_header;
 use crate::smtp::{Class, Envelope, Reply, ReversePath, down};
+use crate::{Watch, incoming, trace};
 
 /// Delivers what is in the outbox until `shutdown` says true; then ends what it has begun (CASES R-16).
 pub(crate) async fn deliver_outbox(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
@@ -186,9 +188,13 @@ async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
     if outgoing.kind == OutgoingKind::Reply && !inside {
         return Reply::new(550, "5.7.1", "answers from the webmailer go to people inside only");
     }
-    let content = match sign(shared, mail).await {
+    let content = match outgoing.kind {
+        OutgoingKind::Reply => from_partner(shared, &outgoing.content).await,
+        _ => sign(shared, mail).await.map_err(Reply::from),
+    };
+    let content = match content {
         Ok(content) => content,
-        Err(error) => return error.into(),
+        Err(reply) => return reply,
     };
     let mut spool = match shared.spool(&[shared.loop_mark().into_bytes(), content].concat()) {
         Ok(spool) => spool,
@@ -202,6 +208,20 @@ async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
     let client = if inside { &shared.inside } else { &shared.outside };
     let unanswered = || Reply::new(451, "4.3.0", "the next mail server did not answer for this recipient");
     client.send(&envelope, &mut spool).await.into_iter().next().unwrap_or_else(unanswered)
+}
+
+/// What a partner wrote in the webmailer, as it goes to somebody inside: without what only we may say, and known again in
+/// what is answered to it, which is not to leave in the clear (CASES T-11, T-30, T-90).
+async fn from_partner(shared: &Shared<DirectoryBook>, content: &[u8]) -> Result<Vec<u8>, Reply> {
+    let settings = &shared.settings;
+    let (mut header, body) =
+        mime::Header::parse(content, &mime::Limits::default()).map_err(|error| unreadable_header(&error))?;
+    for id in own_ids(&header).0 {
+        shared.book.mark_confidential(&id).await?;
+    }
+    trace::strip_forged(&mut header, &settings.hostname);
+    trace::mark_subject(&mut header, &incoming::marks(&settings.incoming), "");
+    Ok([&header.to_bytes(), b"\r\n".as_slice(), body].concat())
 }
 
 /// The house signs what it writes itself, if it has a key. What is encrypted already, and what others wrote, stays.
