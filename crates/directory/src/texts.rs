@@ -119,6 +119,33 @@ pub fn intake_reply(
     Mail { subject: format!("{subject} – {organisation}"), body }
 }
 
+/// To whoever sent the intake address an encrypted mail without a signature that holds: what is in it may be anybody's, so
+/// nothing of it is named (CASES T-28).
+pub fn intake_reply_unnamed(settings: &Settings, language: Language) -> Mail {
+    let organisation = &settings.organisation;
+    match language {
+        Language::German => Mail {
+            subject: format!("Ihr Zertifikat – {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nIhre Nachricht kam verschlüsselt an und trägt keine gültige Signatur von Ihnen. Darum \
+                 sagen wir hier nicht, was darin war: Es könnte von jemand anderem stammen. Zertifikate daraus prüfen \
+                 wir; wem ihr Postfach gehört, der hört von uns.\n\nSenden Sie Ihr Zertifikat am einfachsten noch einmal \
+                 unverschlüsselt oder in einer signierten Nachricht. Es ist öffentlich; nur der private Schlüssel ist \
+                 geheim.\n\n{organisation}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: format!("Your certificate – {organisation}"),
+            body: format!(
+                "Hello,\n\nyour message came encrypted and has no valid signature of yours. So we do not say here what \
+                 was in it: it might be somebody else's. We check certificates out of it, and whoever owns their \
+                 mailbox hears from us.\n\nThe simplest way is to send your certificate again without encryption, or in \
+                 a signed message. It is public; only the private key is secret.\n\n{organisation}\n"
+            ),
+        },
+    }
+}
+
 fn finding(language: Language, finding: &Finding) -> String {
     let german = language == Language::German;
     let text = match finding {

@@ -45,6 +45,8 @@ struct Looked {
     found: Vec<FoundFile>,
     /// Whether the envelope's sender signed it.
     signed: bool,
+    /// Whether what was found may be named to the envelope's sender.
+    may_be_named: bool,
     language: Option<Language>,
 }
 
@@ -79,7 +81,7 @@ impl Intake {
         match self.directory.attempt(Limit::Upload, &[&format!("intake {sender}")]).await {
             // It ends by itself; what is counted is to be counted.
             Ok(counted) => drop(counted),
-            Err(directory::Error::LimitReached { .. }) => return Err(later("this sender sent too many")),
+            Err(directory::Error::LimitReached { .. }) => return Err(too_many()),
             Err(error) => return Err(Unavailable::from(error).into()),
         }
         let (content, facts) = (Arc::new(mail.content), Arc::new(mail.facts));
@@ -102,8 +104,9 @@ impl Intake {
         if let Some(from) = &from
             && self.may_answer(&facts, looked.signed, from)
         {
-            let answer = answer::compose(&self.directory, language, from, &facts, &looked.found, &requests, &mail.key)
-                .map_err(Unavailable::from)?;
+            let named = looked.may_be_named.then_some((looked.found.as_slice(), requests.as_slice()));
+            let answer = answer::compose(&self.directory, language, from, &facts, named, &mail.key);
+            let answer = answer.map_err(Unavailable::from)?;
             // CASES T-74: one answer a day.
             let kept = self.directory.enqueue_answer(answer, &[]).await.map_err(Unavailable::from)?;
             tracing::info!(answered = kept.is_some(), files = looked.found.len(), "a mail was taken in");
@@ -208,21 +211,25 @@ impl Intake {
 fn look_into(content: &[u8], facts: &Facts, keys: &[Credential], policy: &smime::Policy) -> Looked {
     let mut inner = Vec::new();
     let mut opened = content;
+    let signed = facts.envelope_from.as_ref().is_some_and(|from| is_signed_by(content, from, keys, policy));
+    // CASES T-28: whoever sends captured mail of others here learns nothing of it.
+    let may_be_named = facts.protection != Protection::Encrypted || signed;
     if facts.protection == Protection::Encrypted {
-        // Certificates are public, so it does not matter whether anything protects them against change.
+        // CASES T-21: what nothing protects against change may have been put together from others' mail.
         let spool = match Decryptor::new(keys, &policy.limits).decrypt(content) {
             Ok(Ok(mut decrypted)) => decrypted.reader().and_then(|mut r| r.read_to_end(&mut inner)).is_ok(),
-            Ok(Err((_, unprotected))) => {
+            Ok(Err((_, unprotected))) if signed => {
                 unprotected.into_unprotected().reader().and_then(|mut r| r.read_to_end(&mut inner)).is_ok()
             }
-            Err(_) => false,
+            Ok(Err(_)) | Err(_) => false,
         };
         if spool {
             opened = &inner;
         }
     }
     let language = Header::parse(content, &policy.limits.mime).ok().and_then(|(header, _)| {
-        let text = Entity::parse(opened, &policy.limits.mime).ok().and_then(|entity| entity.first_text());
+        let entity = may_be_named.then(|| Entity::parse(opened, &policy.limits.mime).ok()).flatten();
+        let text = entity.and_then(|entity| entity.first_text());
         language::of(&header, text.as_deref().unwrap_or_default())
     });
     let name = match language.unwrap_or_default() {
@@ -239,8 +246,7 @@ fn look_into(content: &[u8], facts: &Facts, keys: &[Credential], policy: &smime:
     if !found.iter().all(picture) {
         found.retain(|file| !picture(file));
     }
-    let signed = facts.envelope_from.as_ref().is_some_and(|from| is_signed_by(content, from, keys, policy));
-    Looked { found, signed, language }
+    Looked { found, signed, may_be_named, language }
 }
 
 fn is_signed_by(content: &[u8], from: &EmailAddress, keys: &[Credential], policy: &smime::Policy) -> bool {
@@ -258,6 +264,11 @@ fn mailboxes(certificate: &Certificate, senders: [Option<&Address>; 2]) -> Vec<A
         Some(sender) => vec![sender.clone()],
         None => named.into_iter().take(MOST_MAILBOXES).collect(),
     }
+}
+
+/// About this sender alone; others are taken in.
+pub(crate) fn too_many() -> Reply {
+    later("this sender sent too many")
 }
 
 fn later(why: &str) -> Reply {

@@ -9,18 +9,20 @@ use crate::book::MessageKey;
 use crate::facts::Facts;
 use crate::results::statements;
 
-/// What was found and what is missing, as a mail to the sender.
+/// What was found and what is missing, as a mail to the sender: named, or not.
 pub(super) fn compose(
     directory: &Directory,
     language: Language,
     to: &Address,
     facts: &Facts,
-    found: &[FoundFile],
-    requests: &[Request],
+    named: Option<(&[FoundFile], &[Request])>,
     key: &MessageKey,
 ) -> Result<Outgoing, Error> {
     let settings = directory.settings();
-    let mail = texts::intake_reply(settings, language, to, found, requests);
+    let mail = match named {
+        Some((found, requests)) => texts::intake_reply(settings, language, to, found, requests),
+        None => texts::intake_reply_unnamed(settings, language),
+    };
     let rendered = texts::render(settings, to, language, directory.now(), &mail)?;
     let malformed = |error: mime::Error| Error::Malformed { what: "a mail of ours", because: error.to_string() };
     let (mut header, body) = Header::parse(&rendered, &mime::Limits::default()).map_err(malformed)?;

@@ -4,9 +4,10 @@
 //! was taken in is remembered by the mailbox's UIDVALIDITY and the message's UID, then moved away or marked, so that
 //! whatever breaks off in between leads to nothing twice.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_imap::Session;
 use async_imap::extensions::idle::IdleResponse;
@@ -26,7 +27,8 @@ use zeroize::Zeroizing;
 
 use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, read};
-use crate::mail::Mail;
+use crate::intake::too_many;
+use crate::mail::{Mail, broke_off};
 use crate::smtp::{Class, Envelope, Peer, Protocol, Reply, ReversePath, client_config, down};
 
 /// Which mailbox, and how to get in.
@@ -95,13 +97,13 @@ impl From<directory::Error> for Ended {
 /// Watches the mailbox of the settings, if there is one, until `shutdown` says true.
 pub(crate) async fn watch_mailbox(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
     let Some(settings) = shared.settings.mailbox.clone() else { return };
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, mut put_off) = (FIRST_PAUSE, PutOff::new());
     loop {
         let mut worked = false;
         let ended = tokio::select! {
             biased;
             () = down(&mut shutdown) => return,
-            ended = session(&shared, &settings, &mut worked) => ended,
+            ended = session(&shared, &settings, &mut put_off, &mut worked) => ended,
         };
         if worked {
             pause = FIRST_PAUSE;
@@ -126,7 +128,12 @@ pub(crate) async fn watch_mailbox(shared: Arc<Shared<DirectoryBook>>, mut shutdo
 }
 
 /// One connection, for as long as it lasts and the turn is ours.
-async fn session(shared: &Shared<DirectoryBook>, settings: &MailboxSettings, worked: &mut bool) -> Result<(), Ended> {
+async fn session(
+    shared: &Shared<DirectoryBook>,
+    settings: &MailboxSettings,
+    put_off: &mut PutOff,
+    worked: &mut bool,
+) -> Result<(), Ended> {
     if !is_ours(shared, settings).await? {
         return Ok(());
     }
@@ -139,10 +146,17 @@ async fn session(shared: &Shared<DirectoryBook>, settings: &MailboxSettings, wor
     while is_ours(shared, settings).await? {
         let mut waiting: Vec<u32> = within(imap.uid_search("UNSEEN UNDELETED")).await?.into_iter().collect();
         waiting.sort_unstable();
-        for uid in waiting.into_iter().take(MOST_AT_ONCE) {
-            handle(shared, settings, &mut imap, (validity, uid), moves).await?;
+        put_off.retain(|_, since: &mut Instant| since.elapsed() < PUT_OFF);
+        waiting.retain(|uid| !put_off.contains_key(&(validity, *uid)));
+        for uid in waiting.iter().take(MOST_AT_ONCE) {
+            if handle(shared, settings, &mut imap, (validity, *uid), moves).await? == Handled::PutOff {
+                put_off.insert((validity, *uid), Instant::now());
+            }
         }
         *worked = true;
+        if waiting.len() > MOST_AT_ONCE {
+            continue;
+        }
         if !idles {
             sleep(wait).await;
             within(imap.noop()).await?;
@@ -187,6 +201,17 @@ enum Outcome {
     LeftForPeople,
 }
 
+/// Whether a message is out of the way.
+#[derive(Debug, PartialEq, Eq)]
+enum Handled {
+    Done,
+    /// It is its own fault that it is not taken in now: the others need not wait for it.
+    PutOff,
+}
+
+/// Messages that are not looked at for a while, by UIDVALIDITY and UID, and since when.
+type PutOff = HashMap<(u32, u32), Instant>;
+
 /// Takes one message in, remembers it, and puts it out of the way.
 async fn handle(
     shared: &Shared<DirectoryBook>,
@@ -194,7 +219,7 @@ async fn handle(
     imap: &mut Imap,
     (validity, uid): (u32, u32),
     moves: bool,
-) -> Result<(), Ended> {
+) -> Result<Handled, Ended> {
     let mut hasher = crypto::Hasher::new(DigestAlgorithm::Sha256);
     let MailboxSettings { host, user, folder, .. } = settings;
     hasher.update(format!("imap\n{host}\n{user}\n{folder}\n{validity}\n{uid}").as_bytes());
@@ -202,23 +227,46 @@ async fn handle(
     digest.copy_from_slice(hasher.finish().octets().get(..32).unwrap_or(&[0; 32]));
     let key = JournalKey::of_digest(&digest);
     let directory = shared.book.directory();
-    if directory.delivered_groups(&key).await?.is_empty() {
+    let remembered = directory.delivered_groups(&key).await?;
+    if !remembered.contains(TAKEN_IN) {
+        // CASES R-14: counted before, so that what ends the process is counted as well.
+        let tries = remembered.iter().filter(|group| group.starts_with(TRY)).count();
+        if tries >= MOST_TRIES {
+            tracing::error!(uid, tries, "the work on a message in the mailbox breaks off; it is left for people");
+            put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await?;
+            return Ok(Handled::Done);
+        }
         let Some(content) = fetch(imap, uid).await? else {
             tracing::warn!(uid, "a message in the mailbox is too large or gone; it is left for people");
-            return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
+            put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await?;
+            return Ok(Handled::Done);
         };
-        if let Err(reply) = take_in(shared, &content).await {
-            if reply.class() == Class::Transient {
+        directory.record_delivery(&key, &format!("{TRY}{tries}")).await?;
+        match take_in(shared, &content).await {
+            Ok(()) => {}
+            Err(reply) if reply == too_many() || reply == broke_off() => {
+                tracing::warn!(uid, %reply, "a message in the mailbox is put off");
+                if reply == too_many() {
+                    directory.forget_delivery(&key).await?;
+                }
+                return Ok(Handled::PutOff);
+            }
+            Err(reply) if reply.class() == Class::Transient => {
                 // What holds up one message holds up the others: later, all of them.
+                directory.forget_delivery(&key).await?;
                 return Err(Ended::Said(reply));
             }
-            tracing::warn!(uid, %reply, "a message in the mailbox cannot be taken in; it is left for people");
-            return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
+            Err(reply) => {
+                tracing::warn!(uid, %reply, "a message in the mailbox cannot be taken in; it is left for people");
+                put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await?;
+                return Ok(Handled::Done);
+            }
         }
-        directory.record_delivery(&key, "taken in").await?;
+        directory.record_delivery(&key, TAKEN_IN).await?;
         tracing::info!(uid, "a message out of the mailbox was taken in");
     }
-    put_away(settings, imap, uid, Outcome::TakenIn, moves).await
+    put_away(settings, imap, uid, Outcome::TakenIn, moves).await?;
+    Ok(Handled::Done)
 }
 
 async fn fetch(imap: &mut Imap, uid: u32) -> Result<Option<Vec<u8>>, Ended> {
@@ -285,6 +333,12 @@ const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// How long a server may take for one command.
 const ANSWER: Duration = Duration::from_secs(120);
+/// What is remembered of a message, and how often it is tried when the work on it breaks off.
+const TAKEN_IN: &str = "taken in";
+const TRY: &str = "try ";
+const MOST_TRIES: usize = 3;
+/// How long a message waits that was put off.
+const PUT_OFF: Duration = Duration::from_secs(600);
 /// Messages between two looks whether the turn is still ours.
 const MOST_AT_ONCE: usize = 50;
 /// A message that is larger is no certificate.
