@@ -45,7 +45,7 @@ pub(crate) fn open(
     policy: &Policy,
     settings: &Incoming,
     hostname: &str,
-    message_id: &str,
+    message_id: Option<&str>,
 ) -> Result<Opened, Reply> {
     let header = read_header(mail)?;
     let mut outcome = judge(mail, header, keys, policy, settings)?;
@@ -70,9 +70,9 @@ pub(crate) fn open(
         header.prepend(note);
     }
     header.prepend(verdict.field(hostname));
-    if verdict.decrypted {
+    if let Some(id) = message_id.filter(|_| verdict.decrypted) {
         header.retain(|field| !field.is("Message-ID"));
-        header.prepend(Field::new("Message-ID", message_id));
+        header.prepend(Field::new("Message-ID", id));
     }
     Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers, is_unopened })
 }

@@ -90,7 +90,7 @@ impl<B: Book> Shared<B> {
         mail: &Mail,
         mut facts: Facts,
     ) -> Result<Option<Rewritten>, Reply> {
-        let planned = self.planned(peer, envelope, &mut facts).await?;
+        let planned = self.planned(peer, envelope, mail, &mut facts).await?;
         let explanations: Vec<_> = explain(&planned.known, &planned.plans).iter().map(Explanation::to_json).collect();
         let made = match one_for_all(&planned.plans) {
             Ok(Some(treatment)) => self.treated(mail, treatment, planned.credential.as_ref()).await.map(Some),

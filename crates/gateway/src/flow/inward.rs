@@ -52,7 +52,7 @@ impl<B: Book> Shared<B> {
                 settings.undecryptable = Undecryptable::DeliverEncrypted;
             }
             let (hostname, id) = (self.settings.hostname.clone(), message_id.clone());
-            let open = move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, &id);
+            let open = move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, Some(&id));
             // What is cleaned is in memory as a whole.
             let cleans = with_keys && self.settings.incoming.clean_html;
             let room = if cleans { self.room_for(&mail).await.map(Some) } else { Ok(None) };

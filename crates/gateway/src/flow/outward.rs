@@ -29,7 +29,7 @@ impl<B: Book> Shared<B> {
         mut facts: Facts,
     ) -> Result<Vec<Reply>, Reply> {
         let key = message_key(envelope, &mail).await?;
-        let Planned { known, credential, plans } = self.planned(peer, envelope, &mut facts).await?;
+        let Planned { known, credential, plans } = self.planned(peer, envelope, &mail, &mut facts).await?;
         let explanations = explain(&known, &plans);
         let done = self.delivered(envelope, &key).await?;
         let mut replies = vec![unhandled(); envelope.recipients.len()];
@@ -66,7 +66,13 @@ impl<B: Book> Shared<B> {
     }
 
     /// What shall happen to a message from inside, for each recipient.
-    pub(super) async fn planned(&self, peer: &Peer, envelope: &Envelope, facts: &mut Facts) -> Result<Planned, Reply> {
+    pub(super) async fn planned(
+        &self,
+        peer: &Peer,
+        envelope: &Envelope,
+        mail: &Mail,
+        facts: &mut Facts,
+    ) -> Result<Planned, Reply> {
         let identity = match &peer.user {
             Some(user) => EmailAddress::parse(user).ok(),
             None => envelope.from.mailbox().cloned(),
@@ -85,7 +91,7 @@ impl<B: Book> Shared<B> {
             webmailer: self.book.has_webmailer(),
         };
         // What mail programs and servers return or forward is named within (CASES T-27, T-29).
-        let returned = Self::returned(&mail).await?;
+        let returned = Self::returned(mail).await?;
         facts.returns_nameless = facts.null_sender && returned.is_nameless;
         facts.references.extend(returned.ids);
         facts.confidential = self.book.is_confidential(&facts.references).await?;
