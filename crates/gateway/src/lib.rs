@@ -57,6 +57,6 @@ pub use metrics::Metrics;
 pub use network::Network;
 pub use policy::Policy;
 pub use scanner::Scanner;
-pub use settings::{Incoming, IntakeSettings, ListenerSettings, Settings, Side, Tampered, Undecryptable};
+pub use settings::{HopTimeouts, Incoming, IntakeSettings, ListenerSettings, Settings, Side, Tampered, Undecryptable};
 pub use verdict::{SmimeResult, Verdict};
 pub use watch::{Watch, WatchReport};

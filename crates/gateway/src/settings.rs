@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use directory::RenewalSettings;
 use egress::LookUp;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub inside: Hop,
     /// Where mail for people outside goes.
     pub outside: Hop,
+    /// How long next hops are waited for.
+    pub hop_timeouts: HopTimeouts,
     /// Roots for next hops under [`TlsPolicy::Required`], in DER.
     pub tls_roots: Vec<Vec<u8>>,
     /// Who gets what kind of protection.
@@ -57,6 +60,30 @@ pub struct Settings {
     pub look_up: Option<Arc<LookUp>>,
     /// What mail that leaves us carries, where a mail server gives us mail and takes it back.
     pub loop_mark: Option<LoopMark>,
+}
+
+/// How long next hops are waited for, each time.
+#[derive(Debug, Clone, Copy)]
+pub struct HopTimeouts {
+    /// For connecting, with TLS.
+    pub connect: Duration,
+    /// For each answer (RFC 5321 §4.5.3.2: 5 minutes), and until a piece of content is taken.
+    pub answer: Duration,
+    /// For the answer after the content (RFC 5321 §4.5.3.2.6: 10 minutes).
+    pub delivered: Duration,
+    /// How long an unused connection is kept.
+    pub idle: Duration,
+}
+
+impl Default for HopTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            answer: Duration::from_secs(300),
+            delivered: Duration::from_secs(600),
+            idle: Duration::from_secs(20),
+        }
+    }
 }
 
 /// How mail to the intake address is answered.
@@ -180,6 +207,7 @@ impl Settings {
             milters: Vec::new(),
             inside,
             outside,
+            hop_timeouts: HopTimeouts::default(),
             tls_roots: Vec::new(),
             policy: Policy::default(),
             incoming: Incoming::default(),

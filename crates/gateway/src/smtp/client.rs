@@ -270,10 +270,8 @@ impl Client {
         // A kept connection is asked first, alone: one that was closed meanwhile costs a new connection and no mail.
         let pipelined = offers.pipelining;
         let first = if pipelined { [&mail[..], &rcpt.concat(), b"DATA\r\n"].concat() } else { mail };
-        if let Err(error) = connection.wire.write(&first).await {
-            return Err(stale(error.into()));
-        }
-        let answer = self.reply(&mut connection, self.settings.answer).await.map_err(stale)?;
+        self.write(&mut connection, &first).await.map_err(stale)?;
+        let answer = self.reply(&mut connection, self.settings.answer).await.map_err(stale).map(final_answer)?;
         if answer.code() == 421 {
             return Err(stale(Failure::Said(answer)));
         }
@@ -289,7 +287,7 @@ impl Client {
             } else {
                 self.ask(&mut connection, line).await?
             };
-            answers.push(mail_refused.clone().unwrap_or(answer));
+            answers.push(mail_refused.clone().unwrap_or_else(|| final_answer(answer)));
         }
         let any = answers.iter().any(Reply::is_positive);
         let go = if pipelined {
@@ -299,6 +297,10 @@ impl Client {
         } else {
             Reply::new(554, "5.5.1", "no recipient was taken")
         };
+        if go.is_positive() && go.code() != 354 {
+            // An answer too many, somewhere: none of them can be told apart any more.
+            return Err(Failure::Said(out_of_step()));
+        }
         if go.code() != 354 {
             self.recover(connection).await;
             return Ok(answers
@@ -308,7 +310,7 @@ impl Client {
         }
         if !any {
             // RFC 2920 §3.1: the server said "go on" though nobody is left; an empty message ends it.
-            connection.wire.write(b".\r\n").await?;
+            self.write(&mut connection, b".\r\n").await?;
             if self.hop.protocol == Protocol::Smtp {
                 self.reply(&mut connection, self.settings.delivered).await?;
             }
@@ -316,8 +318,11 @@ impl Client {
             return Ok(answers);
         }
         self.content(&mut connection, content).await?;
-        let answers = self.delivered(&mut connection, answers).await?;
-        self.recover(connection).await;
+        let (answers, in_step) = self.delivered(&mut connection, answers).await;
+        if in_step {
+            // RFC 5321 §4.1.1.4: the end of the content is the end of the transaction, there is nothing to reset.
+            self.keep(connection);
+        }
         Ok(answers)
     }
 
@@ -340,12 +345,24 @@ impl Client {
             encoder.encode(piece.get(..length).unwrap_or_default(), &mut out);
             reader.consume(length);
             if out.len() >= DATA_CHUNK {
+                self.still_silent(connection).await?;
                 self.write(connection, &out).await?;
                 out.clear();
             }
         }
         encoder.finish(&mut out);
+        self.still_silent(connection).await?;
         self.write(connection, &out).await
+    }
+
+    /// What a hop says before it has the end of the content can be no answer to it: a refusal stands, anything else
+    /// would be taken for *delivered* (CASES R-08).
+    async fn still_silent(&self, connection: &mut Connection) -> Result<(), Failure> {
+        if !connection.wire.has_spoken().await? {
+            return Ok(());
+        }
+        let said = self.reply(connection, self.settings.answer).await?;
+        Err(Failure::Said(if said.is_positive() { out_of_step() } else { said }))
     }
 
     async fn write(&self, connection: &mut Connection, out: &[u8]) -> Result<(), Failure> {
@@ -354,27 +371,34 @@ impl Client {
         Ok(())
     }
 
-    // RFC 2033 §4.2: after the content LMTP answers for each recipient that it took, SMTP once for all of them.
-    async fn delivered(&self, connection: &mut Connection, mut answers: Vec<Reply>) -> Result<Vec<Reply>, Failure> {
-        let mut last = None;
+    // RFC 2033 §4.2: after the content LMTP answers for each recipient that it took, SMTP once for all of them. Gives as
+    // well whether the next answer would be one to the next command.
+    async fn delivered(&self, connection: &mut Connection, mut answers: Vec<Reply>) -> (Vec<Reply>, bool) {
+        let (mut for_all, mut in_step) = (None, true);
         for answer in answers.iter_mut().filter(|answer| answer.is_positive()) {
-            let said = match (&last, self.hop.protocol) {
-                (Some(said), Protocol::Smtp) => Reply::clone(said),
-                // The answers that did come stand, whatever becomes of the others.
-                _ => match self.reply(connection, self.settings.delivered).await {
-                    Ok(said) => said,
-                    Err(failure) => as_reply(failure),
-                },
+            if let Some(said) = &for_all {
+                *answer = Reply::clone(said);
+                continue;
+            }
+            *answer = match self.reply(connection, self.settings.delivered).await.map(final_answer) {
+                Ok(said) => {
+                    in_step &= said.code() != 421;
+                    for_all = (self.hop.protocol == Protocol::Smtp).then(|| said.clone());
+                    said
+                }
+                // The answers that did come stand. What comes too late is not taken for the next recipient's.
+                Err(failure) => {
+                    in_step = false;
+                    for_all.insert(as_reply(failure)).clone()
+                }
             };
-            *answer = said.clone();
-            last = Some(said);
         }
-        Ok(answers)
+        (answers, in_step)
     }
 
     async fn recover(&self, mut connection: Connection) {
         let Ok(reply) = self.ask(&mut connection, b"RSET\r\n").await else { return };
-        if reply.is_positive() {
+        if final_answer(reply).is_positive() {
             self.keep(connection);
         }
     }
@@ -439,6 +463,15 @@ fn as_reply(failure: Failure) -> Reply {
         Failure::Stale => unreachable_hop("the connection was closed"),
         Failure::Said(reply) => not_now(reply),
     }
+}
+
+/// *Go on* is an answer to DATA alone: nothing is done that is answered so (RFC 5321 §4.2.1).
+fn final_answer(reply: Reply) -> Reply {
+    if (300..400).contains(&reply.code()) { not_now(reply) } else { reply }
+}
+
+fn out_of_step() -> Reply {
+    Reply::new(451, "4.5.0", "the next mail server answered what it had not been asked")
 }
 
 /// A hop that will not talk to us at all says nothing about the message: the sender keeps it.

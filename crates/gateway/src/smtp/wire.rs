@@ -1,6 +1,9 @@
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// A connection with what was read ahead of it.
 #[derive(Debug)]
@@ -36,6 +39,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Whether the peer has already sent more.
     pub(crate) fn has_input(&self) -> bool {
         self.position < self.input.len()
+    }
+
+    /// Whether the peer has sent more, or has closed, which is an error; without waiting for it.
+    pub(crate) async fn has_spoken(&mut self) -> io::Result<bool> {
+        if self.has_input() {
+            return Ok(true);
+        }
+        let mut piece = [0; 512];
+        let mut piece = ReadBuf::new(&mut piece);
+        let read = poll_fn(|context| {
+            Poll::Ready(match Pin::new(&mut self.stream).poll_read(context, &mut piece) {
+                Poll::Ready(read) => Some(read),
+                Poll::Pending => None,
+            })
+        });
+        match read.await {
+            None => Ok(false),
+            Some(Err(error)) => Err(error),
+            Some(Ok(())) if piece.filled().is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(Ok(())) => {
+                self.input.extend_from_slice(piece.filled());
+                Ok(true)
+            }
+        }
     }
 
     pub(crate) fn available(&self) -> &[u8] {
