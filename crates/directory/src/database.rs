@@ -121,8 +121,7 @@ impl Database {
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         match self {
-            // Deferred would fail at the first write when another process wrote since the first read.
-            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(in_time(write.begin_with("BEGIN IMMEDIATE")).await?)),
+            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(in_time(begin_sqlite(write)).await?)),
             Self::Postgres(pool) => Ok(Tx::Postgres(in_time(pool.begin()).await?)),
         }
     }
@@ -308,6 +307,20 @@ fn bind_postgres(
         Value::Text(value) => query.bind(value),
         Value::Blob(value) => query.bind(value),
     })
+}
+
+// Deferred would fail at the first write when another process wrote since the first read.
+async fn begin_sqlite(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match write.begin_with(BEGIN).await {
+        // CASES: after a disk that is full or broken SQLite has rolled back by itself, and a connection that
+        // was told to do so again for ever believes itself to be inside of that transaction.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            write.acquire().await?.close().await?;
+            write.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
 }
 
 // A server that has gone silent must not hold a mail longer than its client waits (CASES R-06).
