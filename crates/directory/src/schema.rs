@@ -3,6 +3,10 @@ use crate::{Error, statements as sql};
 
 /// Brings the database to the version of this program. Nothing is done to one that is newer (CASES R-12).
 pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), Error> {
+    migrate_to(database, MIGRATIONS, now).await
+}
+
+async fn migrate_to(database: &Database, migrations: &[&[&'static str]], now: asn1::Time) -> Result<(), Error> {
     let mut tx = database.begin().await?;
     if database.is_postgres() {
         // Two processes may start at once.
@@ -13,12 +17,12 @@ pub(crate) async fn migrate(database: &Database, now: asn1::Time) -> Result<(), 
         Some(mut row) => row.optional_int()?.unwrap_or(0),
         None => 0,
     };
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(Error::SchemaTooNew { found, known });
     }
     let done = usize::try_from(found).map_err(|_| Error::corrupt("the schema has a negative version"))?;
-    for (index, statements) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (index, statements) in migrations.iter().enumerate().skip(done) {
         for statement in *statements {
             tx.execute(statement, vec![]).await?;
         }
@@ -213,3 +217,82 @@ const PACKS: &[&str] = &[
     "ALTER TABLE anchors ADD COLUMN pack TEXT",
     "ALTER TABLE anchors ADD COLUMN distrusted_after BIGINT",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[&str] = &["CREATE TABLE from_the_future (id BIGINT PRIMARY KEY)"];
+    const BROKEN: &[&str] = &["CREATE TABLE half_done (id BIGINT PRIMARY KEY)", "CREATE TABLE half_done (broken"];
+    const LOOK_FOR: [&str; 2] = ["SELECT id FROM from_the_future", "SELECT id FROM half_done"];
+
+    async fn databases<F: Future<Output = ()>>(test: impl Fn(String) -> F) {
+        let folder = tempfile::tempdir().unwrap();
+        test(format!("sqlite:{}", folder.path().join("old.db").display())).await;
+        let server = testkit::Postgres::start();
+        test(server.url()).await;
+    }
+
+    async fn exists(database: &Database, sql: &'static str) -> bool {
+        database.fetch(sql, vec![]).await.is_ok()
+    }
+
+    async fn version(database: &Database) -> i64 {
+        database.fetch_one(sql::SCHEMA_VERSION, vec![]).await.unwrap().unwrap().int().unwrap()
+    }
+
+    #[tokio::test]
+    async fn r_12_an_upgrade_that_breaks_off_changes_nothing_and_is_done_later() {
+        databases(|url| async move {
+            let database = Database::connect(&url).await.unwrap();
+            let now = testkit::now();
+            // As long as what was kept before is looked at, each version is an upgrade of its own.
+            migrate_to(&database, &MIGRATIONS[..1], now).await.unwrap();
+            let mail = "INSERT INTO outbox (id, kind, recipient, recipient_key, not_before, attempts, state, created)
+                VALUES (7, 'reply', 'a@b.example', 'a@b.example', 0, 0, 'waiting', 0)";
+            database.execute(mail, vec![]).await.unwrap();
+            for known in 1..MIGRATIONS.len() {
+                let broken = [&MIGRATIONS[..known], &[BROKEN]].concat();
+                migrate_to(&database, &broken, now).await.unwrap_err();
+                assert_eq!(version(&database).await, i64::try_from(known).unwrap());
+                assert!(!exists(&database, LOOK_FOR[1]).await, "half of version {} is there", known + 1);
+                migrate_to(&database, &MIGRATIONS[..=known], now).await.unwrap();
+            }
+            let waiting = "SELECT id FROM outbox WHERE state = 'waiting'";
+            assert_eq!(database.fetch_one(waiting, vec![]).await.unwrap().unwrap().int().unwrap(), 7);
+            database.close().await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn r_12_what_a_newer_program_has_made_is_refused_and_left_as_it_is() {
+        databases(|url| async move {
+            let database = Database::connect(&url).await.unwrap();
+            let newer = [MIGRATIONS, &[TABLE]].concat();
+            migrate_to(&database, &newer, testkit::now()).await.unwrap();
+            let refused = migrate(&database, testkit::now()).await.unwrap_err();
+            let known = i64::try_from(MIGRATIONS.len()).unwrap();
+            assert!(matches!(refused, Error::SchemaTooNew { found, known: k } if found == known + 1 && k == known));
+            assert_eq!(version(&database).await, known + 1);
+            assert!(exists(&database, LOOK_FOR[0]).await);
+            migrate_to(&database, &newer, testkit::now()).await.unwrap();
+            database.close().await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn r_12_of_two_that_start_at_once_one_upgrades() {
+        databases(|url| async move {
+            let (one, two) = (Database::connect(&url).await.unwrap(), Database::connect(&url).await.unwrap());
+            let (first, second) = tokio::join!(migrate(&one, testkit::now()), migrate(&two, testkit::now()));
+            first.unwrap();
+            second.unwrap();
+            assert_eq!(version(&one).await, i64::try_from(MIGRATIONS.len()).unwrap());
+            one.close().await;
+            two.close().await;
+        })
+        .await;
+    }
+}
