@@ -5,10 +5,12 @@ mod inward;
 mod outward;
 
 use std::io::{BufRead as _, Read as _, Write as _};
+use std::panic::AssertUnwindSafe;
 
 use cms::{Spool, SpoolLimits};
 use crypto::DigestAlgorithm;
 use directory::{Address, Trace};
+use futures_util::FutureExt as _;
 use mime::Header;
 use pki::EmailAddress;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,7 +19,7 @@ use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::connector::{self, Standing};
 use crate::facts::Facts;
 use crate::in_memory::{self, Room};
-use crate::mail::{Mail, Rewritten, unreadable_header, unreadable_spool};
+use crate::mail::{Mail, Rewritten, broke_off, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
 use crate::returned::{self, Returned};
 use crate::smtp::{Class, Client, Content, Envelope, Peer, Recipient, Reply, Service};
@@ -59,7 +61,12 @@ impl<B: Book> Service for Way<B> {
     }
 
     async fn message(&self, peer: &Peer, envelope: &Envelope, content: Spool) -> Vec<Reply> {
-        let result = self.shared.take(self.side, self.ticket.as_deref(), peer, envelope, content).await;
+        // CASES R-14: a message that something breaks over is held, and nothing else is.
+        let taken = self.shared.take(self.side, self.ticket.as_deref(), peer, envelope, content);
+        let result = AssertUnwindSafe(taken).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(from = %envelope.from, "the work on a message broke off; this is a defect, please report it");
+            Err(broke_off())
+        });
         let replies = result.unwrap_or_else(|reply| vec![reply; envelope.recipients.len()]);
         self.shared.metrics.answered(self.side, &replies);
         replies
