@@ -516,7 +516,8 @@ impl<S: Service> Session<S> {
 
     fn storing_failed(&self, error: &io::Error) -> Reply {
         match error.kind() {
-            io::ErrorKind::FileTooLarge => self.too_large(),
+            // The limit is ours; that the system takes no more of a file is no fault of the message.
+            io::ErrorKind::FileTooLarge if error.raw_os_error().is_none() => self.too_large(),
             // CASES: no room or no disk is the sender's to keep.
             _ => {
                 tracing::error!(%error, "the spool cannot be written");
