@@ -39,6 +39,11 @@ impl Postgres {
         format!("postgres://postgres@{folder}/postgres")
     }
 
+    /// The socket that it listens on.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
+    }
+
     /// Takes it down as a crash would, and up again.
     pub fn restart(&self) {
         let (data, options) = (self.data(), self.options());

@@ -32,7 +32,9 @@ usage: cargo xtask COMMAND
   deb              the Debian package, built and installed in a folder of its own
   fuzz [TARGET] [--smoke | --seconds N]
                    the fuzz targets, a minute each unless said otherwise
-  faults [K M]     gateways killed K times under M messages, written into docs/reference/reliability.md
+  faults [K M]     gateways killed K times under M messages, and 1,000 messages under each kind of misbehaviour of next
+                   hops, written into docs/reference/reliability.md
+  soak [MINUTES]   a gateway for an hour with one fault in a hundred: memory, descriptors, ledger; written there too
   screenshots      the pictures in the documentation, out of the demonstration
   interop          what we write others read, and the other way round; writes docs/reference/interop.md
   gen [--check]    the references that are generated from the code
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         ("fuzz", options) => fuzz::run(options),
         ("faults", []) => faults::run("2000", "200000"),
         ("faults", [kills, messages]) => faults::run(kills, messages),
+        ("soak", []) => faults::soak("60"),
+        ("soak", [minutes]) => faults::soak(minutes),
         ("screenshots", []) => screenshots::run(),
         ("gen", []) => generate::run(false).map(|_| ()),
         ("gen", [flag]) if flag == "--check" => generate::run(true).map(|_| ()),

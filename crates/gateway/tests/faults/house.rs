@@ -78,8 +78,16 @@ impl Told {
     }
 }
 
-/// Fills the directory: Alice inside, Bob and Bert with certificates, Carol with the webmailer. Gives what Bob sends.
-pub(crate) async fn fill(directory: &Directory, keys: &KeyRing) -> Vec<u8> {
+/// What is in the directory.
+pub(crate) struct House {
+    pub(crate) alice: Person,
+    pub(crate) bob: testkit::Person,
+    /// What Bob sends to Alice.
+    pub(crate) encrypted: Vec<u8>,
+}
+
+/// Fills the directory: Alice inside, Bob and Bert with certificates, Carol with the webmailer.
+pub(crate) async fn fill(directory: &Directory, keys: &KeyRing) -> House {
     let pki = TestPki::shared();
     let chain = [pki.ca().certificate().clone()];
     let employee = add(directory, ALICE, Roles::of([Role::Employee])).await;
@@ -112,7 +120,8 @@ pub(crate) async fn fill(directory: &Directory, keys: &KeyRing) -> Vec<u8> {
     directory.set_password(carol.id, "$hash", false, &system).await.unwrap();
     let plain = format!("From: {BOB}\r\nContent-Type: text/plain\r\n\r\nINSIDE-CANARY\r\n");
     let signed = smime::Signer::new(&persons[0].credential).unwrap().at(testkit::now()).sign(plain.as_bytes()).unwrap();
-    smime::Encryptor::to(alice.certificate()).unwrap().encrypt(&signed).unwrap()
+    let encrypted = smime::Encryptor::to(alice.certificate()).unwrap().encrypt(&signed).unwrap();
+    House { alice: employee, bob: persons.swap_remove(0), encrypted }
 }
 
 async fn add(directory: &Directory, at: &str, roles: Roles) -> Person {

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,20 +37,28 @@ impl Ledger {
         self.in_the_clear.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Holds what was promised against what arrived.
-    pub(crate) async fn balance(&self, rig: &Rig, restarts: usize) -> String {
+    /// How often a message came to somebody.
+    pub(crate) fn copies(&self, id: &str, to: &str) -> usize {
+        self.arrived.lock().unwrap().get(&(id.to_owned(), to.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// How often words were seen outside that must not be.
+    pub(crate) fn plaintext(&self) -> usize {
+        self.in_the_clear.load(Ordering::Relaxed)
+    }
+
+    /// Holds what was promised against what arrived: nothing is lost, nothing was in the clear.
+    pub(crate) async fn balance(&self, rig: &Rig) -> Balance {
         let accepted = self.accepted.lock().unwrap().clone();
         let arrived = self.arrived.lock().unwrap().clone();
-        let kills: usize = self.kills.lock().unwrap().values().sum();
-        let points = self.kills.lock().unwrap().len();
         let mut kept: HashMap<String, usize> = HashMap::new();
         for message in rig.directory.messages(&mailbox(CAROL), Folder::Inbox, 1_000_000).await.unwrap() {
             *kept.entry(message.subject).or_default() += 1;
         }
-        let (mut copies, mut extra, mut lost, mut webmailer) = (0, 0, Vec::new(), 0);
+        let (mut balance, mut lost) = (Balance::default(), Vec::new());
         for (id, (to, in_webmailer)) in &accepted {
             if *in_webmailer {
-                webmailer += 1;
+                balance.webmailer += 1;
                 match kept.get(id) {
                     None => lost.push(format!("{id} is not in the webmailer")),
                     // One transaction keeps message and notification: a retry never makes a second one.
@@ -58,40 +67,98 @@ impl Ledger {
                 continue;
             }
             for recipient in to {
-                copies += 1;
+                balance.copies += 1;
                 match arrived.get(&(id.clone(), (*recipient).to_owned())) {
                     None => lost.push(format!("{id} did not reach {recipient}")),
-                    Some(count) => extra += count - 1,
+                    Some(count) => balance.extra += count - 1,
                 }
             }
         }
         assert!(lost.is_empty(), "{} lost: {:?}", lost.len(), lost.iter().take(5).collect::<Vec<_>>());
-        assert_eq!(self.in_the_clear.load(Ordering::Relaxed), 0, "plaintext left");
+        assert_eq!(self.plaintext(), 0, "plaintext left");
         let notifications = self.notifications.load(Ordering::Relaxed);
-        assert!(notifications >= webmailer, "{notifications} notifications of {webmailer} messages");
-        // At most one extra copy per interruption and message in flight: eight sessions, two recipients at most, and
-        // sixteen mails from the outbox.
-        let interruptions = kills + restarts;
-        assert!(extra <= interruptions * 16, "{extra} extra copies after {interruptions} interruptions");
-        assert!(notifications - webmailer <= interruptions * 16, "{notifications} notifications of {webmailer}");
-        for ((id, recipient), count) in &arrived {
-            assert!(*count <= 1 + interruptions, "{id} came {count} times to {recipient}");
-        }
-        let attempts = self.attempts.load(Ordering::Relaxed);
-        format!(
-            "{} messages accepted ({copies} copies, {webmailer} in the webmailer) in {attempts} attempts, {kills} kills \
-             at {points} points, {restarts} database restarts, lost 0, in the clear 0, extra copies {extra}, extra \
-             notifications {}",
-            accepted.len(),
-            notifications - webmailer
+        balance.extra_notifications = notifications.saturating_sub(balance.webmailer);
+        balance.missing_notifications = balance.webmailer.saturating_sub(notifications);
+        balance.most = arrived.values().copied().max().unwrap_or_default();
+        balance.accepted = accepted.len();
+        balance.attempts = self.attempts.load(Ordering::Relaxed);
+        balance.kills = self.kills.lock().unwrap().values().sum();
+        balance.points = self.kills.lock().unwrap().len();
+        balance
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Balance {
+    pub(crate) accepted: usize,
+    pub(crate) copies: usize,
+    pub(crate) webmailer: usize,
+    pub(crate) attempts: usize,
+    pub(crate) extra: usize,
+    pub(crate) extra_notifications: usize,
+    pub(crate) missing_notifications: usize,
+    /// The most copies of one message that anybody got.
+    pub(crate) most: usize,
+    pub(crate) kills: usize,
+    pub(crate) points: usize,
+    pub(crate) restarts: usize,
+}
+
+impl Balance {
+    /// At most one extra copy per interruption and message in flight: eight sessions, two recipients at most, and
+    /// sixteen mails from the outbox.
+    pub(crate) fn check_copies(&self) {
+        let interruptions = self.kills + self.restarts;
+        assert!(self.extra <= interruptions * 16, "{self:?}");
+        assert!(self.extra_notifications <= interruptions * 16, "{self:?}");
+        assert!(self.most <= 1 + interruptions, "{self:?}");
+        assert_eq!(self.missing_notifications, 0, "{self:?}");
+    }
+
+    /// Two runs beside each other.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.copies += other.copies;
+        self.webmailer += other.webmailer;
+        self.attempts += other.attempts;
+        self.extra += other.extra;
+        self.extra_notifications += other.extra_notifications;
+        self.missing_notifications += other.missing_notifications;
+        self.most = self.most.max(other.most);
+        self.kills += other.kills;
+        self.points = self.points.max(other.points);
+        self.restarts += other.restarts;
+    }
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} messages accepted ({} copies, {} in the webmailer) in {} attempts, {} kills at {} points, {} database \
+             restarts, lost 0, in the clear 0, extra copies {}, extra notifications {}",
+            self.accepted,
+            self.copies,
+            self.webmailer,
+            self.attempts,
+            self.kills,
+            self.points,
+            self.restarts,
+            self.extra,
+            self.extra_notifications
         )
     }
 }
 
 /// For whoever asked for a report: one line for each run.
 pub(crate) fn write_down(name: &str, report: &str) {
+    write_line(&format!("- {name}: {report}."));
+}
+
+pub(crate) fn write_line(line: &str) {
     use std::io::Write as _;
     let Ok(file) = std::env::var("SEALPOST_FAULT_REPORT") else { return };
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
-    writeln!(file, "- {name}: {report}.").unwrap();
+    writeln!(file, "{line}").unwrap();
 }

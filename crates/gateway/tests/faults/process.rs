@@ -9,13 +9,26 @@ use std::time::{Duration, Instant};
 use directory::Directory;
 use gateway::policy::{Choice, Otherwise};
 use gateway::smtp::{Hop, Protocol};
-use gateway::{Gateway, Settings, Side};
+use gateway::{Gateway, HopTimeouts, Settings, Side};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::house::{self, Told};
 use crate::ledger::Ledger;
 use crate::{hop, mail_server};
+
+/// What is not as in every rig.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    /// Another way for the gateways to the database.
+    pub(crate) url: Option<String>,
+    /// Another next hop outside.
+    pub(crate) outside: Option<SocketAddr>,
+    /// More in the gateways' environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// What a shell does before it becomes the gateway.
+    pub(crate) before: Option<&'static str>,
+}
 
 pub(crate) struct Rig {
     pub(crate) gateways: Vec<Process>,
@@ -29,11 +42,21 @@ pub(crate) struct Process {
     pub(crate) inside: SocketAddr,
     pub(crate) outside: SocketAddr,
     environment: Vec<(&'static str, String)>,
+    before: Option<&'static str>,
 }
 
 impl Process {
     fn spawn(&self) -> Child {
-        Command::new(std::env::current_exe().unwrap())
+        let program = std::env::current_exe().unwrap();
+        let mut command = match self.before {
+            None => Command::new(program),
+            Some(before) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(program);
+                shell
+            }
+        };
+        command
             .args(["process::the_gateway", "--exact", "--ignored", "--nocapture"])
             .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
@@ -114,10 +137,10 @@ pub(crate) async fn kill_at_each_point(rig: Arc<Rig>, kills: usize) {
 }
 
 impl Rig {
-    pub(crate) async fn start(url: &str, folder: &Path, gateways: usize, ledger: Arc<Ledger>) -> Self {
+    pub(crate) async fn start(url: &str, folder: &Path, gateways: usize, ledger: Arc<Ledger>, extras: Extras) -> Self {
         let told = Told::new(url, folder);
         let (directory, keys) = told.open().await;
-        let encrypted = house::fill(&directory, &keys).await;
+        let encrypted = house::fill(&directory, &keys).await.encrypted;
         let killer = Arc::new(Killer {
             children: Mutex::new((0..gateways).map(|_| None).collect()),
             waits_for: Mutex::default(),
@@ -125,12 +148,16 @@ impl Rig {
             ledger: Arc::clone(&ledger),
         });
         let inside_hop = hop::start(hop::INSIDE, Arc::clone(&killer), Arc::clone(&ledger)).await;
-        let outside_hop = hop::start(hop::OUTSIDE, Arc::clone(&killer), ledger).await;
+        let outside_hop = match extras.outside {
+            Some(address) => address,
+            None => hop::start(hop::OUTSIDE, Arc::clone(&killer), ledger).await,
+        };
+        let url = extras.url.unwrap_or_else(|| told.url.clone());
         let gateways = (0..gateways)
             .map(|number| {
                 let (inside, outside) = (free(), free());
-                let environment = vec![
-                    ("FAULT_URL", told.url.clone()),
+                let mut environment = vec![
+                    ("FAULT_URL", url.clone()),
                     ("FAULT_START", told.start.to_string()),
                     ("FAULT_STORE_KEY", told.store_key.clone()),
                     ("FAULT_MASTER_KEY", told.master_key.clone()),
@@ -142,7 +169,8 @@ impl Rig {
                     ("FAULT_OUTSIDE_HOP", outside_hop.to_string()),
                     ("FAULT_NAME", format!("gateway {number}")),
                 ];
-                Process { inside, outside, environment }
+                environment.extend(extras.environment.iter().cloned());
+                Process { inside, outside, environment, before: extras.before }
             })
             .collect();
         let rig = Self { gateways, killer, directory, encrypted };
@@ -175,13 +203,37 @@ impl Rig {
         ended
     }
 
-    pub(crate) async fn until_outbox_is_empty(&self) {
+    /// The process of a gateway.
+    pub(crate) fn process(&self, index: usize) -> u32 {
+        self.killer.children.lock().unwrap()[index].as_ref().unwrap().id()
+    }
+
+    /// Ends a gateway as a service manager does, and starts it again; gives whether it ended in order.
+    pub(crate) async fn restart(&self, index: usize) -> bool {
+        let mut child = self.killer.children.lock().unwrap()[index].take().unwrap();
+        signal("TERM", child.id());
+        let since = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if since.elapsed() > Duration::from_secs(60) => {
+                    child.kill().unwrap();
+                    break child.wait().unwrap();
+                }
+                None => sleep(Duration::from_millis(10)).await,
+            }
+        };
+        self.start_missing().await;
+        status.success()
+    }
+
+    /// Gives how many mails of it were given up.
+    pub(crate) async fn until_outbox_is_empty(&self) -> usize {
         let since = Instant::now();
         loop {
             let counts = self.directory.outbox_counts().await.unwrap();
             if counts.waiting + counts.leased == 0 {
-                assert_eq!(counts.given_up, 0);
-                return;
+                return usize::try_from(counts.given_up).unwrap();
             }
             assert!(since.elapsed() < Duration::from_secs(120), "the outbox does not empty: {counts:?}");
             sleep(Duration::from_millis(100)).await;
@@ -209,11 +261,19 @@ fn free() -> SocketAddr {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
+/// Sends a signal to a process.
+pub(crate) fn signal(name: &str, process: u32) {
+    let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().unwrap();
+    assert!(status.success(), "SIG{name} to {process}");
+}
+
 /// Not a test: the process that the others kill.
 #[test]
 #[ignore = "is started by the other tests"]
 fn the_gateway() {
+    use tokio::signal::unix::{SignalKind, signal};
     let told = |name: &str| std::env::var(name).unwrap();
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let address = |name: &str| -> SocketAddr { told(name).parse().unwrap() };
     let house = Told {
         url: told("FAULT_URL"),
@@ -236,7 +296,18 @@ fn the_gateway() {
         settings.message_folder = Some(folder.join("store"));
         settings.worker = told("FAULT_NAME");
         settings.outbox_seconds = 1;
-        let _gateway = Gateway::start_with_directory(settings, directory, keys).await.unwrap();
-        std::future::pending::<()>().await;
+        if let Some(wait) = number("FAULT_PATIENCE").map(Duration::from_millis) {
+            settings.hop_timeouts = HopTimeouts { connect: wait, answer: wait, delivered: wait, idle: wait };
+        }
+        if let Some(octets) = number("FAULT_MEMORY") {
+            settings.limits.memory_bytes = usize::try_from(octets).unwrap();
+        }
+        if let Some(connections) = number("FAULT_CONNECTIONS") {
+            settings.connections_per_address = u32::try_from(connections).unwrap();
+        }
+        let mut term = signal(SignalKind::terminate()).unwrap();
+        let gateway = Gateway::start_with_directory(settings, directory, keys).await.unwrap();
+        term.recv().await;
+        gateway.shutdown().await;
     });
 }
