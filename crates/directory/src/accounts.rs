@@ -112,6 +112,8 @@ impl Default for SessionLimits {
 /// By whose word somebody has logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LogInWay {
+    /// They have a passkey, which knows them.
+    Passkey,
     /// They know their password.
     Password,
     /// The organisation's provider knows them.
@@ -121,6 +123,7 @@ pub enum LogInWay {
 impl LogInWay {
     fn name(self) -> &'static str {
         match self {
+            Self::Passkey => "passkey",
             Self::Password => "password",
             Self::Provider => "provider",
         }
@@ -323,6 +326,7 @@ impl Directory {
             person: PersonId(row.int()?),
             // Sessions that are older than the column began with a password.
             way: match row.optional_text()?.as_deref() {
+                Some("passkey") => LogInWay::Passkey,
                 Some("provider") => LogInWay::Provider,
                 _ => LogInWay::Password,
             },

@@ -69,6 +69,8 @@ ids! {
     IncidentId
     /// A token for programs.
     ApiTokenId
+    /// A passkey.
+    PasskeyId
 }
 
 #[cfg(test)]

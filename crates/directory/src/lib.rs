@@ -30,6 +30,7 @@ mod messages;
 
 mod outbox;
 mod packs;
+mod passkeys;
 mod password_link;
 mod people;
 mod personal_data;
@@ -58,7 +59,7 @@ pub use error::Error;
 pub use house::{AuthorityRole, HouseAuthority, HouseCertificate, NewAuthority, Published};
 pub use id::{
     AcmeAccountId, AcmeOrderId, ApiTokenId, AuthorityId, CredentialId, IncidentId, KeyRequestId, MessageId, OutboxId,
-    PersonId, RequestId,
+    PasskeyId, PersonId, RequestId,
 };
 pub use incident::{Incident, IncidentItem, IncidentReport, IncidentSelection, IncidentState, NewIncident};
 pub use key_ring::{KeyOrder, KeyPlace, KeyRequest, KeyRing, KeyUse, Master, Rotation};
@@ -67,6 +68,7 @@ pub use message_store::{BodyId, MessageStore};
 pub use messages::{Folder, Message, NewMessage};
 pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, OutgoingKind};
 pub use packs::{Pack, ProposedPack};
+pub use passkeys::{ChallengeFor, NewPasskey, Passkey};
 pub use people::{NewPerson, Person, Role, Roles};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
 pub use requests::{

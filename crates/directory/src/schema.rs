@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     crate::traces::QUEUE_IDS,
     crate::messages::INDEXES,
     crate::accounts::SESSION_WAYS,
+    crate::passkeys::TABLES,
 ];
 
 const VERSION_1: &[&str] = &[

@@ -32,7 +32,7 @@ impl fmt::Debug for SecondFactor {
 }
 
 impl Directory {
-    /// Somebody's second factor, if they have one.
+    /// Somebody's secret for codes, if they have one.
     pub async fn second_factor(&self, id: PersonId) -> Result<Option<SecondFactor>, Error> {
         let Some(mut row) = self.database().fetch_one(sql::SECOND_FACTOR, values![id.0]).await? else {
             return Ok(None);
@@ -68,10 +68,11 @@ impl Directory {
     pub async fn remove_second_factor(&self, id: PersonId, by: &Actor) -> Result<(), Error> {
         let person = self.known_person(id).await?;
         let mut change = self.change().await?;
-        change.tx.execute(sql::REMOVE_RECOVERY_CODES, values![id.0]).await?;
         if change.tx.execute(sql::REMOVE_SECOND_FACTOR, values![id.0]).await? == 0 {
             return Ok(());
         }
+        // They stand in for passkeys as well.
+        change.tx.execute(sql::REMOVE_LONELY_RECOVERY_CODES, values![id.0]).await?;
         change.note(about("account.second-factor-removed", id, &person.address, by, "")).await?;
         change.commit().await
     }
@@ -92,7 +93,7 @@ fn context(id: PersonId) -> Vec<u8> {
     format!("sealpost second factor {id}").into_bytes()
 }
 
-fn code_hash(id: PersonId, code: &str) -> String {
+pub(crate) fn code_hash(id: PersonId, code: &str) -> String {
     digest_of(&["recovery code", &id.to_string(), code])
 }
 

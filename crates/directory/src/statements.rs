@@ -34,6 +34,12 @@ macro_rules! request {
     };
 }
 
+macro_rules! passkey {
+    ($rest:literal) => {
+        concat!("SELECT id, person, name, credential, spki, sign_count, created, used FROM passkeys ", $rest)
+    };
+}
+
 macro_rules! audit {
     ($rest:literal) => {
         concat!(
@@ -138,6 +144,22 @@ statements! {
     USE_SECOND_FACTOR = "UPDATE second_factors SET last_step = $2 WHERE person = $1 AND last_step < $2";
     ADD_RECOVERY_CODE = "INSERT INTO recovery_codes (person, hash) VALUES ($1, $2)";
     REMOVE_RECOVERY_CODES = "DELETE FROM recovery_codes WHERE person = $1";
+    COUNT_RECOVERY_CODES = "SELECT COUNT(*) FROM recovery_codes WHERE person = $1 AND used IS NULL";
+    REMOVE_LONELY_RECOVERY_CODES = "DELETE FROM recovery_codes WHERE person = $1
+        AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.person = $1)
+        AND NOT EXISTS (SELECT 1 FROM second_factors s WHERE s.person = $1)";
+    HAS_SECOND_FACTOR = "SELECT person FROM second_factors WHERE person = $1
+        UNION ALL SELECT person FROM passkeys WHERE person = $1 LIMIT 1";
+    PASSKEYS_OF = passkey!("WHERE person = $1 ORDER BY created, id");
+    PASSKEY = passkey!("WHERE credential = $1");
+    ADD_PASSKEY = "INSERT INTO passkeys (id, person, name, credential, spki, sign_count, created)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    USE_PASSKEY = "UPDATE passkeys SET sign_count = $2, used = $3
+        WHERE id = $1 AND (sign_count < $2 OR (sign_count = 0 AND $2 = 0))";
+    REMOVE_PASSKEY = "DELETE FROM passkeys WHERE id = $1 AND person = $2 RETURNING name";
+    REMOVE_PASSKEYS_OF = "DELETE FROM passkeys WHERE person = $1 RETURNING name";
+    USE_CHALLENGE = "INSERT INTO used_challenges (hash, ends) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    FORGET_CHALLENGES = "DELETE FROM used_challenges WHERE ends <= $1";
     USE_RECOVERY_CODE = "UPDATE recovery_codes SET used = $3 WHERE person = $1 AND hash = $2 AND used IS NULL";
     // Log-in
     SET_PASSWORD = "INSERT INTO accounts (person, password_hash, must_change, changed) VALUES ($1, $2, $3, $4)

@@ -16,6 +16,7 @@ mod mime_entries;
 mod pki_entries;
 mod seeds;
 mod smime_entries;
+mod webauthn_entries;
 
 /// One entry.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +63,7 @@ pub const ENTRIES: &[Entry] = &[
     entry("smime_inspect", smime_entries::inspect, &["rfc9788", "attacks", "rfc4134", "mime/mime4j-testmsgs"]),
     entry("smime_produce", smime_entries::produce, &["mime/mime4j-testmsgs", "mime/python-email"]),
     entry("smime_capabilities", smime_entries::capabilities, &[]),
+    entry("webauthn_answers", webauthn_entries::answers, &[]),
 ];
 
 const fn entry(name: &'static str, run: fn(&[u8]), seeds: &'static [&'static str]) -> Entry {

@@ -103,6 +103,7 @@ fn made(name: &str) -> Vec<Vec<u8>> {
             });
         })],
         "smime_capabilities" => vec![smime::Capabilities::ours().der().to_vec()],
+        "webauthn_answers" => crate::webauthn_entries::seeds(),
         _ => Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use directory::{Directory, Limit, MessageStore, SessionLimits};
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use webauthn::RelyingParty;
 
 use crate::assets::Assets;
 use crate::openid::Provider;
@@ -26,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) assets: Assets,
     /// Whether people reach the portal through TLS: then cookies say so.
     pub(crate) secure: bool,
+    /// The site as passkeys know it; `None` where browsers have none.
+    pub(crate) party: Option<RelyingParty>,
     /// Where the people inside log in without a password.
     pub(crate) openid: Option<Provider>,
     // Somebody without an account costs as much time as somebody with one (CASES T-103).
@@ -48,6 +51,7 @@ impl App {
         let secure = directory.settings().base_url.starts_with("https://");
         let base_url = &directory.settings().base_url;
         let openid = settings.openid.clone().map(|openid| Provider::new(openid, base_url)).transpose()?;
+        let party = RelyingParty::at(base_url);
         let nobody = password::hash_password(&password::first_password()?)?;
         let uploads = usize::try_from(settings.upload_memory_bytes >> 10).unwrap_or(usize::MAX);
         let inner = Inner {
@@ -57,6 +61,7 @@ impl App {
             zone,
             assets: Assets::new(),
             secure,
+            party,
             openid,
             nobody,
             hashing: Semaphore::new(HASHES_AT_ONCE),

@@ -1,4 +1,4 @@
-//! Style sheet and pictures, compiled in; their names carry a digest, so that a browser may keep them for ever.
+//! Style sheet, script and pictures, compiled in; their names carry a digest, so that a browser may keep them for ever.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +16,7 @@ struct Asset {
 pub(crate) struct Assets {
     style: Asset,
     icon: Asset,
+    script: Asset,
 }
 
 impl Assets {
@@ -23,6 +24,7 @@ impl Assets {
         Self {
             style: Asset::new("portal", "css", "text/css; charset=utf-8", include_str!("../assets/portal.css")),
             icon: Asset::new("seal", "svg", "image/svg+xml", include_str!("../assets/seal.svg")),
+            script: Asset::new("passkey", "js", "text/javascript; charset=utf-8", include_str!("../assets/passkey.js")),
         }
     }
 
@@ -36,8 +38,14 @@ impl Assets {
         &self.icon.path
     }
 
+    /// Where the script for passkeys is.
+    pub(crate) fn script(&self) -> &str {
+        &self.script.path
+    }
+
     pub(crate) fn get(&self, name: &str) -> Result<Response, Problem> {
-        let found = [&self.style, &self.icon].into_iter().find(|asset| asset.path.strip_prefix(FOLDER) == Some(name));
+        let all = [&self.style, &self.icon, &self.script];
+        let found = all.into_iter().find(|asset| asset.path.strip_prefix(FOLDER) == Some(name));
         let asset = found.ok_or(Problem::NotFound)?;
         let header = [(CONTENT_TYPE, asset.content_type), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
         Ok((header, asset.content).into_response())

@@ -169,12 +169,21 @@ pub(crate) async fn harden(State(app): State<App>, request: Request, next: Next)
     response
 }
 
+macro_rules! policy {
+    ($script:literal) => {
+        concat!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; ",
+            $script,
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+    };
+}
+
+/// For the pages that have a script, which is a file of ours.
+pub(crate) const POLICY_WITH_SCRIPT: &str = policy!("script-src 'self'; ");
+
 const HEADERS: &[(&str, &str)] = &[
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'",
-    ),
+    ("content-security-policy", policy!("")),
     ("cross-origin-embedder-policy", "require-corp"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),

@@ -19,6 +19,7 @@ mod local;
 mod openid;
 mod page;
 mod pages;
+mod passkeys;
 mod password;
 mod portal;
 mod problem;

@@ -1,12 +1,13 @@
 //! What all pages have in common.
 
 use askama::Template;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use directory::{Language, Role, Roles};
 
 use crate::app::App;
+use crate::guard::POLICY_WITH_SCRIPT;
 use crate::icons;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -65,6 +66,8 @@ pub(crate) struct Page {
     pub(crate) organisation: String,
     pub(crate) style: String,
     pub(crate) icon: String,
+    /// The one script; only pages that [`html_with_script`] sends may run it.
+    pub(crate) script: String,
     pub(crate) links: Vec<Link>,
     pub(crate) languages: Vec<Choice>,
     /// Who has logged in.
@@ -83,6 +86,7 @@ impl Page {
             organisation: app.directory.settings().organisation.clone(),
             style: app.assets.style().to_owned(),
             icon: app.assets.icon().to_owned(),
+            script: app.assets.script().to_owned(),
             links: links(t, roles, section),
             languages: languages(visitor),
             person: visitor.person().map(|person| clean(&person.name)),
@@ -160,6 +164,13 @@ pub(crate) fn start_page(roles: Roles) -> &'static str {
 pub(crate) fn html(status: StatusCode, template: &impl Template) -> Answer {
     let text = template.render()?;
     Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response())
+}
+
+/// A page with the script for passkeys: the policy for it lets our own files run, and nothing else (CASES T-100).
+pub(crate) fn html_with_script(status: StatusCode, template: &impl Template) -> Answer {
+    let mut response = html(status, template)?;
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY_WITH_SCRIPT));
+    Ok(response)
 }
 
 /// Somewhere else in the portal, after a form has done its work. `path` is ours, never from a visitor.

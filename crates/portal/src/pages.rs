@@ -20,6 +20,7 @@ pub(crate) mod numbers;
 pub(crate) mod openid;
 pub(crate) mod packs;
 pub(crate) mod partners;
+pub(crate) mod passkeys;
 pub(crate) mod password;
 mod people;
 pub(crate) mod problem;

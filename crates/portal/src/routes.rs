@@ -14,7 +14,7 @@ use crate::guard::{Gate, guard, harden};
 use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE};
 use crate::pages::{
     asset, audit, authorities, board, configuration, confirm, contacts, credentials, forgotten, house, how_to, keys,
-    log_in, me, messages, numbers, openid, packs, partners, password, problem, second_factor, staff, trace,
+    log_in, me, messages, numbers, openid, packs, partners, passkeys, password, problem, second_factor, staff, trace,
 };
 
 /// Who may use a route.
@@ -125,6 +125,8 @@ fn table() -> Vec<Route> {
         see("/keys", BeforeSecondFactor, get(keys::show)),
         send("/keys/second-factor", BeforeSecondFactor, post(second_factor::set)),
         send("/keys/second-factor/remove", SignedIn, post(second_factor::remove)),
+        send("/keys/passkeys", BeforeSecondFactor, post(passkeys::add)),
+        send("/keys/passkeys/remove", SignedIn, post(passkeys::remove)),
         see("/me", SignedIn, get(me::show)),
         see("/me/export", SignedIn, get(me::export)),
         send("/me/language", SignedIn, post(me::language)),

@@ -23,6 +23,8 @@ pub struct Settings {
     pub idle_minutes: u16,
     /// Who has to have a second factor when they log in with a password.
     pub second_factor_for: Vec<Role>,
+    /// Whether a passkey logs somebody in without a password; as a second factor it always counts.
+    pub passkey_log_in: bool,
     /// Whether a forgotten password is set by a link that is mailed; otherwise the contact person gives a first one.
     pub password_links: bool,
     /// Where the people inside log in without a password.
@@ -74,6 +76,7 @@ impl Settings {
             upload_memory_bytes: 256 << 20,
             idle_minutes: 30,
             second_factor_for: Vec::new(),
+            passkey_log_in: false,
             password_links: false,
             openid: None,
             first_password_days: 14,

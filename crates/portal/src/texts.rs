@@ -94,6 +94,15 @@ mod tests {
     }
 
     /// Words that are the same in both languages.
-    const SAME: &[&str] =
-        &["code", "column_partner", "field_name", "role_partner", "kind_smime", "partner", "product", "reply_subject"];
+    const SAME: &[&str] = &[
+        "code",
+        "column_partner",
+        "passkeys_title",
+        "field_name",
+        "role_partner",
+        "kind_smime",
+        "partner",
+        "product",
+        "reply_subject",
+    ];
 }

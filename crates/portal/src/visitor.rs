@@ -277,10 +277,13 @@ async fn signed_in(app: &App, token: &str) -> Result<Option<SignedIn>, Problem> 
     };
     // Whom the provider knows needs no password here, and no second factor beside the provider's.
     let (mut must_change, mut must_secure) = (false, false);
-    if session.way == LogInWay::Password {
+    if session.way != LogInWay::Provider {
         let Some(account) = app.directory.account(session.person).await? else { return Ok(None) };
         must_change = account.must_change;
-        must_secure = needs_second_factor(app, &person) && app.directory.second_factor(person.id).await?.is_none();
+        // A passkey that logged somebody in alone knew them: two factors in one.
+        must_secure = session.way == LogInWay::Password
+            && needs_second_factor(app, &person)
+            && !app.directory.has_second_factor(person.id).await?;
     }
     Ok(Some(SignedIn { person, session, token: token.to_owned(), must_change, must_secure }))
 }

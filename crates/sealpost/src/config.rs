@@ -489,6 +489,8 @@ pub(crate) struct Portal {
     #[serde(default)]
     pub(crate) second_factor_for: Vec<PortalRole>,
     #[serde(default)]
+    pub(crate) passkeys: Passkeys,
+    #[serde(default)]
     pub(crate) forgotten_password: ForgottenPassword,
     #[serde(default = "six_hundred")]
     pub(crate) api_calls_per_minute: u32,
@@ -503,6 +505,14 @@ pub(crate) enum PortalRole {
     Officer,
     Auditor,
     Operator,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Passkeys {
+    #[default]
+    SecondFactor,
+    LogIn,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]

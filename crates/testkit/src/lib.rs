@@ -4,6 +4,8 @@
 
 #[cfg(feature = "acme")]
 mod acme;
+#[cfg(feature = "authenticator")]
+pub mod authenticator;
 mod der;
 #[cfg(feature = "acme")]
 mod dkim;

@@ -18,7 +18,9 @@ const MAP: &[(&str, &[&str])] = &[
     // No arrows at all: packets of a protocol, and nothing about mail.
     ("milter", &[]),
     ("gateway", &["directory", "egress", "milter", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
-    ("portal", &["directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
+    // No arrow to `directory`: what browsers say about passkeys is judged without knowing anybody.
+    ("webauthn", &["crypto", "asn1"]),
+    ("portal", &["directory", "webauthn", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
     ("sealpost", &["gateway", "portal", "directory", "egress", "smime", "cms", "mime", "pki", "crypto", "asn1"]),
 ];
 
@@ -26,7 +28,7 @@ const MAP: &[(&str, &[&str])] = &[
 const DEVELOPMENT: &[&str] = &["bench", "entries", "interop", "testkit", "xtask"];
 
 /// These build without an async runtime.
-const WITHOUT_RUNTIME: &[&str] = &["asn1", "crypto", "pki", "cms", "mime", "smime", "milter"];
+const WITHOUT_RUNTIME: &[&str] = &["asn1", "crypto", "pki", "cms", "mime", "smime", "milter", "webauthn"];
 
 const RUNTIMES: &[&str] = &["async-std", "futures", "smol", "sqlx", "tokio"];
 

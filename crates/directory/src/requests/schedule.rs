@@ -104,7 +104,9 @@ const LEASE_SECONDS: i64 = 50;
 const REMIND_DAYS: i64 = 2;
 
 /// What is forgotten after so many days.
-const KEPT: [(&str, i64); 8] = [
+const KEPT: [(&str, i64); 9] = [
+    // One that is over is refused before it is looked up.
+    (sql::FORGET_CHALLENGES, 1),
     (sql::FORGET_SESSIONS, 0),
     (sql::FORGET_TOKENS, 30),
     (sql::FORGET_OLD_ATTEMPTS, 2),

@@ -5,6 +5,7 @@ mod house;
 mod house_authority;
 mod keys;
 mod packs;
+mod passkeys;
 mod renewal;
 mod revocation;
 mod store;

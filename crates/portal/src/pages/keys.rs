@@ -15,7 +15,7 @@ pub(crate) use upload::upload;
 use crate::app::App;
 use crate::certificate_view::CertificateView;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, html, see_other};
+use crate::page::{Answer, Page, Section, html, html_with_script, see_other};
 use crate::pages::second_factor::SecondFactorView;
 use crate::pages::{Notice, second_factor};
 use crate::password::FEWEST_CHARACTERS;
@@ -47,6 +47,8 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         Some("password-changed") => Notice::good(t.password_changed()),
         Some("resent") => Notice::good(t.certificate_resent()),
         Some("factor-removed") => Notice::good(t.factor_removed()),
+        Some("passkey-added") => Notice::good(t.passkey_added()),
+        Some("passkey-removed") => Notice::good(t.passkey_removed()),
         Some("withdrawn") => Notice::good(t.certificate_withdrawn()),
         _ => None,
     };
@@ -179,6 +181,7 @@ async fn show_kind(
             }
         }
     }
+    let scripted = factor.as_ref().is_some_and(|factor| factor.passkeys.is_some());
     let page = KeysPage {
         page: Page::new(app, visitor, Section::Keys),
         notice,
@@ -193,7 +196,7 @@ async fn show_kind(
         fewest: FEWEST_CHARACTERS,
         factor,
     };
-    html(status, &page)
+    if scripted { html_with_script(status, &page) } else { html(status, &page) }
 }
 
 const SMIME: &str = "smime";

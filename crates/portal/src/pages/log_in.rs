@@ -4,12 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, response::Response};
-use directory::{Account, Address, Limit, LogInWay, Person};
+use directory::{Account, Address, ChallengeFor, Limit, LogInWay, Person};
 
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, html, see_other, start_page};
+use crate::page::{Answer, Page, Section, html, html_with_script, see_other, start_page};
 use crate::pages::{Notice, second_factor};
+use crate::passkeys;
 use crate::problem::Problem;
 use crate::visitor::{Visitor, clear_session, set_session};
 
@@ -24,6 +25,8 @@ struct LogInPage {
     /// What people call the provider, where there is one.
     openid: Option<String>,
     password_links: bool,
+    /// For the browser, in JSON, where a passkey is enough.
+    passkey: Option<String>,
 }
 
 pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -43,6 +46,9 @@ pub(crate) async fn log_in(
     Extension(visitor): Extension<Visitor>,
     Extension(form): Extension<Form>,
 ) -> Answer {
+    if !form.field("credential").is_empty() {
+        return with_passkey(&app, &visitor, &form).await;
+    }
     let t = visitor.texts();
     let typed = form.field("address");
     let address = Address::parse(typed).ok();
@@ -68,20 +74,55 @@ pub(crate) async fn log_in(
     if account.must_change && app.directory.now() > over {
         return page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.first_password_over()), typed);
     }
-    if app.directory.second_factor(person.id).await?.is_some() {
+    if app.directory.has_second_factor(person.id).await? {
         return second_factor::ask(&app, &person).await;
     }
+    enter(&app, &visitor, &person, &account, LogInWay::Password).await
+}
+
+/// Where the policy has it so, a passkey is all that is asked for (CASES T-102 to T-105).
+async fn with_passkey(app: &App, visitor: &Visitor, form: &Form) -> Answer {
+    let t = visitor.texts();
+    if !app.settings.passkey_log_in {
+        return Err(Problem::Forbidden);
+    }
+    let key = format!("passkey:{}", form.field("credential"));
+    let attempt = match app.attempt(Limit::LogIn, &[&key, visitor.network()]).await {
+        Err(Problem::TooMany(until)) => {
+            let notice = Notice::bad(t.log_in_too_often(visitor.local().moment(until)));
+            return page(app, visitor, StatusCode::TOO_MANY_REQUESTS, notice, "");
+        }
+        attempt => attempt?,
+    };
+    let proven = passkeys::proven(app, ChallengeFor::LogIn, &visitor.csrf(), None, form).await?;
+    let owner = match proven {
+        Some(passkey) => app.directory.person(passkey.person).await?.filter(|person| person.active),
+        None => None,
+    };
+    let found = match owner {
+        Some(person) => app.directory.account(person.id).await?.map(|account| (person, account)),
+        None => None,
+    };
+    let Some((person, account)) = found else {
+        return page(app, visitor, StatusCode::FORBIDDEN, Notice::bad(t.passkey_failed()), "");
+    };
+    app.directory.succeeded(attempt).await?;
+    enter(app, visitor, &person, &account, LogInWay::Passkey).await
+}
+
+/// Everything that is asked for was right: a fresh session (CASES T-102).
+async fn enter(app: &App, visitor: &Visitor, person: &Person, account: &Account, way: LogInWay) -> Answer {
     if let Some(before) = visitor.signed_in() {
         app.directory.end_session(&before.token).await?;
     }
-    let (token, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Password).await?;
+    let (token, _) = app.directory.start_session(person.id, &app.session_limits(), way).await?;
     let next = if account.must_change {
         "/password".to_owned()
     } else {
         safe_path(visitor.parameter("next")).unwrap_or(start_page(person.roles)).to_owned()
     };
     let mut response = see_other(&next);
-    set_session(&app, response.headers_mut(), token.as_str());
+    set_session(app, response.headers_mut(), token.as_str());
     Ok(response)
 }
 
@@ -98,6 +139,11 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Opt
     let next_query = safe_path(visitor.parameter("next")).map(|path| format!("?next={path}")).unwrap_or_default();
     let address = address.chars().take(254).collect();
     let frame = Page::new(app, visitor, Section::Nowhere);
+    let passkey = match app.settings.passkey_log_in {
+        true => passkeys::request_options(app, ChallengeFor::LogIn, &visitor.csrf(), &[])?,
+        false => None,
+    };
+    let scripted = passkey.is_some();
     let page = LogInPage {
         page: frame,
         csrf: visitor.csrf(),
@@ -106,8 +152,9 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Opt
         next_query,
         openid: app.openid.as_ref().map(|provider| provider.name().to_owned()),
         password_links: app.settings.password_links,
+        passkey,
     };
-    html(status, &page)
+    if scripted { html_with_script(status, &page) } else { html(status, &page) }
 }
 
 /// A path of this portal, and nothing that leads elsewhere (CASES T-101).

@@ -136,7 +136,7 @@ async fn give_first_password(app: &App, visitor: &Visitor, partner: &Person, tit
     let hash = app.hash_password(&password).await?;
     app.directory.set_password(partner.id, &hash, true, &visitor.actor()?).await?;
     // Who has lost the phone as well begins anew.
-    app.directory.remove_second_factor(partner.id, &visitor.actor()?).await?;
+    app.directory.remove_second_factors(partner.id, &visitor.actor()?).await?;
     let local = Local { language: partner.language, zone: app.zone.clone() };
     let page = InvitedPage {
         page: Page::new(app, visitor, Section::Partners),

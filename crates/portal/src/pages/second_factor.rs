@@ -4,12 +4,13 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::{Limit, LogInWay, Person, PersonId, Purpose};
+use directory::{ChallengeFor, Limit, LogInWay, Passkey, Person, PersonId, Purpose};
 
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, html, see_other, start_page};
+use crate::page::{Answer, Page, Section, html, html_with_script, see_other, start_page};
 use crate::pages::Notice;
+use crate::pages::passkeys::{self, PasskeysView};
 use crate::problem::Problem;
 use crate::totp;
 use crate::visitor::{Visitor, clear_pending, leave_flash, needs_second_factor, set_pending, set_session};
@@ -24,6 +25,12 @@ pub(crate) struct SecondFactorView {
     pub(crate) picture_size: i32,
     /// The policy asks for one.
     pub(crate) required: bool,
+    /// Whether there is none of any kind.
+    pub(crate) none: bool,
+    /// Whether one of them can go.
+    pub(crate) removable: bool,
+    /// `None` where browsers have none.
+    pub(crate) passkeys: Option<PasskeysView>,
 }
 
 #[derive(Template)]
@@ -32,19 +39,26 @@ struct CodePage {
     page: Page,
     csrf: String,
     notice: Option<Notice>,
+    /// For the browser, in JSON, for who has a passkey.
+    passkey: Option<String>,
+    /// Whether codes come from a phone; without, there are recovery codes alone.
+    phone: bool,
 }
 
 #[derive(Template)]
 #[template(path = "recovery.html")]
-struct RecoveryPage {
-    page: Page,
-    codes: Vec<String>,
+pub(super) struct RecoveryPage {
+    pub(super) page: Page,
+    pub(super) codes: Vec<String>,
 }
 
 /// `secret` is the one that a failed try was made with; a fresh one otherwise.
 pub(crate) async fn view(app: &App, visitor: &Visitor, secret: Option<&str>) -> Result<SecondFactorView, Problem> {
     let person = visitor.known()?;
     let present = app.directory.second_factor(person.id).await?;
+    let known: Vec<Passkey> = app.directory.passkeys(person.id).await?;
+    let passkeys = passkeys::view(app, visitor, &known).await?;
+    let count = known.len() + usize::from(present.is_some());
     let present = present.map(|factor| (visitor.local().date(factor.since), factor.recovery_codes));
     let secret = match secret {
         Some(secret) => secret.to_owned(),
@@ -56,7 +70,17 @@ pub(crate) async fn view(app: &App, visitor: &Visitor, secret: Option<&str>) -> 
     let characters: Vec<char> = secret.chars().collect();
     let secret_groups = characters.chunks(4).map(|group| group.iter().collect()).collect();
     let required = needs_second_factor(app, person);
-    Ok(SecondFactorView { present, secret, secret_groups, picture, picture_size, required })
+    Ok(SecondFactorView {
+        present,
+        secret,
+        secret_groups,
+        picture,
+        picture_size,
+        required,
+        none: count == 0,
+        removable: !required || count > 1,
+        passkeys,
+    })
 }
 
 pub(crate) async fn set(
@@ -84,14 +108,14 @@ pub(crate) async fn remove(
     Extension(visitor): Extension<Visitor>,
     Extension(form): Extension<Form>,
 ) -> Answer {
-    let t = visitor.texts();
-    if needs_second_factor(&app, visitor.known()?) {
+    let (t, person) = (visitor.texts(), visitor.known()?);
+    if needs_second_factor(&app, person) && app.directory.passkeys(person.id).await?.is_empty() {
         return Err(Problem::Forbidden);
     }
     if !is_owner(&app, &visitor, &form).await? {
         return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), None).await;
     }
-    app.directory.remove_second_factor(visitor.known()?.id, &visitor.actor()?).await?;
+    app.directory.remove_second_factor(person.id, &visitor.actor()?).await?;
     let mut response = see_other("/keys?what=second-factor");
     leave_flash(&app, response.headers_mut(), "factor-removed");
     Ok(response)
@@ -122,7 +146,7 @@ pub(crate) async fn ask(app: &App, person: &Person) -> Answer {
 pub(crate) async fn code_form(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
     match pending(&app, &visitor).await? {
         None => Ok(see_other("/login")),
-        Some(_) => code_page(&app, &visitor, StatusCode::OK, None),
+        Some(pending) => code_page(&app, &visitor, StatusCode::OK, None, &pending).await,
     }
 }
 
@@ -132,18 +156,25 @@ pub(crate) async fn check_code(
     Extension(form): Extension<Form>,
 ) -> Answer {
     let t = visitor.texts();
-    let Some((token, person)) = pending(&app, &visitor).await? else { return Ok(see_other("/login")) };
+    let Some(pending) = pending(&app, &visitor).await? else { return Ok(see_other("/login")) };
+    let (token, person) = &pending;
     let attempt = match app.attempt(Limit::SecondFactor, &[&format!("account:{}", person.address.key())]).await {
         Err(Problem::TooMany(until)) => {
             let notice = Notice::bad(t.log_in_too_often(visitor.local().moment(until)));
-            return code_page(&app, &visitor, StatusCode::TOO_MANY_REQUESTS, notice);
+            return code_page(&app, &visitor, StatusCode::TOO_MANY_REQUESTS, notice, &pending).await;
         }
         attempt => attempt?,
     };
-    if !is_right(&app, person.id, form.field("code")).await? {
-        return code_page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.code_wrong()));
+    let (right, wrong) = if form.field("credential").is_empty() {
+        (is_right(&app, person.id, form.field("code")).await?, t.code_wrong())
+    } else {
+        let what = ChallengeFor::SecondFactor;
+        (crate::passkeys::proven(&app, what, token, Some(person.id), &form).await?.is_some(), t.passkey_failed())
+    };
+    if !right {
+        return code_page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(wrong), &pending).await;
     }
-    app.directory.use_token(&token, Purpose::SecondFactor).await?;
+    app.directory.use_token(token, Purpose::SecondFactor).await?;
     app.directory.succeeded(attempt).await?;
     let (session, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Password).await?;
     let mut response = see_other(start_page(person.roles));
@@ -153,8 +184,11 @@ pub(crate) async fn check_code(
 }
 
 async fn is_right(app: &App, id: PersonId, code: &str) -> Result<bool, Problem> {
-    let Some(factor) = app.directory.second_factor(id).await? else { return Ok(false) };
-    match totp::matching_step(&factor.secret, code, app.directory.now().to_unix()) {
+    let step = match app.directory.second_factor(id).await? {
+        Some(factor) => totp::matching_step(&factor.secret, code, app.directory.now().to_unix()),
+        None => None,
+    };
+    match step {
         Some(step) => Ok(app.directory.use_second_factor_step(id, step).await?),
         None => Ok(app.directory.use_recovery_code(id, &code.to_lowercase()).await?),
     }
@@ -170,8 +204,22 @@ async fn pending(app: &App, visitor: &Visitor) -> Result<Option<(String, Person)
     Ok(found.filter(|person| person.id.number() == info.subject).map(|person| (token.to_owned(), person)))
 }
 
-fn code_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>) -> Answer {
-    html(status, &CodePage { page: Page::new(app, visitor, Section::Nowhere), csrf: visitor.csrf(), notice })
+async fn code_page(
+    app: &App,
+    visitor: &Visitor,
+    status: StatusCode,
+    notice: Option<Notice>,
+    (token, person): &(String, Person),
+) -> Answer {
+    let known = app.directory.passkeys(person.id).await?;
+    let passkey = match known.is_empty() {
+        true => None,
+        false => crate::passkeys::request_options(app, ChallengeFor::SecondFactor, token, &known)?,
+    };
+    let (scripted, phone) = (passkey.is_some(), app.directory.second_factor(person.id).await?.is_some());
+    let frame = Page::new(app, visitor, Section::Nowhere);
+    let page = CodePage { page: frame, csrf: visitor.csrf(), notice, passkey, phone };
+    if scripted { html_with_script(status, &page) } else { html(status, &page) }
 }
 
 const MOST_SECONDS: u32 = 300;

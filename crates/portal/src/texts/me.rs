@@ -18,7 +18,7 @@ crate::texts::messages! {
     factor_since(date, left): "Eingeschaltet seit {date}. Übrige Wiederherstellungscodes: {left}", "On since {date}. Recovery codes left: {left}";
     factor_remove: "Ausschalten", "Switch off";
     factor_removed: "Der zweite Faktor ist ausgeschaltet.", "The second factor is off.";
-    recovery_text: "Bewahren Sie diese Codes gut auf, getrennt vom Telefon. Jeder ersetzt einmal den Code der App. Sie werden nur jetzt angezeigt.", "Keep these codes in a safe place, away from the phone. Each stands in for the app's code once. They are shown only now.";
+    recovery_text: "Bewahren Sie diese Codes gut auf, getrennt von Telefon und Rechner. Jeder ersetzt einmal den zweiten Faktor. Sie werden nur jetzt angezeigt.", "Keep these codes in a safe place, away from phone and computer. Each stands in for the second factor once. They are shown only now.";
     recovery_done: "Ich habe die Codes notiert", "I have noted the codes";
     action_second_factor: "Zweiter Faktor eingeschaltet", "Second factor switched on";
     action_second_factor_removed: "Zweiter Faktor ausgeschaltet", "Second factor switched off";

@@ -36,6 +36,16 @@ pub(crate) enum Theme {
 
 impl Chromium {
     pub(crate) fn open(base: &str) -> Self {
+        Self::open_with(base, &[])
+    }
+
+    /// At a name that leads to the portal at `base` in this browser: passkeys want one.
+    pub(crate) fn open_at(name: &str, base: &str) -> Self {
+        let portal = base.trim_start_matches("http://");
+        Self::open_with(&format!("http://{name}"), &[format!("--host-resolver-rules=MAP {name}:80 {portal}")])
+    }
+
+    fn open_with(base: &str, more: &[String]) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -59,6 +69,7 @@ impl Chromium {
         let folder = format!("--user-data-dir={}", profile.path().display());
         let mut arguments = ARGUMENTS.to_vec();
         arguments.push(&folder);
+        arguments.extend(more.iter().map(String::as_str));
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "timeouts": { "script": 240_000, "pageLoad": 240_000 },
@@ -81,6 +92,15 @@ impl Chromium {
 
     pub(crate) fn get(&self, path: &str) {
         self.send("POST", "/url", &json!({ "url": format!("{}{path}", self.base) })).unwrap();
+    }
+
+    /// Plugs an authenticator in that knows its user and is touched at once.
+    pub(crate) fn plug_authenticator(&self) {
+        let authenticator = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": true,
+        });
+        self.send("POST", "/webauthn/authenticator", &authenticator).unwrap();
     }
 
     /// What people see, in which theme and how wide. Nothing moves, so that colours are what they will be.

@@ -20,6 +20,7 @@ mod me;
 mod messages;
 mod openid;
 mod packs;
+mod passkeys;
 mod running;
 mod schemathesis;
 mod second_factor;

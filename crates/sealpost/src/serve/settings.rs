@@ -93,6 +93,7 @@ pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
     settings.trusted_proxies = config.portal.trusted_proxies.clone();
     settings.upload_memory_bytes = config.portal.upload_memory_bytes;
     settings.second_factor_for = config.portal.second_factor_for.iter().copied().map(role).collect();
+    settings.passkey_log_in = config.portal.passkeys == config::Passkeys::LogIn;
     settings.password_links = config.portal.forgotten_password == config::ForgottenPassword::MailedLink;
     settings.api_calls_per_minute = config.portal.api_calls_per_minute;
     settings.openid = config.portal.openid.as_ref().map(|described| openid(config, described)).transpose()?;

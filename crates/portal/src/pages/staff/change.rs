@@ -157,7 +157,7 @@ async fn give_password(app: &App, visitor: &Visitor, person: &Person) -> Answer 
     let password = first_password()?;
     let hash = app.hash_password(&password).await?;
     app.directory.set_password(person.id, &hash, true, &visitor.actor()?).await?;
-    app.directory.remove_second_factor(person.id, &visitor.actor()?).await?;
+    app.directory.remove_second_factors(person.id, &visitor.actor()?).await?;
     let page = FirstPasswordPage {
         page: Page::new(app, visitor, Section::Staff),
         id: person.id.to_string(),

@@ -85,7 +85,7 @@ pub(super) async fn page(
             Some(account) if account.must_change => t.partner_waiting(),
             Some(_) => t.partner_ready(),
         },
-        second_factor: app.directory.second_factor(person.id).await?.is_some(),
+        second_factor: app.directory.has_second_factor(person.id).await?,
         groups: groups.iter().map(|group| clean(group)).collect(),
         choices: choices.into(),
         may_change: may_change(visitor)? && visitor.known()?.id != person.id && person.active,
