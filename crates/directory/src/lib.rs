@@ -69,7 +69,7 @@ pub use messages::{Folder, Message, NewMessage};
 pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, OutgoingKind};
 pub use packs::{Pack, ProposedPack};
 pub use passkeys::{ChallengeFor, NewPasskey, Passkey};
-pub use people::{NewPerson, Person, Role, Roles};
+pub use people::{NewPerson, Person, Role, Roles, Share};
 pub use renewal::{DueRenewal, OldKeyUse, RENEWAL_STAGES, RenewalReport, RenewalSettings};
 pub use requests::{
     Assessment, Origin, PartnerCertificate, Refusal, Request, RequestFilter, RequestSearch, ScheduleReport, State,

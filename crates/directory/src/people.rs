@@ -110,6 +110,17 @@ pub struct NewPerson {
     pub contact: Option<PersonId>,
 }
 
+/// How many partners there were on a day, and how many of them had a certificate in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// The day's beginning, in UTC.
+    pub day: Time,
+    /// Active partners.
+    pub partners: u64,
+    /// Those of them with a certificate in use.
+    pub with_certificate: u64,
+}
+
 impl Directory {
     /// Adds somebody. Partners are outside and everybody else is inside, whatever was asked for.
     pub async fn add_person(&self, new: NewPerson, by: &Actor) -> Result<Person, Error> {
@@ -175,9 +186,34 @@ impl Directory {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// The partners whom somebody inside has invited.
-    pub async fn partners_of(&self, contact: PersonId) -> Result<Vec<Person>, Error> {
-        self.database().fetch(sql::PARTNERS_OF, values![contact.0]).await?.into_iter().map(read).collect()
+    /// Keeps how many partners there are today and how many of them have a certificate in use, once a day: who is
+    /// erased is in no record that this could be counted from later.
+    pub async fn keep_share(&self) -> Result<(), Error> {
+        let day = self.now().to_unix().div_euclid(DAY) * DAY;
+        if self.database().fetch_one(sql::SHARE_ON, values![day]).await?.is_some() {
+            return Ok(());
+        }
+        let all = count(self.count_people(Role::Partner).await?);
+        let with_certificate = count(self.count_partners_with_certificate().await?);
+        self.database().execute(sql::ADD_SHARE, values![day, all, with_certificate]).await.map(drop)
+    }
+
+    /// What was kept since a moment, the oldest first.
+    pub async fn shares(&self, since: Time) -> Result<Vec<Share>, Error> {
+        let rows = self.database().fetch(sql::SHARES, values![since]).await?;
+        let share = |mut row: Row| -> Result<Share, Error> {
+            let (day, partners, with_certificate) = (row.time()?, row.int()?, row.int()?);
+            let number = |count| u64::try_from(count).unwrap_or(0);
+            Ok(Share { day, partners: number(partners), with_certificate: number(with_certificate) })
+        };
+        rows.into_iter().map(share).collect()
+    }
+
+    /// The partners whom somebody inside has invited, by address; for the next page, `after` is the key of the last
+    /// address on this one.
+    pub async fn partners_of(&self, contact: PersonId, after: Option<&str>, limit: u32) -> Result<Vec<Person>, Error> {
+        let values = values![contact.0, after.unwrap_or_default(), limit];
+        self.database().fetch(sql::PARTNERS_OF, values).await?.into_iter().map(read).collect()
     }
 
     /// Gives somebody other roles.
@@ -271,6 +307,10 @@ impl Directory {
     }
 }
 
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 pub(crate) fn about<'a>(
     action: &'static str,
     id: PersonId,
@@ -302,3 +342,11 @@ pub(crate) fn read(mut row: Row) -> Result<Person, Error> {
         last_seen: row.optional_time()?,
     })
 }
+
+const DAY: i64 = 86_400;
+
+pub(crate) const SHARES: &[&str] = &[
+    "CREATE TABLE partner_shares (day BIGINT PRIMARY KEY, partners BIGINT NOT NULL, with_certificate BIGINT NOT NULL)",
+    "CREATE INDEX people_of_contact_by_address ON people (contact, address_key)",
+    "DROP INDEX people_of_contact",
+];

@@ -50,6 +50,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     crate::messages::INDEXES,
     crate::accounts::SESSION_WAYS,
     crate::passkeys::TABLES,
+    crate::people::SHARES,
 ];
 
 const VERSION_1: &[&str] = &[

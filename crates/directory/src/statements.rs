@@ -120,7 +120,10 @@ statements! {
     COUNT_PEOPLE = "SELECT COUNT(*) FROM people WHERE (roles & $1) <> 0 AND active <> 0";
     COUNT_PARTNERS_WITH_CERTIFICATE = "SELECT COUNT(*) FROM people p WHERE (p.roles & $1) <> 0 AND p.active <> 0
         AND EXISTS (SELECT 1 FROM requests r WHERE r.address_key = p.address_key AND r.state = 'active')";
-    PARTNERS_OF = person!("WHERE p.contact = $1 ORDER BY p.address_key");
+    PARTNERS_OF = person!("WHERE p.contact = $1 AND p.address_key > $2 ORDER BY p.address_key LIMIT $3");
+    SHARE_ON = "SELECT day FROM partner_shares WHERE day = $1";
+    ADD_SHARE = "INSERT INTO partner_shares (day, partners, with_certificate) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    SHARES = "SELECT day, partners, with_certificate FROM partner_shares WHERE day >= $1 ORDER BY day";
     SET_ROLES = "UPDATE people SET roles = $2 WHERE id = $1";
     SET_LANGUAGE = "UPDATE people SET language = $2 WHERE id = $1";
     SET_CONTACT = "UPDATE people SET contact = $2 WHERE id = $1";

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderMap;
 use directory::{Directory, Limit, MessageStore, SessionLimits};
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) openid: Option<Provider>,
     // Somebody without an account costs as much time as somebody with one (CASES T-103).
     nobody: String,
+    // How many passwords were hashed, for whatever reason.
+    hashed: AtomicU64,
     // Argon2id takes 19 MiB: no more of them at once than this (CASES T-104).
     hashing: Semaphore,
     // KiB of uploads that may be in memory, over all sessions (CASES T-107).
@@ -64,6 +67,7 @@ impl App {
             party,
             openid,
             nobody,
+            hashed: AtomicU64::new(0),
             hashing: Semaphore::new(HASHES_AT_ONCE),
             uploads: Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))),
         };
@@ -89,8 +93,14 @@ impl App {
         Ok(self.hashing(move || password::hash_password(&typed)).await??)
     }
 
+    /// How many passwords were hashed so far.
+    pub(crate) fn hashed(&self) -> u64 {
+        self.hashed.load(Ordering::Relaxed)
+    }
+
     async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
         let _turn = self.hashing.acquire().await.map_err(|_| Problem::Unavailable)?;
+        self.hashed.fetch_add(1, Ordering::Relaxed);
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::Internal)
     }
 

@@ -22,6 +22,7 @@ use crate::{Error, Settings, routes};
 /// The portal as it runs.
 pub struct Portal {
     address: SocketAddr,
+    app: App,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -39,14 +40,19 @@ impl Portal {
         let listener = TcpListener::bind(wanted).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, routes::router(app), stopped));
+        let task = tokio::spawn(serve(listener, routes::router(app.clone()), stopped));
         tracing::info!(%address, "the portal listens");
-        Ok(Self { address, stop, task })
+        Ok(Self { address, app, stop, task })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many passwords were hashed since the start: nearly all the work that the log-in is.
+    pub fn passwords_hashed(&self) -> u64 {
+        self.app.hashed()
     }
 
     /// Takes no new connections, finishes what runs, and ends.

@@ -29,6 +29,7 @@ impl Directory {
         for (statement, days) in KEPT {
             report.purged += self.database().execute(statement, values![now.plus_days(-days)]).await?;
         }
+        self.keep_share().await?;
         Ok(report)
     }
 

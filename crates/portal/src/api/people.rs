@@ -80,12 +80,10 @@ pub(crate) async fn partners(
     Extension(caller): Extension<Caller>,
     Parameters(paging): Parameters<Paging>,
 ) -> Answer {
-    let limit = usize::try_from(limit(paging.limit)?).unwrap_or(usize::MAX);
-    let mut partners = app.directory.partners_of(caller.person.id).await?;
-    partners.sort_by(|one, other| one.address.cmp(&other.address));
-    if let Some(after) = &paging.cursor {
-        partners.retain(|partner| partner.address.key() > after.as_str());
-    }
+    let limit = limit(paging.limit)?;
+    let mut partners =
+        app.directory.partners_of(caller.person.id, paging.cursor.as_deref(), limit.saturating_add(1)).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = partners.len() > limit;
     partners.truncate(limit);
     let next = partners.last().filter(|_| more).map(|last| last.address.key().to_owned());

@@ -1,6 +1,7 @@
 //! Figures that people would rather see: drawn here, as SVG with the same figures in a table.
 
 mod chart;
+mod curve;
 
 use askama::Template;
 use axum::Extension;
@@ -9,6 +10,7 @@ use axum::http::StatusCode;
 use directory::{RequestFilter, Role, State as RequestState};
 
 use chart::Chart;
+use curve::Curve;
 
 use crate::app::App;
 use crate::page::{Answer, Page, Section, html};
@@ -24,6 +26,7 @@ struct NumbersPage {
     /// Of a hundred.
     share: u64,
     ring: String,
+    curve: Curve,
 }
 
 pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -50,6 +53,17 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     let partners = app.directory.count_people(Role::Partner).await?;
     let with_certificate = app.directory.count_partners_with_certificate().await?;
     let share = (with_certificate * 100).checked_div(partners).unwrap_or(0);
+    // One point for each week: what was kept first in it, and what is now.
+    let mut curve = Curve::default();
+    let mut week = None;
+    for kept in app.directory.shares(today.plus_days(-WEEKS * 7)).await? {
+        let this = kept.day.to_unix().div_euclid(7 * DAY);
+        if week != Some(this) && kept.day != today {
+            curve.push(visitor.local().short_date(kept.day), kept.with_certificate, kept.partners);
+            week = Some(this);
+        }
+    }
+    curve.push(visitor.local().short_date(today), with_certificate, partners);
     let page = NumbersPage {
         page: Page::new(&app, &visitor, Section::Numbers),
         charts: vec![clock.finish(), mails.finish()],
@@ -57,6 +71,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         with_certificate,
         share,
         ring: format!("{share} 100"),
+        curve: curve.finish(),
     };
     html(StatusCode::OK, &page)
 }
@@ -67,4 +82,5 @@ fn count(length: usize) -> u64 {
 
 const DAY: i64 = 86_400;
 const DAYS: i64 = 14;
+const WEEKS: i64 = 52;
 const MOST_COUNTED: u32 = 1000;

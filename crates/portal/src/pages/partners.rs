@@ -68,14 +68,16 @@ struct InvitedPage {
 pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
     // In the order of their addresses; each row takes look-ups of its own.
     let after = visitor.text_parameter("after");
-    let all = app.directory.partners_of(visitor.known()?.id).await?;
-    let mut rest = all.iter().skip_while(|partner| partner.address.key() <= after.as_str());
-    let (mut partners, mut last) = (Vec::new(), None);
-    for partner in rest.by_ref().take(PER_PAGE) {
-        partners.push(row(&app, &visitor, partner).await?);
-        last = Some(partner.address.key().to_owned());
+    let mut own = app.directory.partners_of(visitor.known()?.id, Some(&after), PER_PAGE + 1).await?;
+    let more = own.len() > usize::try_from(PER_PAGE).unwrap_or(usize::MAX);
+    if more {
+        own.pop();
     }
-    let next = last.filter(|_| rest.next().is_some());
+    let next = own.last().filter(|_| more).map(|last| last.address.key().to_owned());
+    let mut partners = Vec::new();
+    for partner in &own {
+        partners.push(row(&app, &visitor, partner).await?);
+    }
     html(StatusCode::OK, &PartnersPage { page: Page::new(&app, &visitor, Section::Partners), partners, next })
 }
 
@@ -123,12 +125,12 @@ pub(crate) async fn new_password(
     Extension(visitor): Extension<Visitor>,
     Extension(form): Extension<Form>,
 ) -> Answer {
-    let wanted = form.field("partner");
-    let own = app.directory.partners_of(visitor.known()?.id).await?;
-    let partner = own.iter().find(|partner| partner.id.to_string() == wanted && partner.active);
+    let contact = visitor.known()?.id;
+    let partner = app.directory.person(form.field("partner").parse()?).await?;
+    let partner = partner.filter(|partner| partner.contact == Some(contact) && partner.active);
     let partner = partner.ok_or(Problem::NotFound)?;
     let title = visitor.texts().renewed_title(clean(&partner.name));
-    give_first_password(&app, &visitor, partner, title).await
+    give_first_password(&app, &visitor, &partner, title).await
 }
 
 async fn give_first_password(app: &App, visitor: &Visitor, partner: &Person, title: String) -> Answer {
@@ -223,5 +225,5 @@ fn invite_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<
     html(status, &page)
 }
 
-const PER_PAGE: usize = 50;
+const PER_PAGE: u32 = 50;
 const MOST_NAME: usize = 120;

@@ -107,6 +107,11 @@ crate::texts::messages! {
     numbers_days(days): "{days} T", "{days} d";
     numbers_share: "Partner mit Zertifikat", "Partners with a certificate";
     numbers_share_text(count, all): "{count} von {all} Partnern", "{count} of {all} partners";
+    numbers_share_time: "Anteil im Lauf der Zeit", "The share over time";
+    numbers_share_begins: "Jeden Tag kommt ein Wert dazu. Ab morgen ist hier eine Kurve.", "Each day adds a figure. From tomorrow on there is a curve here.";
+    numbers_with: "mit Zertifikat", "with a certificate";
+    numbers_partners: "Partner insgesamt", "partners in all";
+    numbers_percent: "Anteil", "share";
     numbers_none: "Noch keine Zahlen.", "No figures yet.";
     numbers_table: "Als Tabelle", "As a table";
 }

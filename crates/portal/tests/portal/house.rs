@@ -92,6 +92,10 @@ impl House {
         format!("http://{}", self.portal.as_ref().unwrap().address())
     }
 
+    pub(crate) fn passwords_hashed(&self) -> u64 {
+        self.portal.as_ref().unwrap().passwords_hashed()
+    }
+
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

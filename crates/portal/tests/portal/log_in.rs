@@ -87,6 +87,41 @@ fn t_103_log_in_gives_one_answer_for_all_that_is_wrong() {
     assert_eq!(try_log_in(&house, "no address", PASSWORD).status, 403);
 }
 
+/// Time says nothing where the work is the same: the one thing that takes any, Argon2id with the same parameters, is
+/// done once whoever is asked for.
+#[test]
+fn t_103_one_password_is_hashed_whoever_is_asked_for() {
+    let house = House::open();
+    house.run(house.directory.deactivate(house.person("paul@partner.example").id, &Actor::System));
+    let new = |at: &str| directory::NewPerson {
+        address: address(at),
+        name: "Nora Neu".into(),
+        company: None,
+        language: directory::Language::German,
+        roles: directory::Roles::of([Role::Partner]),
+        contact: None,
+    };
+    // Without a password.
+    house.run(house.directory.add_person(new("nora@partner.example"), &Actor::System));
+    let long = format!("{}@partner.example", "x".repeat(400));
+    for (at, password, status) in [
+        ("petra@partner.example", "wrong", 403),
+        ("petra@partner.example", PASSWORD, 303),
+        ("otto@muster.example", "wrong", 403),
+        ("paul@partner.example", PASSWORD, 403),
+        ("nora@partner.example", PASSWORD, 403),
+        ("nobody@partner.example", PASSWORD, 403),
+        ("nobody@elsewhere.example", "", 403),
+        ("no address", PASSWORD, 403),
+        (long.as_str(), PASSWORD, 403),
+        ("", PASSWORD, 403),
+    ] {
+        let before = house.passwords_hashed();
+        assert_eq!(try_log_in(&house, at, password).status, status, "{at}");
+        assert_eq!(house.passwords_hashed() - before, 1, "{at}");
+    }
+}
+
 #[test]
 fn t_104_five_failures_are_enough() {
     let house = House::open();

@@ -150,3 +150,37 @@ fn settings_and_figures_are_shown() {
         assert!(settings.contains("[organisation]") && settings.contains("Muster GmbH"), "{settings}");
     }
 }
+
+#[test]
+fn the_share_of_partners_with_a_certificate_is_drawn_over_time() {
+    let house = House::open();
+    let text = house.logged_in("anna@muster.example", "en").get("/numbers").text();
+    assert!(text.contains("From tomorrow on there is a curve here"), "{text}");
+    // Kept by the clock, once a day.
+    for days in [-21, -14, -14, -13] {
+        house.clock.set(testkit::now().plus_days(days));
+        house.run(house.directory.run_schedule("test"));
+        house.clock.advance_seconds(3600);
+        house.run(house.directory.run_schedule("test"));
+    }
+    house.clock.set(testkit::now());
+    let kept = house.run(house.directory.shares(testkit::now().plus_days(-30)));
+    assert_eq!(kept.iter().map(|share| (share.partners, share.with_certificate)).collect::<Vec<_>>(), [(2, 0); 3]);
+    let petra = certificate("petra@partner.example");
+    let request = house.submit(&petra, "petra@partner.example");
+    house.run(house.directory.confirm(&house.token(&petra)));
+    let otto = house.person("otto@muster.example").id;
+    house.run(house.directory.approve(request.id(), &request.fingerprint(), otto, ""));
+    for (language, words, dates) in [
+        ("de", "Anteil im Lauf der Zeit", ["3.11.", "10.11.", "24.11."]),
+        ("en", "The share over time", ["3 Nov", "10 Nov", "24 Nov"]),
+    ] {
+        let page = house.logged_in("anna@muster.example", language).get("/numbers");
+        assert!(page.text().contains(words) && page.text().contains("50 %"), "{}", page.text());
+        // One point a week, at its share.
+        assert!(page.html.contains("class=\"curve\" d=\"M56 162L376 162L696 87\""), "{}", page.html);
+        for date in dates {
+            assert!(page.html.contains(&format!("<th scope=\"row\">{date}</th>")), "{date}");
+        }
+    }
+}
