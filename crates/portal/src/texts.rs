@@ -11,10 +11,13 @@ mod mail;
 mod me;
 mod packs;
 mod partners;
+mod rules;
 mod running;
 mod trace;
 
 use directory::Language;
+
+pub(crate) use rules::rule;
 
 /// The texts in one language.
 #[derive(Debug, Clone, Copy)]

@@ -58,6 +58,7 @@ pub(crate) fn action(t: Texts, action: &str) -> String {
         "person.added" => t.action_person(),
         "person.roles" | "person.language" | "person.contact" | "person.deactivated" => t.action_person_changed(),
         "account.first-password" => t.action_first_password(),
+        "account.password-link" => t.action_password_link(),
         "account.second-factor" => t.action_second_factor(),
         "account.second-factor-removed" => t.action_second_factor_removed(),
         "account.passkey" => t.action_passkey(),
@@ -73,6 +74,12 @@ pub(crate) fn action(t: Texts, action: &str) -> String {
         "authority.retired" => t.action_authority_retired(),
         "certificate.issued" => t.action_certificate_issued(),
         "certificate.revoked" => t.action_certificate_revoked(),
+        "acme.account" => t.action_acme_account(),
+        "acme.registered" => t.action_acme_registered(),
+        "acme.ordered" => t.action_acme_ordered(),
+        "acme.answered" => t.action_acme_answered(),
+        "acme.issued" => t.action_acme_issued(),
+        "acme.failed" => t.action_acme_failed(),
         "group.added" => t.action_group_added(),
         "group.removed" => t.action_group_removed(),
         "incident.opened" => t.action_incident_opened(),
@@ -87,6 +94,8 @@ pub(crate) fn action(t: Texts, action: &str) -> String {
         "pack.proposed" => t.action_pack_proposed(),
         "pack.confirmed" => t.action_pack_confirmed(),
         "pack.withdrawn" => t.action_pack_withdrawn(),
+        "token.issued" => t.action_token_issued(),
+        "token.revoked" => t.action_token_revoked(),
         "person.erased" => t.action_person_erased(),
         other => return clean(other),
     }
@@ -112,4 +121,41 @@ pub(crate) fn why(t: Texts, why: &str) -> String {
         other => return clean(other),
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use directory::Language;
+
+    use super::*;
+
+    #[test]
+    fn what_the_record_says_is_there_in_words() {
+        for name in [
+            "account.password-link",
+            "account.passkey",
+            "account.passkey-copied",
+            "account.passkey-removed",
+            "acme.account",
+            "acme.answered",
+            "acme.failed",
+            "acme.issued",
+            "acme.ordered",
+            "acme.registered",
+            "anchor.confirmed",
+            "certificate.revoked",
+            "credential.imported",
+            "intake.private-key",
+            "master-key.rotated",
+            "pack.withdrawn",
+            "person.deactivated",
+            "request.overdue",
+            "token.issued",
+            "token.revoked",
+        ] {
+            let [german, english] = [Language::German, Language::English].map(|language| action(Texts(language), name));
+            assert!(german != name && english != name && german != english, "{name}: {german}, {english}");
+        }
+        assert_eq!(action(Texts(Language::German), "something.new"), "something.new");
+    }
 }

@@ -150,6 +150,15 @@ crate::texts::messages! {
     action_person_changed: "Person geändert", "Person changed";
     action_first_password: "Erstes Kennwort vergeben", "First password given";
     action_password: "Kennwort geändert", "Password changed";
+    action_password_link: "Link für ein neues Kennwort geschickt", "Link for a new password sent";
+    action_acme_account: "Konto bei einer Stelle (ACME) angelegt", "Account with an authority (ACME) made";
+    action_acme_registered: "Konto bei der Stelle (ACME) angemeldet", "Account registered with the authority (ACME)";
+    action_acme_ordered: "Zertifikat bei der Stelle (ACME) bestellt", "Certificate ordered from the authority (ACME)";
+    action_acme_answered: "Prüfmail der Stelle (ACME) beantwortet", "The authority's challenge mail (ACME) answered";
+    action_acme_issued: "Zertifikat von der Stelle (ACME) erhalten", "Certificate received from the authority (ACME)";
+    action_acme_failed: "Bestellung bei der Stelle (ACME) gescheitert", "Order with the authority (ACME) failed";
+    action_token_issued: "Zugang für ein Programm vergeben", "Token for a program given out";
+    action_token_revoked: "Zugang für ein Programm gesperrt", "Token for a program revoked";
     action_key_dropped: "Privater Schlüssel verworfen", "Private key dropped";
     action_anchor_proposed: "Zertifizierungsstelle vorgeschlagen", "Authority proposed";
     action_anchor_confirmed: "Zertifizierungsstelle bestätigt", "Authority confirmed";

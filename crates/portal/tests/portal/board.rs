@@ -239,3 +239,26 @@ fn an_officer_asks_back_in_the_partners_language_and_it_is_recorded() {
     assert_eq!(house.run(house.directory.request(request.id())).unwrap().state(), State::Checked);
     house.run(house.directory.verify_audit());
 }
+
+#[test]
+fn rules_are_in_the_readers_language() {
+    let house = House::open();
+    let good = house.submit(&certificate("petra@partner.example"), "petra@partner.example");
+    // Of a CA that nobody knows, with everything that may be odd about it.
+    let stranger = testkit::TestPki::new();
+    let ulla = stranger.person("ulla@unbekannt.example", KeyKind::P256);
+    let by = directory::Actor::Mail(address("ulla@unbekannt.example"));
+    let origin = directory::Origin::IntakeMail;
+    let mut submission =
+        directory::Submission::new(address("ulla@unbekannt.example"), ulla.certificate().clone(), origin, by);
+    submission.intermediates = vec![stranger.ca().certificate().clone()];
+    let bad = house.run(house.directory.submit(submission));
+    for request in [good, bad] {
+        let path = format!("/board/requests/{}", request.id());
+        let german = house.logged_in("otto@muster.example", "de").get(&path);
+        assert!(german.html.contains("<span lang=\"de\">"), "{}", german.html);
+        assert!(!german.html.contains("<span lang=\"en\">"), "{}", german.html);
+        let english = house.logged_in("otto@muster.example", "en").get(&path);
+        assert!(english.html.contains("<span lang=\"en\">") && !english.html.contains("<span lang=\"de\">"));
+    }
+}

@@ -15,13 +15,14 @@ use crate::page::{Answer, Page, Section, clean, html, see_other};
 use crate::pages::Notice;
 use crate::pages::people::{Names, action, why as reason_given};
 use crate::problem::Problem;
-use crate::texts::Texts;
+use crate::texts::{Texts, rule as in_words};
 use crate::visitor::{Visitor, leave_flash};
 
 struct RuleView {
     class: &'static str,
     certificate: usize,
-    text: String,
+    /// The rule, and in which language.
+    text: (&'static str, &'static str),
     section: &'static str,
     detail: String,
 }
@@ -176,7 +177,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
     let notes = lint.notes().iter().map(|rule| RuleView {
         class: if rule.severity() == Severity::Error { "bad" } else { "note" },
         certificate: 0,
-        text: rule.text().to_owned(),
+        text: in_words(t, rule.text()),
         section: rule.section(),
         detail: String::new(),
     });
@@ -197,7 +198,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         path_why,
         revocation: revocation(t, assessment.revocation()),
         chain: explanation.certificates().iter().map(|one| clean(&one.to_string())).collect(),
-        rules: rules(explanation),
+        rules: rules(t, explanation),
         notes: notes.collect(),
         history,
         replaces: request.replaces().map(|old| groups(&old.to_hex())).unwrap_or_default(),
@@ -223,7 +224,7 @@ fn revocation(t: Texts, status: RevocationStatus) -> &'static str {
     }
 }
 
-fn rules(explanation: &Explanation) -> Vec<RuleView> {
+fn rules(t: Texts, explanation: &Explanation) -> Vec<RuleView> {
     let steps = explanation.steps().iter().map(|step| RuleView {
         class: match step.outcome {
             Outcome::Passed => "good",
@@ -231,7 +232,7 @@ fn rules(explanation: &Explanation) -> Vec<RuleView> {
             Outcome::Noted => "note",
         },
         certificate: step.certificate,
-        text: step.rule.to_owned(),
+        text: in_words(t, step.rule),
         section: step.section,
         detail: clean(step.detail.as_deref().unwrap_or_default()),
     });
