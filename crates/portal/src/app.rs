@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderMap;
-use directory::{Directory, Limit, MessageStore, SessionLimits};
+use directory::{Actor, Directory, Limit, MessageStore, PersonId, SessionLimits};
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use webauthn::RelyingParty;
@@ -96,6 +96,16 @@ impl App {
     /// How many passwords were hashed so far.
     pub(crate) fn hashed(&self) -> u64 {
         self.hashed.load(Ordering::Relaxed)
+    }
+
+    /// Gives somebody a first password and takes away what they had beside the one before: who has lost the phone as
+    /// well begins anew.
+    pub(crate) async fn give_first_password(&self, person: PersonId, by: &Actor) -> Result<String, Problem> {
+        let password = password::first_password()?;
+        let hash = self.hash_password(&password).await?;
+        self.directory.set_password(person, &hash, true, by).await?;
+        self.directory.remove_second_factors(person, by).await?;
+        Ok(password)
     }
 
     async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {

@@ -10,6 +10,7 @@ use directory::{Actor, Language, LogInWay, Person, Session, network_key};
 
 use crate::app::App;
 use crate::local::Local;
+use crate::page::{Answer, see_other};
 use crate::portal::Peer;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -244,11 +245,18 @@ pub(crate) fn clear_session(app: &App, headers: &mut HeaderMap) {
     set(headers, &format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{}", names(app.secure).session, tls(app)));
 }
 
-/// Leaves something to say to the next page. It comes back from the browser: text for this reader, nothing more.
+/// Leaves something to say to the next page, for an answer that does more than that. It comes back from the browser: text for this reader, nothing more.
 pub(crate) fn leave_flash(app: &App, headers: &mut HeaderMap, text: &str) {
     let encoded = base64_simd::URL_SAFE_NO_PAD.encode_to_string(text);
     let name = names(app.secure).flash;
     set(headers, &format!("{name}={encoded}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{}", tls(app)));
+}
+
+/// Sends a browser on to another page of ours, which says something once.
+pub(crate) fn go_and_say(app: &App, path: &str, text: &str) -> Answer {
+    let mut response = see_other(path);
+    leave_flash(app, response.headers_mut(), text);
+    Ok(response)
 }
 
 fn unescape(value: &str) -> String {

@@ -11,7 +11,6 @@ use super::requests::CertificateView;
 use super::{Answer, Body, Caller, Fault, Page, Paging, Parameters, json, limit};
 use crate::app::App;
 use crate::page::clean;
-use crate::password::first_password;
 
 /// Somebody.
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,9 +133,7 @@ pub(crate) async fn invite(
     let contact = Some(caller.person.id);
     let new = NewPerson { address, name, company, language, roles: Roles::of([Role::Partner]), contact };
     let partner = app.directory.add_person(new, &caller.actor()).await?;
-    let password = first_password().map_err(|_| Fault::internal())?;
-    let hash = app.hash_password(&password).await?;
-    app.directory.set_password(partner.id, &hash, true, &caller.actor()).await?;
+    let password = app.give_first_password(partner.id, &caller.actor()).await?;
     json(StatusCode::CREATED, &Invited { partner: PersonView::of(&partner), first_password: password })
 }
 

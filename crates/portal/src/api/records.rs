@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse as _;
-use directory::Address;
+use directory::{Address, PartnerCertificate};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -30,9 +30,7 @@ pub(crate) async fn certificates(
     Extension(caller): Extension<Caller>,
     Parameters(of): Parameters<Of>,
 ) -> Answer {
-    let address = Address::parse(&of.address)?;
-    own_or_staff(&caller, &address)?;
-    let active = app.directory.active_certificates(&address).await?;
+    let active = active_of(&app, &caller, &of).await?;
     let views: Vec<_> = active.iter().map(|one| CertificateView::of(&one.certificate)).collect();
     json(StatusCode::OK, &views)
 }
@@ -45,11 +43,15 @@ pub(crate) async fn certificates_pem(
     Extension(caller): Extension<Caller>,
     Parameters(of): Parameters<Of>,
 ) -> Answer {
-    let address = Address::parse(&of.address)?;
-    own_or_staff(&caller, &address)?;
-    let active = app.directory.active_certificates(&address).await?;
+    let active = active_of(&app, &caller, &of).await?;
     let pem: String = active.iter().map(|one| one.certificate.to_pem()).collect();
     Ok(([(CONTENT_TYPE, "application/pem-certificate-chain")], pem).into_response())
+}
+
+async fn active_of(app: &App, caller: &Caller, of: &Of) -> Result<Vec<PartnerCertificate>, Fault> {
+    let address = Address::parse(&of.address)?;
+    own_or_staff(caller, &address)?;
+    Ok(app.directory.active_certificates(&address).await?)
 }
 
 /// One row of the record.

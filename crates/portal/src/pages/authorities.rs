@@ -1,22 +1,23 @@
 //! Authorities that nobody trusts yet: one officer proposes, another one confirms (CASES T-62).
 
 use askama::Template;
+use asn1::Time;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::Role;
 use directory::harvest::{Finding, harvest};
+use directory::{PersonId, Role};
 use pki::{Certificate, Fingerprint};
 
 use crate::app::App;
 use crate::certificate_view::{Moment, day, groups, key_of, name_of};
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, Tab, clean, html, see_other};
+use crate::page::{Answer, Page, Section, Tab, clean, html};
 use crate::pages::Notice;
 use crate::pages::people::Names;
 use crate::problem::Problem;
 use crate::texts::Texts;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 struct Unknown {
     name: String,
@@ -54,11 +55,43 @@ struct Proposal {
     name: String,
     sha256: String,
     fingerprint: Vec<String>,
-    why: String,
-    proposed: String,
-    confirmed: String,
-    trusted: bool,
-    own: bool,
+    word: Word,
+}
+
+/// By whose word something is trusted, or will be.
+pub(super) struct Word {
+    pub(super) why: String,
+    pub(super) proposed: String,
+    pub(super) confirmed: String,
+    pub(super) trusted: bool,
+    /// The visitor proposed it, so somebody else confirms.
+    pub(super) own: bool,
+}
+
+impl Word {
+    pub(super) async fn of(
+        app: &App,
+        visitor: &Visitor,
+        names: &mut Names,
+        (proposed_by, proposed): (PersonId, Time),
+        confirmed: Option<(PersonId, Time)>,
+        why: &str,
+    ) -> Result<Self, Problem> {
+        let (t, local) = (visitor.texts(), visitor.local());
+        let by = names.person(app, t, &proposed_by.to_string()).await?;
+        let trusted = confirmed.is_some();
+        let confirmed = match confirmed {
+            Some((by, at)) => t.authorities_confirmed(names.person(app, t, &by.to_string()).await?, local.date(at)),
+            None => String::new(),
+        };
+        Ok(Self {
+            why: clean(why),
+            proposed: t.authorities_proposed(by, local.date(proposed)),
+            confirmed,
+            trusted,
+            own: proposed_by == visitor.known()?.id,
+        })
+    }
 }
 
 #[derive(Template)]
@@ -150,9 +183,7 @@ pub(super) fn tabs(t: Texts, packs: bool) -> Vec<Tab> {
 }
 
 fn back(app: &App, flash: &str) -> Answer {
-    let mut response = see_other("/board/authorities");
-    leave_flash(app, response.headers_mut(), flash);
-    Ok(response)
+    go_and_say(app, "/board/authorities", flash)
 }
 
 async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>) -> Answer {
@@ -161,21 +192,14 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
     let mut proposals = Vec::new();
     for proposal in app.directory.proposed_anchors().await? {
         let hex = proposal.certificate.sha256().to_hex();
-        let by = names.person(app, t, &proposal.proposed_by.to_string()).await?;
-        let confirmed = match proposal.confirmed {
-            Some((by, at)) => t.authorities_confirmed(names.person(app, t, &by.to_string()).await?, local.date(at)),
-            None => String::new(),
-        };
+        let proposed = (proposal.proposed_by, proposal.proposed);
+        let word = Word::of(app, visitor, &mut names, proposed, proposal.confirmed, &proposal.why).await?;
         proposals.push(Proposal {
             facts: Some(Facts::of(visitor, &proposal.certificate)),
             name: name_of(&proposal.certificate),
             fingerprint: groups(&hex),
             sha256: hex,
-            why: clean(&proposal.why),
-            proposed: t.authorities_proposed(by, local.date(proposal.proposed)),
-            trusted: proposal.confirmed.is_some(),
-            confirmed,
-            own: proposal.proposed_by == person.id,
+            word,
         });
     }
     let known: Vec<String> = proposals.iter().map(|proposal| proposal.sha256.clone()).collect();

@@ -8,9 +8,9 @@ use directory::{Limit, Request};
 
 use crate::app::App;
 use crate::certificate_view::CertificateView;
-use crate::page::{Answer, Page, Section, html, see_other};
+use crate::page::{Answer, Page, Section, html};
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -47,9 +47,7 @@ pub(crate) async fn confirm(
     let attempt = app.attempt(Limit::Link, &[visitor.network()]).await?;
     let request = app.directory.confirm(&token).await?;
     app.directory.succeeded(attempt).await?;
-    let mut response = see_other(&format!("/confirm/{DONE}"));
-    leave_flash(&app, response.headers_mut(), &request.id().to_string());
-    Ok(response)
+    go_and_say(&app, &format!("/confirm/{DONE}"), &request.id().to_string())
 }
 
 async fn page(app: &App, visitor: &Visitor, token: Option<String>, request: &Request) -> Answer {

@@ -4,16 +4,16 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use directory::{Address, Limit};
+use directory::{Address, Limit, Person};
 
 use super::password::explain;
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, html, see_other};
+use crate::page::{Answer, Page, Section, html};
 use crate::pages::Notice;
 use crate::password::{FEWEST_CHARACTERS, check};
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 #[derive(Template)]
 #[template(path = "forgotten.html")]
@@ -72,12 +72,7 @@ pub(crate) async fn form(
     Extension(visitor): Extension<Visitor>,
     Path(token): Path<String>,
 ) -> Answer {
-    if !app.settings.password_links {
-        return Err(Problem::NotFound);
-    }
-    let attempt = app.attempt(Limit::Link, &[visitor.network()]).await?;
-    let person = app.directory.peek_password_link(&token).await?;
-    app.directory.succeeded(attempt).await?;
+    let person = owner(&app, &visitor, &token).await?;
     reset_page(&app, &visitor, StatusCode::OK, None, token, &person.address)
 }
 
@@ -87,12 +82,7 @@ pub(crate) async fn set(
     Path(token): Path<String>,
     Extension(form): Extension<Form>,
 ) -> Answer {
-    if !app.settings.password_links {
-        return Err(Problem::NotFound);
-    }
-    let attempt = app.attempt(Limit::Link, &[visitor.network()]).await?;
-    let person = app.directory.peek_password_link(&token).await?;
-    app.directory.succeeded(attempt).await?;
+    let person = owner(&app, &visitor, &token).await?;
     let password = form.exact("password");
     if let Err(weakness) = check(password, form.exact("repeat"), &person.address, &person.name) {
         let notice = Notice::bad(explain(visitor.texts(), weakness));
@@ -101,9 +91,18 @@ pub(crate) async fn set(
     let hash = app.hash_password(password).await?;
     app.directory.use_password_link(&token, &hash).await?;
     // The link proves the mailbox; logging in asks for the rest, a second factor among it.
-    let mut response = see_other("/login");
-    leave_flash(&app, response.headers_mut(), "password-set");
-    Ok(response)
+    go_and_say(&app, "/login", "password-set")
+}
+
+/// Whose link it is. Who guesses links is counted.
+async fn owner(app: &App, visitor: &Visitor, token: &str) -> Result<Person, Problem> {
+    if !app.settings.password_links {
+        return Err(Problem::NotFound);
+    }
+    let attempt = app.attempt(Limit::Link, &[visitor.network()]).await?;
+    let person = app.directory.peek_password_link(token).await?;
+    app.directory.succeeded(attempt).await?;
+    Ok(person)
 }
 
 fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, asked: bool) -> Answer {

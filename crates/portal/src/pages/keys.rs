@@ -15,12 +15,12 @@ pub(crate) use upload::upload;
 use crate::app::App;
 use crate::certificate_view::CertificateView;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, html, html_with_script, see_other};
+use crate::page::{Answer, Page, Section, html, html_with_script};
 use crate::pages::second_factor::SecondFactorView;
 use crate::pages::{Notice, second_factor};
 use crate::password::FEWEST_CHARACTERS;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 use upload::FileAnswer;
 
 #[derive(Template)]
@@ -121,9 +121,7 @@ async fn own_request(app: &App, visitor: &Visitor, id: &str) -> Result<Request, 
 }
 
 fn back(app: &App, flash: &str) -> Answer {
-    let mut response = see_other("/keys?what=smime");
-    leave_flash(app, response.headers_mut(), flash);
-    Ok(response)
+    go_and_say(app, "/keys?what=smime", flash)
 }
 
 async fn page(

@@ -13,7 +13,7 @@ use crate::page::{Answer, Page, Section, clean, html, see_other};
 use crate::pages::Notice;
 use crate::pages::second_factor::is_owner;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, clear_session, leave_flash};
+use crate::visitor::{Visitor, clear_session, go_and_say};
 
 #[derive(Template)]
 #[template(path = "me.html")]
@@ -49,9 +49,7 @@ pub(crate) async fn language(
     let language = Language::from_code(form.field("language")).ok_or(Problem::BadForm)?;
     app.directory.set_language(visitor.known()?.id, language, &visitor.actor()?).await?;
     // The page of this language remembers the choice for this browser, too.
-    let mut response = see_other(&format!("/me?lang={}", language.code()));
-    leave_flash(&app, response.headers_mut(), "language");
-    Ok(response)
+    go_and_say(&app, &format!("/me?lang={}", language.code()), "language")
 }
 
 pub(crate) async fn export(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {

@@ -18,7 +18,7 @@ use crate::certificate_view::{Moment, moment};
 use crate::page::{Answer, Page, Section, clean, html, see_other};
 use crate::pages::Notice;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 use content::{Content, FileView};
 
 struct Row {
@@ -176,9 +176,7 @@ pub(crate) async fn delete(
     let partner = &visitor.known()?.address;
     let body = app.directory.delete_message(partner, id.parse()?).await?.ok_or(Problem::NotFound)?;
     app.store.remove(body).await?;
-    let mut response = see_other("/inbox");
-    leave_flash(&app, response.headers_mut(), "deleted");
-    Ok(response)
+    go_and_say(&app, "/inbox", "deleted")
 }
 
 async fn load(app: &App, visitor: &Visitor, id: &str) -> Result<(Message, Vec<u8>), Problem> {

@@ -6,15 +6,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use directory::{Error, ProposedPack, Role};
 
-use super::authorities::tabs;
+use super::authorities::{Word, tabs};
 use crate::app::App;
 use crate::certificate_view::{Moment, day, groups, issuer_of, name_of};
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, Tab, clean, html, see_other};
+use crate::page::{Answer, Page, Section, Tab, clean, html};
 use crate::pages::Notice;
 use crate::pages::people::Names;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 struct Row {
     sha256: String,
@@ -24,11 +24,7 @@ struct Row {
     signer: String,
     signer_issuer: String,
     signer_fingerprint: Vec<String>,
-    why: String,
-    proposed: String,
-    confirmed: String,
-    trusted: bool,
-    own: bool,
+    word: Word,
 }
 
 struct Root {
@@ -128,9 +124,7 @@ pub(crate) async fn withdraw(
 }
 
 fn done(app: &App, path: &str, flash: &str) -> Answer {
-    let mut response = see_other(path);
-    leave_flash(app, response.headers_mut(), flash);
-    Ok(response)
+    go_and_say(app, path, flash)
 }
 
 async fn all(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, form: &Form) -> Answer {
@@ -174,12 +168,8 @@ async fn one(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<No
 }
 
 async fn row(app: &App, visitor: &Visitor, names: &mut Names, pack: ProposedPack) -> Result<Row, Problem> {
-    let (t, local) = (visitor.texts(), visitor.local());
-    let by = names.person(app, t, &pack.proposed_by.to_string()).await?;
-    let confirmed = match pack.confirmed {
-        Some((by, at)) => t.authorities_confirmed(names.person(app, t, &by.to_string()).await?, local.date(at)),
-        None => String::new(),
-    };
+    let proposed = (pack.proposed_by, pack.proposed);
+    let word = Word::of(app, visitor, names, proposed, pack.confirmed, &pack.why).await?;
     Ok(Row {
         checksum: groups(&pack.sha256),
         sha256: pack.sha256,
@@ -188,10 +178,6 @@ async fn row(app: &App, visitor: &Visitor, names: &mut Names, pack: ProposedPack
         signer: name_of(&pack.signer),
         signer_issuer: issuer_of(&pack.signer),
         signer_fingerprint: groups(&pack.signer.sha256().to_hex()),
-        why: clean(&pack.why),
-        proposed: t.authorities_proposed(by, local.date(pack.proposed)),
-        trusted: pack.confirmed.is_some(),
-        confirmed,
-        own: pack.proposed_by == visitor.known()?.id,
+        word,
     })
 }

@@ -12,7 +12,6 @@ use crate::form::Form;
 use crate::local::Local;
 use crate::page::{Answer, Page, Section, clean, html};
 use crate::pages::Notice;
-use crate::password::first_password;
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::visitor::Visitor;
@@ -134,11 +133,7 @@ pub(crate) async fn new_password(
 }
 
 async fn give_first_password(app: &App, visitor: &Visitor, partner: &Person, title: String) -> Answer {
-    let password = first_password()?;
-    let hash = app.hash_password(&password).await?;
-    app.directory.set_password(partner.id, &hash, true, &visitor.actor()?).await?;
-    // Who has lost the phone as well begins anew.
-    app.directory.remove_second_factors(partner.id, &visitor.actor()?).await?;
+    let password = app.give_first_password(partner.id, &visitor.actor()?).await?;
     let local = Local { language: partner.language, zone: app.zone.clone() };
     let page = InvitedPage {
         page: Page::new(app, visitor, Section::Partners),

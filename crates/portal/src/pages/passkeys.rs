@@ -8,10 +8,10 @@ use directory::{NewPasskey, Passkey, PasskeyId};
 use super::second_factor::{RecoveryPage, is_owner};
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, clean, html, see_other};
+use crate::page::{Answer, Page, Section, clean, html};
 use crate::pages::{Notice, keys};
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash, needs_second_factor};
+use crate::visitor::{Visitor, go_and_say, needs_second_factor};
 use crate::{passkeys, totp};
 
 /// What is shown of one.
@@ -109,9 +109,7 @@ async fn is_last(app: &App, visitor: &Visitor) -> Result<bool, Problem> {
 }
 
 fn back(app: &App, flash: &str) -> Answer {
-    let mut response = see_other("/keys?what=second-factor");
-    leave_flash(app, response.headers_mut(), flash);
-    Ok(response)
+    go_and_say(app, "/keys?what=second-factor", flash)
 }
 
 const MOST_NAME: usize = 60;

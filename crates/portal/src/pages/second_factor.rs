@@ -13,7 +13,7 @@ use crate::pages::Notice;
 use crate::pages::passkeys::{self, PasskeysView};
 use crate::problem::Problem;
 use crate::totp;
-use crate::visitor::{Visitor, clear_pending, leave_flash, needs_second_factor, set_pending, set_session};
+use crate::visitor::{Visitor, clear_pending, go_and_say, needs_second_factor, set_pending, set_session};
 
 /// What is shown under *Schlüssel und Kennwörter*.
 pub(crate) struct SecondFactorView {
@@ -116,9 +116,7 @@ pub(crate) async fn remove(
         return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), None).await;
     }
     app.directory.remove_second_factor(person.id, &visitor.actor()?).await?;
-    let mut response = see_other("/keys?what=second-factor");
-    leave_flash(&app, response.headers_mut(), "factor-removed");
-    Ok(response)
+    go_and_say(&app, "/keys?what=second-factor", "factor-removed")
 }
 
 /// Whether the one at the keyboard knows the password: an open browser is not enough.

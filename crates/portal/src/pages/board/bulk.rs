@@ -7,11 +7,11 @@ use pki::Fingerprint;
 
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, clean, see_other};
+use crate::page::{Answer, clean};
 use crate::pages::Notice;
 use crate::problem::Problem;
 use crate::texts::Texts;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 pub(crate) async fn approve_selected(
     State(app): State<App>,
@@ -36,10 +36,8 @@ pub(crate) async fn approve_selected(
             Err(error) => return Err(error.into()),
         }
     }
-    let mut response = see_other("/board");
     let flash = if picked.is_empty() { "bulk-none".to_owned() } else { format!("bulk:{done}:{left}") };
-    leave_flash(&app, response.headers_mut(), &flash);
-    Ok(response)
+    go_and_say(&app, "/board", &flash)
 }
 
 pub(super) fn bulk_notice(t: Texts, flash: &str) -> Option<Notice> {

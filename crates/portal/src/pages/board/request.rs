@@ -16,7 +16,7 @@ use crate::pages::Notice;
 use crate::pages::people::{Names, action, why as reason_given};
 use crate::problem::Problem;
 use crate::texts::{Texts, rule as in_words};
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say, leave_flash};
 
 struct RuleView {
     class: &'static str,
@@ -148,9 +148,7 @@ async fn conflict(app: &App, visitor: &Visitor, id: &str) -> Answer {
 }
 
 fn decided(app: &App, flash: &str) -> Answer {
-    let mut response = see_other("/board");
-    leave_flash(app, response.headers_mut(), flash);
-    Ok(response)
+    go_and_say(app, "/board", flash)
 }
 
 async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, request: &Request) -> Answer {

@@ -11,9 +11,9 @@ use super::tabs;
 use crate::app::App;
 use crate::certificate_view::{Moment, moment};
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, Tab, clean, html, see_other};
+use crate::page::{Answer, Page, Section, Tab, clean, html};
 use crate::pages::Notice;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 struct View {
     id: String,
@@ -114,9 +114,7 @@ pub(crate) async fn retry(
 }
 
 fn back(app: &App, flash: &str) -> Answer {
-    let mut response = see_other("/house/incidents");
-    leave_flash(app, response.headers_mut(), flash);
-    Ok(response)
+    go_and_say(app, "/house/incidents", flash)
 }
 
 async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, form: &Form) -> Answer {

@@ -16,10 +16,10 @@ use super::page;
 use crate::app::App;
 use crate::certificate_view::name_of;
 use crate::form::{Form, plain_name};
-use crate::page::{Answer, see_other};
+use crate::page::Answer;
 use crate::pages::Notice;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 /// What is said about one file.
 pub(crate) struct FileAnswer {
@@ -107,9 +107,7 @@ pub(crate) async fn upload(
     if !taken {
         return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, None, answers).await;
     }
-    let mut response = see_other("/keys?what=smime");
-    leave_flash(&app, response.headers_mut(), &write_answers(&found));
-    Ok(response)
+    go_and_say(&app, "/keys?what=smime", &write_answers(&found))
 }
 
 async fn other_finding(app: &App, visitor: &Visitor, finding: &Finding) -> Result<Found, Problem> {

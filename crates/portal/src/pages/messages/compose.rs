@@ -12,10 +12,10 @@ use super::content::Content;
 use super::{load, subject_of};
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, clean, html, see_other};
+use crate::page::{Answer, Page, Section, clean, html};
 use crate::pages::Notice;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 struct Choice {
     address: String,
@@ -159,9 +159,7 @@ async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
     // One transaction: what is in "sent" is on its way.
     app.directory.add_message_once(&copy, &outgoing).await?;
     drop_draft(app, visitor, form.field("draft")).await?;
-    let mut response = see_other("/inbox?folder=sent");
-    leave_flash(app, response.headers_mut(), "sent");
-    Ok(response)
+    go_and_say(app, "/inbox?folder=sent", "sent")
 }
 
 /// Keeps what was written so far, sealed like every message, in the place of the draft that it continues.
@@ -180,9 +178,7 @@ async fn keep(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
     };
     app.directory.add_message(&draft).await?;
     drop_draft(app, visitor, form.field("draft")).await?;
-    let mut response = see_other("/inbox?folder=drafts");
-    leave_flash(app, response.headers_mut(), "draft-kept");
-    Ok(response)
+    go_and_say(app, "/inbox?folder=drafts", "draft-kept")
 }
 
 /// The draft that was continued is another one now, or sent.

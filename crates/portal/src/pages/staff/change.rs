@@ -9,11 +9,10 @@ use directory::{Address, Language, NewPerson, Person, Roles};
 use super::one::{INSIDE, find, page};
 use crate::app::App;
 use crate::form::Form;
-use crate::page::{Answer, Page, Section, clean, html, see_other};
+use crate::page::{Answer, Page, Section, clean, html};
 use crate::pages::Notice;
-use crate::password::first_password;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, leave_flash};
+use crate::visitor::{Visitor, go_and_say};
 
 #[derive(Template)]
 #[template(path = "add_person.html")]
@@ -148,16 +147,11 @@ fn chosen(form: &Form) -> Roles {
 }
 
 fn changed(app: &App, person: &Person) -> Answer {
-    let mut response = see_other(&format!("/people/{}", person.id));
-    leave_flash(app, response.headers_mut(), "changed");
-    Ok(response)
+    go_and_say(app, &format!("/people/{}", person.id), "changed")
 }
 
 async fn give_password(app: &App, visitor: &Visitor, person: &Person) -> Answer {
-    let password = first_password()?;
-    let hash = app.hash_password(&password).await?;
-    app.directory.set_password(person.id, &hash, true, &visitor.actor()?).await?;
-    app.directory.remove_second_factors(person.id, &visitor.actor()?).await?;
+    let password = app.give_first_password(person.id, &visitor.actor()?).await?;
     let page = FirstPasswordPage {
         page: Page::new(app, visitor, Section::Staff),
         id: person.id.to_string(),
