@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use crypto::KeyKind;
 use directory::{
-    Actor, Address, Directory, Folder, KeyRing, KeyUse, Language, ManualClock, MasterKey, MessageStore, NewMessage,
-    NewPerson, Origin, PersonId, Role, Roles, Settings, StoreKey, Submission,
+    Actor, Address, Clock as _, Directory, Folder, IncidentSelection, KeyRing, KeyUse, Language, ManualClock,
+    MasterKey, MessageStore, NewIncident, NewMessage, NewPerson, Origin, PersonId, Role, Roles, Settings, StoreKey,
+    Submission, Trace,
 };
 use testkit::TestPki;
 
@@ -21,11 +22,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).unwrap_or_else(|| "8080".into());
     let folder = tempfile::tempdir()?;
     let intake = Address::parse("emailzertifikat@muster.example")?;
-    let base = format!("http://127.0.0.1:{port}");
+    // A name: passkeys want one.
+    let base = format!("http://localhost:{port}");
     let name = "Muster Versicherungsmakler GmbH";
     let mut settings = Settings::new(name, ["muster.example"], intake, base.as_str(), StoreKey::generate()?);
     settings.trust = TestPki::shared().anchors();
-    let clock = Arc::new(ManualClock::at(testkit::now().plus_days(-9)));
+    let clock = Arc::new(ManualClock::at(testkit::now().plus_days(-120)));
     let url = format!("sqlite:{}", folder.path().join("sample.db").display());
     let directory = Directory::open(&url, settings, clock.clone()).await?;
     let mut settings = portal::Settings::new(format!("127.0.0.1:{port}").parse()?, folder.path().join("messages"));
@@ -42,10 +44,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
     people.add("paul@baubetrieb.example", "Paul Bauer", &[Role::Partner], Some(emma), true).await?;
     people.add("nora@kanzlei.example", "Nora Neumann", &[Role::Partner], Some(emma), false).await?;
 
-    let key = TestPki::shared().person("emma@muster.example", KeyKind::P256);
-    let chain = [TestPki::shared().ca().certificate().clone()];
+    // The months before: one partner after the other has a certificate.
+    for (number, name) in ["Ayla Aydin", "Bernd Brandt", "Carla Conti", "Dirk Dorn", "Eva Ernst"].iter().enumerate() {
+        let at = format!("{}@kunde{number}.example", name.split(' ').next().unwrap_or_default().to_lowercase());
+        people.add(&at, name, &[Role::Partner], Some(emma), false).await?;
+        clock.advance_days(7);
+        directory.keep_share().await?;
+        let request = people.submit_and_confirm(&at).await?;
+        let shown = directory.request(request).await?.ok_or("no request")?.fingerprint();
+        directory.approve(request, &shown, otto, "").await?;
+        clock.advance_days(7);
+        directory.keep_share().await?;
+    }
+    clock.set(testkit::now().plus_days(-9));
+
     let ring = KeyRing::open(&directory, MasterKey::generate()?).await?;
-    ring.import(emma, &key.pkcs8, key.certificate(), &chain, KeyUse::Both, &Actor::System).await?;
+    let chain = [TestPki::shared().ca().certificate().clone()];
+    let mut serials = Vec::new();
+    for (owner, at) in [(emma, "emma@muster.example"), (otto, "otto@muster.example")] {
+        let key = TestPki::shared().person(at, KeyKind::P256);
+        ring.import(owner, &key.pkcs8, key.certificate(), &chain, KeyUse::Both, &Actor::System).await?;
+        serials.push(key.certificate().serial().to_string());
+    }
+    directory.add_to_group("Vorstand", emma, &Actor::System).await?;
 
     people.submit("verena@versicherer.example", Origin::IntakeMail).await?;
     clock.advance_days(4);
@@ -65,11 +86,48 @@ async fn main() -> Result<(), Box<dyn Error>> {
     clock.advance_seconds(3600);
     people.deliver(&settings.message_folder, "petra@kanzlei.example", "Angebot zur Betriebshaftpflicht", true).await?;
 
+    // What runs the house: a list of roots, an incident, figures.
+    directory.propose_pack(&list_of_roots()?, "Liste des Verbands", otto, "Prüfsumme am Telefon verglichen").await?;
+    let selection = IncidentSelection { serials, ..IncidentSelection::default() };
+    let incident = NewIncident {
+        name: "Muster CA: Sperrung nach Fehlausstellung".into(),
+        selection,
+        before: clock.now().plus_days(5),
+        per_hour: 20,
+        revoke: None,
+    };
+    directory.open_incident(&incident, &Actor::Person(otto)).await?;
+    for day in 0..14_u8 {
+        for (action, count) in [("sign and encrypt", 3 + day * 7 % 5), ("sign", 9 + day * 5 % 7), ("hold", day % 3 / 2)]
+        {
+            let trace = Trace {
+                message_id: format!("<{day}@muster.example>"),
+                sender: Some(Address::parse("emma@muster.example")?),
+                recipient: Address::parse("petra@kanzlei.example")?,
+                queue_ids: [None, None],
+                at: clock.now().plus_days(-i64::from(day)),
+                detail: serde_json::json!({ "direction": "outward", "action": action, "rule": "partner" }),
+            };
+            directory.add_traces(&vec![trace; usize::from(count)]).await?;
+        }
+    }
+
     let portal = portal::Portal::start(settings, directory).await?;
     writeln!(std::io::stdout(), "{base}  password for everybody: {PASSWORD}")?;
     tokio::signal::ctrl_c().await?;
     portal.shutdown().await;
     Ok(())
+}
+
+/// One that somebody else signs.
+fn list_of_roots() -> Result<Vec<u8>, Box<dyn Error>> {
+    let publisher = TestPki::shared().person("listen@verband.example", KeyKind::P256);
+    let settings = cms::SignerSettings::new(&publisher.credential)?;
+    let mut writer = cms::SignedDataWriter::new(settings, vec![], cms::oids::ID_DATA, Vec::new());
+    for _ in 0..3 {
+        writer.write_all(TestPki::new().root().certificate().to_pem().as_bytes())?;
+    }
+    Ok(writer.finish()?)
 }
 
 struct People<'a> {
