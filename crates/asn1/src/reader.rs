@@ -210,6 +210,17 @@ impl<'a> Reader<'a> {
     }
 
     fn scan(&self, input: &[u8], offset: u64, depth_left: u16) -> Result<Scanned, Error> {
+        // Nearly all elements: a small tag number, a short length, and all of it there.
+        if let [leading, short @ 0..=0x7F, inside @ ..] = input
+            && leading & 0x1F != 0x1F
+            && *leading != 0
+        {
+            let tag = Tag::from_leading_octet(*leading, u32::from(leading & 0x1F));
+            let content_length = usize::from(*short);
+            if content_length <= inside.len() && (!tag.constructed || depth_left > 0) {
+                return Ok(Scanned { tag, header_length: 2, content_length, raw_length: 2 + content_length });
+            }
+        }
         let malformed = |at: usize, because| Error::Malformed { what: self.what, offset: offset + at as u64, because };
         let (tag, tag_length) = parse_tag(input).map_err(|because| malformed(0, because))?;
         let (length, length_length) = parse_length(input.get(tag_length..).unwrap_or_default(), self.encoding)
