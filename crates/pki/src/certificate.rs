@@ -133,6 +133,11 @@ impl Certificate {
         self.slice(&self.0.tbs)
     }
 
+    /// Whether the other is a clone of this one. Others may be equal all the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.0.der.get(range.clone()).unwrap_or_default()
     }

@@ -70,7 +70,7 @@ const MOST: usize = 100;
 /// `Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension`, as they came. The flag says whether one had
 /// `critical FALSE` written out, against DER.
 pub(crate) fn parse_list(mut reader: Reader<'_>) -> Result<(Vec<Extension>, bool), Error> {
-    let (mut list, mut explicit_default) = (Vec::new(), false);
+    let (mut list, mut explicit_default) = (Vec::with_capacity(10), false);
     while !reader.is_empty() {
         if list.len() == MOST {
             let (offset, limit) = (reader.offset(), MOST as u64);

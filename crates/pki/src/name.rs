@@ -103,7 +103,8 @@ impl Name {
     }
 
     fn parse_rdn(mut set: Reader<'_>) -> Result<Rdn, Error> {
-        let mut attributes = Vec::new();
+        // Hardly ever more than one.
+        let mut attributes = Vec::with_capacity(1);
         if set.is_empty() {
             return Err(set.malformed(Because::BadValue));
         }

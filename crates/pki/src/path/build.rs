@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::budget::Exhausted;
@@ -22,9 +22,17 @@ pub(super) struct Search<'a> {
     // Depth of searches within searches: a CRL's issuer has a CRL that has an issuer.
     pub(super) nesting: u8,
     verified: Rc<RefCell<HashMap<SignedBy, bool>>>,
-    considered: HashSet<[u8; 32]>,
+    links: Rc<RefCell<Vec<Link>>>,
+    considered: Vec<Certificate>,
     best: Option<Attempt>,
     others: Vec<Reason>,
+}
+
+/// Whether a certificate's key signed another: known by where they lie in memory, which takes less than their digests.
+struct Link {
+    child: Certificate,
+    issuer: Certificate,
+    good: bool,
 }
 
 /// A path that failed, and what was found on the way.
@@ -51,7 +59,8 @@ impl<'a> Search<'a> {
             budget,
             nesting: 0,
             verified: Rc::default(),
-            considered: HashSet::new(),
+            links: Rc::default(),
+            considered: Vec::new(),
             best: None,
             others: Vec::new(),
         }
@@ -59,12 +68,18 @@ impl<'a> Search<'a> {
 
     /// A search for somebody that `outer` needs to trust, such as a CRL's issuer.
     pub(super) fn nested(checker: &'a PathChecker<'a>, outer: &Search<'a>) -> Self {
-        Self { nesting: outer.nesting + 1, verified: Rc::clone(&outer.verified), ..Self::new(checker, outer.budget) }
+        let (verified, links) = (Rc::clone(&outer.verified), Rc::clone(&outer.links));
+        Self { nesting: outer.nesting + 1, verified, links, ..Self::new(checker, outer.budget) }
     }
 
     pub(super) fn run(mut self, leaf: &Certificate) -> Result<Path, Rejected> {
         let policy = self.checker.policy;
-        let mut explanation = Explanation { certificates: vec![leaf.clone()], ..Explanation::default() };
+        let mut explanation = Explanation {
+            certificates: vec![leaf.clone()],
+            // As many as the leaf has rules.
+            steps: Vec::with_capacity(8),
+            ..Explanation::default()
+        };
         if let Err(failure) = validate::check_leaf(leaf, policy, &mut explanation) {
             self.record(std::slice::from_ref(leaf), failure, RevocationStatus::Unchecked, explanation);
             return Err(self.rejected(leaf));
@@ -123,8 +138,9 @@ impl<'a> Search<'a> {
             if chain.iter().any(|seen| same_authority(seen, issuer)) || checker.anchors.contains(issuer) {
                 continue;
             }
-            if self.considered.insert(*issuer.sha256().as_bytes()) {
+            if !self.considered.contains(issuer) {
                 self.budget.certificate()?;
+                self.considered.push(issuer.clone());
             }
             issuer_seen = true;
             // RFC 5280 §6.1.4 (l): self-issued certificates do not count.
@@ -191,8 +207,22 @@ impl<'a> Search<'a> {
         if let Some(reason) = keys::weakness(key) {
             return Ok(Err(reason));
         }
-        let pair = (*child.sha256().as_bytes(), issuer.public_key_sha256());
-        let good = self.remembered(pair, || child.verify_signature(key).is_ok())?;
+        let same = |link: &&Link| link.child.is_same(child) && link.issuer.is_same(issuer);
+        let known = self.links.borrow().iter().find(same).map(|link| link.good);
+        let good = match known {
+            Some(good) => good,
+            None => {
+                let verify = || child.verify_signature(key).is_ok();
+                let good = if self.checker.cache.is_some() {
+                    self.remembered((*child.sha256().as_bytes(), issuer.public_key_sha256()), verify)?
+                } else {
+                    self.budget.signature()?;
+                    verify()
+                };
+                self.links.borrow_mut().push(Link { child: child.clone(), issuer: issuer.clone(), good });
+                good
+            }
+        };
         Ok(if good { Ok(()) } else { Err(Reason::SignatureInvalid) })
     }
 
@@ -218,8 +248,10 @@ impl<'a> Search<'a> {
     fn judge(&mut self, chain: &[Certificate], leaf_steps: &[super::Step]) -> Result<Option<Path>, Stop> {
         self.budget.path()?;
         let policy = self.checker.policy;
-        let mut explanation =
-            Explanation { certificates: chain.to_vec(), steps: leaf_steps.to_vec(), ..Explanation::default() };
+        // As many as a chain of usual length has rules.
+        let mut steps = Vec::with_capacity(leaf_steps.len() + 10 * chain.len());
+        steps.extend_from_slice(leaf_steps);
+        let mut explanation = Explanation { certificates: chain.to_vec(), steps, ..Explanation::default() };
         let validated = validate::validate(chain, policy, self.budget, &mut explanation)
             .and_then(|policies| self.check_trust(chain, &mut explanation).map(|()| policies));
         let policies = match validated {
