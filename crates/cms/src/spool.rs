@@ -66,9 +66,12 @@ impl Spool {
         }
     }
 
-    /// An empty one that lets go of all of its content when that does not fit in memory, for content that can be had
-    /// once more: see [`Self::has_let_go`].
+    /// An empty one that lets go of all of its content when that is large or does not fit in memory, for content that
+    /// can be had once more: see [`Self::has_let_go`].
     pub fn letting_go(limits: SpoolLimits) -> Self {
+        // Memory that has to be had from the system first takes longer than to decode and decrypt as much once more.
+        const WORTH_HOLDING: usize = 1 << 20;
+        let limits = SpoolLimits { memory: limits.memory.min(WORTH_HOLDING), ..limits };
         Self { when_full: WhenFull::LetGo, ..Self::new(limits) }
     }
 
