@@ -70,6 +70,15 @@ impl RsaSigner {
                 .expect("a good signature");
         }
     }
+
+    /// The same with a key that has verified before.
+    pub fn verification_with_known_key(&mut self, message: &[u8]) -> impl FnMut() + use<> {
+        self.sign(message);
+        let public = self.0.public_key().as_ref().to_vec();
+        let key = signature::ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, &public).expect("a key");
+        let (message, signature) = (message.to_vec(), self.1.clone());
+        move || key.verify_sig(&message, &signature).expect("a good signature")
+    }
 }
 
 pub struct EcSigner(EcdsaKeyPair);

@@ -49,8 +49,19 @@ pub fn verify_mail(policy: &Policy, message: &[u8]) {
 }
 
 /// The path of `leaf` over one CA to a root, for signing mail.
-pub fn check_path(anchors: &TrustAnchors, policy: &PathPolicy, leaf: &Certificate, between: &Certificate) {
-    let path = PathChecker::new(anchors, policy).intermediates([between]).check(leaf).expect("a path");
+pub fn check_path(
+    anchors: &TrustAnchors,
+    policy: &PathPolicy,
+    cache: Option<&PathCache>,
+    leaf: &Certificate,
+    between: &Certificate,
+) {
+    let checker = PathChecker::new(anchors, policy).intermediates([between]);
+    let checker = match cache {
+        Some(cache) => checker.cache(cache),
+        None => checker,
+    };
+    let path = checker.check(leaf).expect("a path");
     assert!(path.certificates().len() == 3);
 }
 

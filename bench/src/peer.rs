@@ -6,8 +6,8 @@ use std::ptr;
 use foreign_types::{ForeignType as _, ForeignTypeRef as _};
 use openssl::pkey::{PKey, Private};
 use openssl::stack::Stack;
-use openssl::x509::{X509, X509StoreContext};
 use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::{X509, X509StoreContext};
 use openssl_sys as sys;
 
 use crate::material::Person;

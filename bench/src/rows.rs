@@ -134,40 +134,48 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Three certificates, two signatures: the chain comes in DER as a message brings it, or was parsed before.
+    /// Three certificates, two signatures: the chain comes in DER as a message brings it, or was parsed before, or was
+    /// seen before as well.
     fn paths(&mut self) {
         let m = self.material;
         let trust = Trust::new(m.root.certificate());
         let (leaf, between) = (m.rsa2048.certificate(), &m.rsa2048.credential.chain()[0]);
         let anchors = m.anchors();
         let policy = pki::PathPolicy::at(m.now).purpose(pki::Purpose::Sign);
+        let parse =
+            |certificate: &pki::Certificate| pki::Certificate::from_der(certificate.der()).expect("a certificate");
+        let chain = Chain::from_der(leaf.der(), between.der());
+        let cache = pki::PathCache::new();
+        let bare = || floor::RsaSigner::new(&m.rsa2048).verification_with_known_key(&[7; 900]);
         let name = "check a path of 3 certificates, RSA-2048, from DER";
         if self.wants(name) {
-            let parse = |certificate: &pki::Certificate| {
-                pki::Certificate::from_der(certificate.der()).expect("a certificate")
-            };
-            let mut check = [verification(&m.rsa2048), verification(&m.rsa2048)];
+            // The root's key was used before; the CA's comes along.
+            let (mut check, mut known) = (verification(&m.rsa2048), bare());
             self.row(
                 self.effort,
                 name,
                 2.0,
-                Box::new(|| ours::check_path(&anchors, &policy, &parse(leaf), &parse(between))),
+                Box::new(|| ours::check_path(&anchors, &policy, None, &parse(leaf), &parse(between))),
                 Box::new(|| trust.check_path(&Chain::from_der(leaf.der(), between.der()))),
-                Box::new(|| check.iter_mut().for_each(|check| check())),
+                Box::new(|| {
+                    check();
+                    known();
+                }),
             );
         }
-        let name = "check a path of 3 certificates, RSA-2048, parsed before";
-        if self.wants(name) {
-            let chain = Chain::from_der(leaf.der(), between.der());
-            let mut check = [verification(&m.rsa2048), verification(&m.rsa2048)];
-            self.row(
-                self.effort,
-                name,
-                2.0,
-                Box::new(|| ours::check_path(&anchors, &policy, leaf, between)),
-                Box::new(|| trust.check_path(&chain)),
-                Box::new(|| check.iter_mut().for_each(|check| check())),
-            );
+        for (how, cached) in [("parsed before", false), ("parsed before, with a cache", true)] {
+            let name = format!("check a path of 3 certificates, RSA-2048, {how}");
+            if self.wants(&name) {
+                let mut known = bare();
+                self.row(
+                    self.effort,
+                    &name,
+                    2.0,
+                    Box::new(|| ours::check_path(&anchors, &policy, cached.then_some(&cache), leaf, between)),
+                    Box::new(|| trust.check_path(&chain)),
+                    Box::new(|| (0..if cached { 0 } else { 2 }).for_each(|_| known())),
+                );
+            }
         }
     }
 
