@@ -17,6 +17,7 @@ pub(crate) fn run(kills: &str, messages: &str) -> Result<(), String> {
         ("SEALPOST_FAULT_MESSAGES", messages),
         ("SEALPOST_FAULT_HOUSES", "4"),
         ("SEALPOST_FAULT_DOWNSTREAM", "1000"),
+        ("SEALPOST_FAULT_PATIENCE", "1000"),
         ("SEALPOST_FAULT_REPORT", &file),
     ];
     let tests = ["r_01_", "r_06_r_13_", "r_08_"];

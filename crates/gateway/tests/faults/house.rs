@@ -105,14 +105,7 @@ pub(crate) async fn fill(directory: &Directory, keys: &KeyRing) -> House {
         let mail = directory.lease_outbox("setup", 1, 60).await.unwrap().remove(0);
         assert_eq!(mail.outgoing.kind, OutgoingKind::Confirmation);
         directory.delivered(&mail).await.unwrap();
-        let limits = smime::Limits::in_folder(std::env::temp_dir());
-        let own = [person.credential.clone()];
-        let mut content = smime::Decryptor::new(&own, &limits).decrypt(&mail.outgoing.content[..]).unwrap().unwrap();
-        let mut entity = Vec::new();
-        std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut entity).unwrap();
-        let text = mime::Entity::parse(&entity, &mime::Limits::default()).unwrap().first_text().unwrap();
-        let token: String = text.split_once("/confirm/").unwrap().1.chars().take(43).collect();
-        directory.confirm(&token).await.unwrap();
+        directory.confirm(&token(&person, &mail.outgoing.content)).await.unwrap();
         directory.approve(request.id(), &request.fingerprint(), officer.id, "rig").await.unwrap();
         persons.push(person);
     }
@@ -122,6 +115,17 @@ pub(crate) async fn fill(directory: &Directory, keys: &KeyRing) -> House {
     let signed = smime::Signer::new(&persons[0].credential).unwrap().at(testkit::now()).sign(plain.as_bytes()).unwrap();
     let encrypted = smime::Encryptor::to(alice.certificate()).unwrap().encrypt(&signed).unwrap();
     House { alice: employee, bob: persons.swap_remove(0), encrypted }
+}
+
+/// What a confirmation asks its recipient to send back.
+fn token(person: &testkit::Person, mail: &[u8]) -> String {
+    let limits = smime::Limits::in_folder(std::env::temp_dir());
+    let own = [person.credential.clone()];
+    let mut content = smime::Decryptor::new(&own, &limits).decrypt(mail).unwrap().unwrap();
+    let mut entity = Vec::new();
+    std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut entity).unwrap();
+    let text = mime::Entity::parse(&entity, &mime::Limits::default()).unwrap().first_text().unwrap();
+    text.split_once("/confirm/").unwrap().1.chars().take(43).collect()
 }
 
 async fn add(directory: &Directory, at: &str, roles: Roles) -> Person {

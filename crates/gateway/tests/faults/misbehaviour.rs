@@ -1,6 +1,6 @@
 //! What next hops do wrong, as a table: at which step, and what.
 
-use crate::bad_hop::SLOW;
+use crate::bad_hop::slow;
 
 /// A kind of misbehaviour.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ impl Kind {
     /// How long the gateway waits for it: nothing that is in order may take longer on a busy machine, unless waiting is
     /// what is tested.
     pub(crate) fn patience(self) -> std::time::Duration {
-        if self.slow { SLOW } else { std::time::Duration::from_secs(60) }
+        if self.slow { slow() } else { std::time::Duration::from_secs(60) }
     }
 }
 
