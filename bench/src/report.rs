@@ -67,7 +67,8 @@ pub fn page(rows: &[Row], peaks: &[Peak], sizes: &[usize], rounds: usize) -> Str
          ratio is the median of the pairs' ratios (rival's time by ours, more is better), with the quarters below and \
          above it in brackets. Keys, certificates and mails are the same for both. The floor is what the primitives \
          take alone, called bare.\n- Content that may not be shown before its tag or signature is checked is held back \
-         by both: by OpenSSL in memory, by us in memory and an encrypted file.\n\n\
+         by both: OpenSSL holds it in memory; we hold up to 1 MiB and read what is larger a second time, since these \
+         messages are at hand in memory. From a pipe it goes through an encrypted file.\n\n\
          ## Time\n\nWithout another word: mails of 10 KiB. S/MIME is the whole text of a mail, in or out.\n\n\
          | work | against | ours | theirs | floor | ratio (middle half) | wanted | |\n|---|---|---|---|---|---|---|---|\n",
         said_by("date", &["-u", "+%Y-%m-%d"]),
