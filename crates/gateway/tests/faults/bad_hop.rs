@@ -184,6 +184,8 @@ impl BadHop {
                 "RCPT" if !begun => (Step::Every, "503 5.5.1 MAIL first\r\n".into()),
                 "RCPT" if to.is_empty() => (Step::FirstRcpt, "250 2.1.5 ok\r\n".into()),
                 "RCPT" => (Step::SecondRcpt, "250 2.1.5 ok\r\n".into()),
+                // A connection that did wrong is not used again: one fault is one, not all that comes after it.
+                "RSET" if drawn.is_some() => return Ok(()),
                 "DATA" if to.is_empty() => (Step::Every, "554 5.5.1 nobody\r\n".into()),
                 "DATA" => (Step::Data, "354 go on\r\n".to_owned()),
                 _ => (Step::Every, "250 2.0.0 ok\r\n".into()),

@@ -96,7 +96,7 @@ async fn r_06_r_19_a_commit_that_is_cut_off_is_neither_lost_nor_done_twice() {
     }
     assert_eq!(rig.until_outbox_is_empty().await, 0);
     let cut = (proxy.lost_commits.load(Ordering::SeqCst), proxy.lost_answers.load(Ordering::SeqCst));
-    assert!(cut.0 >= 5 && cut.1 >= 5, "{cut:?}");
+    assert!(cut.0 >= 3 && cut.1 >= 3, "{cut:?}");
     let balance = ledger.balance(&rig).await;
     // A mail whose delivery could not be noted is sent again, once for each cut.
     assert!(balance.extra + balance.extra_notifications <= cut.0 + cut.1, "{balance} {cut:?}");
