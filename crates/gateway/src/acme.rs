@@ -102,6 +102,10 @@ impl Answerer {
             Ok((header, _)) => header,
             Err(_) => return Ok(false),
         };
+        // What DKIM covers and what is read here must be the same fields.
+        if let Some(ambiguity) = header.ambiguity() {
+            return not_answered(&ambiguity.to_string());
+        }
         let mail = match ChallengeMail::read(&header, to.email()) {
             Ok(mail) => mail,
             Err(because) => return not_answered(because),

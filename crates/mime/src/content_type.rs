@@ -6,6 +6,7 @@ pub struct ContentType {
     /// `type/subtype` in lower case.
     pub essence: String,
     parameters: Vec<(String, String)>,
+    ambiguous: bool,
 }
 
 /// How a part is to be presented (RFC 2183 §2).
@@ -19,13 +20,20 @@ pub struct Disposition {
 impl ContentType {
     /// What a part without the field is.
     pub fn text_plain() -> Self {
-        Self { essence: "text/plain".into(), parameters: Vec::new() }
+        Self { essence: "text/plain".into(), parameters: Vec::new(), ambiguous: false }
     }
 
     /// Reads a field's value; what cannot be read is left out.
     pub fn parse(value: &str) -> Self {
-        let (essence, parameters) = parse(value);
-        Self { essence, parameters }
+        let Parsed { kind, parameters, ambiguous } = parse(value);
+        let boundary = kind.starts_with("multipart/") && !has_plain_boundary(value);
+        Self { essence: kind, parameters, ambiguous: ambiguous || boundary }
+    }
+
+    /// Whether others may read another type or another boundary: one that is there twice, in a form that not everybody
+    /// knows, or behind comments and quotation marks that not everybody reads (CASES T-54).
+    pub fn is_ambiguous(&self) -> bool {
+        self.ambiguous
     }
 
     /// The value of a parameter.
@@ -42,7 +50,7 @@ impl ContentType {
 impl Disposition {
     /// Reads a field's value.
     pub fn parse(value: &str) -> Self {
-        let (kind, parameters) = parse(value);
+        let Parsed { kind, parameters, .. } = parse(value);
         Self { kind, parameters }
     }
 
@@ -56,15 +64,25 @@ fn find<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
     parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
 }
 
-fn parse(value: &str) -> (String, Vec<(String, String)>) {
-    let mut pieces = split_semicolons(value).into_iter();
-    let essence = pieces.next().unwrap_or_default();
-    let essence: String = strip_comments(&essence).split_whitespace().collect::<String>().to_ascii_lowercase();
+/// A value taken apart.
+struct Parsed {
+    kind: String,
+    parameters: Vec<(String, String)>,
+    /// Where the kind or a parameter begins and ends depends on who reads it.
+    ambiguous: bool,
+}
+
+fn parse(value: &str) -> Parsed {
+    let (pieces, mut ambiguous) = split_semicolons(value);
+    let mut pieces = pieces.into_iter();
+    let first = pieces.next().unwrap_or_default();
+    let kind: String = first.bare.split_whitespace().collect::<String>().to_ascii_lowercase();
+    ambiguous |= !first.written.trim().eq_ignore_ascii_case(&kind) || !is_type(&kind);
     let mut plain: Vec<(String, String)> = Vec::new();
     let mut extended: Vec<(String, u32, bool, String)> = Vec::new();
     for piece in pieces.take(200) {
-        let Some((name, value)) = piece.split_once('=') else { continue };
-        let name = strip_comments(name).trim().to_ascii_lowercase();
+        let Some((name, value)) = piece.bare.split_once('=') else { continue };
+        let name = name.trim().to_ascii_lowercase();
         let value = unquote(value.trim());
         match name.split_once('*') {
             None => plain.push((name, if value.contains("=?") { decode_words(&value) } else { value })),
@@ -101,48 +119,85 @@ fn parse(value: &str) -> (String, Vec<(String, String)>) {
         plain.retain(|(name, _)| *name != base);
         plain.push((base, text));
     }
-    (essence, plain)
+    Parsed { kind, parameters: plain, ambiguous }
 }
 
-fn split_semicolons(value: &str) -> Vec<String> {
-    let (mut pieces, mut piece, mut quoted, mut escaped) = (Vec::new(), String::new(), false, false);
+/// Whether there is one boundary, written so that everybody finds it and reads the same.
+fn has_plain_boundary(value: &str) -> bool {
+    let (pieces, _) = split_semicolons(value);
+    let mut found = pieces.iter().skip(1).filter_map(|piece| {
+        let (name, value) = piece.bare.split_once('=')?;
+        let name = name.trim().to_ascii_lowercase();
+        (name == "boundary" || name.starts_with("boundary*")).then_some((name, value.trim(), piece))
+    });
+    let (Some((name, value, piece)), None) = (found.next(), found.next()) else { return false };
+    let inner = value.strip_prefix('"').map_or(value, |quoted| quoted.strip_suffix('"').unwrap_or_default());
+    let quoted = inner.len() < value.len();
+    name == "boundary"
+        && piece.bare == piece.written
+        && !inner.is_empty()
+        && inner.chars().all(|c| matches!(c, '!'..='~') && !matches!(c, '"' | '\\') || quoted && c == ' ')
+        && (quoted || !inner.contains(['(', ')', ',']))
+        && !inner.ends_with(' ')
+        && !inner.contains("=?")
+}
+
+// RFC 2045 §5.1.
+fn is_type(kind: &str) -> bool {
+    let token = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| matches!(c, '!'..='~') && !"()<>@,;:\\\"/[]?=".contains(c))
+    };
+    kind.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+}
+
+/// What stands between two semicolons, as it is written, and without its comments.
+#[derive(Default)]
+struct Piece {
+    written: String,
+    bare: String,
+}
+
+/// The pieces, and whether others may find them elsewhere. A comment that never ends is none.
+fn split_semicolons(value: &str) -> (Vec<Piece>, bool) {
+    let (pieces, odd, ended) = split(value, true);
+    if ended { (pieces, odd) } else { (split(value, false).0, true) }
+}
+
+fn split(value: &str, comments: bool) -> (Vec<Piece>, bool, bool) {
+    let (mut pieces, mut piece, mut odd) = (Vec::new(), Piece::default(), false);
+    let (mut depth, mut quoted, mut escaped) = (0u32, false, false);
     for character in value.chars() {
+        let mut in_comment = depth > 0;
         match character {
             _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            '\\' if quoted || depth > 0 => escaped = true,
+            '(' if comments && !quoted => (depth, in_comment) = (depth + 1, true),
+            ')' if depth > 0 => depth -= 1,
+            // Whoever knows no comments finds the end of a piece in this one.
+            ';' | '"' if depth > 0 => odd = true,
+            '"' => {
+                // Some know quotation marks only around the whole of a value.
+                odd |= !quoted && !piece.bare.trim_end().ends_with('=');
+                quoted = !quoted;
+            }
             ';' if !quoted => {
                 pieces.push(std::mem::take(&mut piece));
                 continue;
             }
             _ => {}
         }
-        piece.push(character);
+        piece.written.push(character);
+        if !in_comment {
+            piece.bare.push(character);
+        }
     }
     pieces.push(piece);
-    pieces
-}
-
-fn strip_comments(text: &str) -> String {
-    let mut depth = 0u32;
-    text.chars()
-        .filter(|&c| match c {
-            '(' => {
-                depth += 1;
-                false
-            }
-            ')' if depth > 0 => {
-                depth -= 1;
-                false
-            }
-            _ => depth == 0,
-        })
-        .collect()
+    (pieces, odd || quoted, depth == 0)
 }
 
 fn unquote(value: &str) -> String {
     let Some(inner) = value.strip_prefix('"') else {
-        return strip_comments(value).trim().to_owned();
+        return value.to_owned();
     };
     let (mut text, mut escaped) = (String::new(), false);
     for character in inner.chars() {
@@ -195,10 +250,54 @@ mod tests {
         assert_eq!(rfc2231.file_name(), Some("Schlüssel.pem"));
         let rfc2047 = Disposition::parse("attachment; filename=\"=?utf-8?q?Schl=C3=BCssel?=\"");
         assert_eq!(rfc2047.file_name(), Some("Schlüssel"));
+        let commented = ContentType::parse("text/plain (a; charset=b); charset=utf-8; name=a(1).txt");
+        assert_eq!((commented.parameter("charset"), commented.parameter("name")), (Some("utf-8"), Some("a.txt")));
+        let endless = ContentType::parse("text/plain; name=a(1.txt; charset=utf-8");
+        assert_eq!((endless.parameter("charset"), endless.parameter("name")), (Some("utf-8"), Some("a(1.txt")));
         assert_eq!(ContentType::parse("").essence, "");
         assert_eq!(
             ContentType::parse("text/plain (comment); charset (odd) = us-ascii (odd)").parameter("charset"),
             Some("us-ascii")
         );
+    }
+
+    #[test]
+    fn t_54_what_others_may_read_in_another_way_is_known() {
+        for plain in [
+            "text/plain",
+            " Multipart/Signed ; boundary=b",
+            "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=\"a b=_(x)\"",
+            "multipart/mixed; boundary=----=_Part_1.2:3",
+            "application/pkcs7-mime; name*=utf-8''a%20b.p7m; name=a(1).p7m; smime-type=signed-data",
+            "text/plain; boundary=a; boundary=b",
+        ] {
+            assert!(!ContentType::parse(plain).is_ambiguous(), "{plain}");
+        }
+        for odd in [
+            "",
+            "multipart/ signed; boundary=b",
+            "multipart/signed (x); boundary=b",
+            "multipart/sign\u{e9}d; boundary=b",
+            "multipart/signed; boundary=a; boundary=b",
+            "multipart/signed; boundary=a; Boundary*=utf-8''b",
+            "multipart/signed; boundary*0=a; boundary*1=b",
+            "multipart/signed; boundary*=utf-8''a",
+            "multipart/signed; boundary=a(b)",
+            "multipart/signed; boundary(x)=a",
+            "multipart/signed; (;boundary=b) boundary=a",
+            "multipart/signed; x=(\"); boundary=a; y=(\")",
+            "multipart/signed; x=a\"; boundary=b\"; boundary=a",
+            "multipart/signed; boundary=\"a\"b",
+            "multipart/signed; boundary=\"a",
+            "multipart/signed; boundary=\"a\\b\"",
+            "multipart/signed; boundary=\"a \"",
+            "multipart/signed; boundary=a b",
+            "multipart/signed; boundary=\"=?utf-8?q?a?=\"",
+            "multipart/signed; boundary=\u{e9}",
+            "multipart/signed; boundary=",
+            "multipart/signed",
+        ] {
+            assert!(ContentType::parse(odd).is_ambiguous(), "{odd}");
+        }
     }
 }

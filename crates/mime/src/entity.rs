@@ -1,6 +1,6 @@
 use std::io::Read as _;
 
-use crate::{Error, Header, Limits, PartEnd, PartReader, decode_quoted_printable};
+use crate::{ContentType, Error, Header, Limits, PartEnd, PartReader, decode_quoted_printable};
 
 /// A message or a part of one, in memory: header, body as it came, and the parts of a multipart body.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +30,8 @@ impl Entity {
         let header_bytes = bytes.get(..bytes.len() - body.len()).unwrap_or_default().to_vec();
         let mut entity = Self { header, header_bytes, body: body.to_vec(), closed: true, ..Self::default() };
         let content_type = entity.header.content_type();
-        // CASES T-54: with two Content-Type fields nobody knows what it is.
-        entity.ambiguous = content_type.is_none();
+        // CASES T-54: with two Content-Type fields, or two boundaries, nobody knows what it is.
+        entity.ambiguous = content_type.as_ref().is_none_or(ContentType::is_ambiguous);
         let boundary = content_type
             .as_ref()
             .filter(|content_type| content_type.is_multipart())
@@ -85,7 +85,7 @@ impl Entity {
         self.closed
     }
 
-    /// Whether what it is depends on who reads it: two Content-Type fields.
+    /// Whether what it is depends on who reads it: two Content-Type fields, or one that others may read in another way.
     pub fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }

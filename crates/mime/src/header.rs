@@ -10,6 +10,9 @@ pub struct Header {
     fields: Vec<Field>,
     bare_line_feeds: bool,
     octets_read: usize,
+    /// The line that ended it had more in it than its line end.
+    odd_end: bool,
+    stray_at: Option<usize>,
 }
 
 /// One field: `Name: value`, folded lines included.
@@ -44,6 +47,33 @@ impl Field {
         self.name_length > 0 && self.name().eq_ignore_ascii_case(name)
     }
 
+    /// Whether it is a line that is no field.
+    pub fn is_stray(&self) -> bool {
+        self.name_length == 0
+    }
+
+    /// The same field in the one way that everybody reads: its lines end with CRLF, none is of blanks alone, and no CR
+    /// or NUL is inside one (CASES T-80, T-82).
+    pub fn tidied(&self) -> Self {
+        let mut raw = Vec::with_capacity(self.raw.len() + 2);
+        let lines = self.raw.strip_suffix(b"\n").unwrap_or(&self.raw).split(|&b| b == b'\n');
+        for (index, line) in lines.enumerate() {
+            if index == 0 || !line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | 0)) {
+                raw.extend(line.iter().filter(|b| !matches!(b, b'\r' | 0)));
+                raw.extend_from_slice(b"\r\n");
+            }
+        }
+        Self { raw, name_length: self.name_length }
+    }
+
+    /// The same content under another name.
+    pub(crate) fn named(&self, name: &str) -> Self {
+        let start = if self.is_stray() { 0 } else { self.name_length + 1 };
+        let mut raw = format!("{name}: ").into_bytes();
+        raw.extend_from_slice(self.raw.get(start..).unwrap_or_default());
+        Self { raw, name_length: name.len() }.tidied()
+    }
+
     /// The value without folding (RFC 5322 §2.2.3) and outer white space; octets that are no UTF-8 are replaced.
     pub fn value(&self) -> String {
         let start = if self.name_length > 0 { self.name_length + 1 } else { 0 };
@@ -58,10 +88,13 @@ impl Field {
     }
 
     fn from_raw(raw: Vec<u8>) -> Self {
-        let colon = raw.iter().position(|&b| b == b':').unwrap_or(0);
-        let name = raw.get(..colon).unwrap_or_default();
+        // RFC 5322 §2.2: the name and its colon stand on the field's first line.
+        let line = raw.split(|&b| b == b'\n').next().unwrap_or_default();
+        let colon = line.iter().position(|&b| b == b':').unwrap_or(0);
+        let name = line.get(..colon).unwrap_or_default();
         // RFC 5322 §3.6.8: printable US-ASCII without the colon. Seen in the wild: blanks before the colon.
-        let name = name.trim_ascii_end();
+        let blanks = name.iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let name = name.get(..colon - blanks).unwrap_or_default();
         let valid = !name.is_empty() && name.iter().all(|b| (33..=126).contains(b));
         let name_length = if valid { name.len() } else { 0 };
         let raw = if valid && name.len() < colon {
@@ -89,15 +122,21 @@ impl Header {
                 return Err(Error::TooMuch { what: "bytes in its header", limit: limits.header_bytes });
             }
             header.bare_line_feeds |= line.ends_with(b"\n") && !line.ends_with(b"\r\n");
-            let continues = matches!(line.first(), Some(b' ' | b'\t')) && !line.trim_ascii().is_empty();
+            // RFC 5322 §4.2: a line that begins with a blank continues the field before it, also one of blanks alone.
+            let continues = matches!(line.first(), Some(b' ' | b'\t')) && !raw.is_empty();
             if !continues && !raw.is_empty() {
                 if header.fields.len() >= limits.header_fields {
                     return Err(Error::TooMuch { what: "header fields", limit: limits.header_fields });
                 }
-                header.fields.push(Field::from_raw(std::mem::take(&mut raw)));
+                let field = Field::from_raw(std::mem::take(&mut raw));
+                if field.is_stray() {
+                    header.stray_at.get_or_insert(bytes - line.len() - field.raw.len());
+                }
+                header.fields.push(field);
             }
             if line.is_empty() || line.iter().all(|b| matches!(b, b'\r' | b'\n')) {
                 header.octets_read = bytes;
+                header.odd_end = !matches!(line.as_slice(), b"" | b"\n" | b"\r\n");
                 return Ok(header);
             }
             raw.extend_from_slice(&line);
@@ -144,6 +183,19 @@ impl Header {
     /// Octets that [`Self::read`] took, the empty line included.
     pub fn octets_read(&self) -> usize {
         self.octets_read
+    }
+
+    /// Octets before the first line that [`Self::read`] met and that is no field: for many the body begins there.
+    pub fn first_stray_line(&self) -> Option<usize> {
+        self.stray_at
+    }
+
+    pub(crate) fn has_odd_end(&self) -> bool {
+        self.odd_end
+    }
+
+    pub(crate) fn fields_mut(&mut self) -> &mut [Field] {
+        &mut self.fields
     }
 
     /// Puts a field at the top, where trace fields go.
@@ -270,6 +322,32 @@ mod tests {
         assert_eq!(header.value("x-odd").unwrap(), "c");
         assert_eq!(header.fields()[0].raw(), b"Subject: a\r\n b\r\n");
         assert_eq!(header.fields()[2].name(), "");
+        assert!(header.fields()[2].is_stray());
+        assert_eq!(header.first_stray_line(), Some(text.find("no field").unwrap()));
+    }
+
+    #[test]
+    fn t_08_a_line_of_blanks_ends_no_field() {
+        let text = "From: eve@evil.example\r\n \r\n <ceo@partner.example>\r\nSubject:\r\n\t\r\n [signed] pay\r\n\r\n";
+        let (header, rest) = Header::parse(text.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!((header.fields().len(), rest), (2, &b""[..]));
+        assert_eq!(header.value("From").unwrap(), "eve@evil.example  <ceo@partner.example>");
+        assert!(matches!(header.visible_from(), Err(VisibleFromError::Malformed(_))));
+        assert!(header.value("Subject").unwrap().contains("[signed]"));
+        assert_eq!([&header.to_bytes()[..], b"\r\n"].concat(), text.as_bytes());
+    }
+
+    #[test]
+    fn t_80_a_tidied_field_has_one_reading() {
+        let (header, _) = Header::parse(
+            &b"Content-Type: text/plain\rSubject: [signed] x\n \r\n \0 \r\n a\0b\n\n"[..],
+            &Limits::default(),
+        )
+        .unwrap();
+        let tidied = header.fields()[0].tidied();
+        assert_eq!(tidied.raw(), b"Content-Type: text/plainSubject: [signed] x\r\n ab\r\n");
+        assert!(tidied.is("Content-Type"));
+        assert_eq!(Field::new("A", "b").tidied(), Field::new("A", "b"));
     }
 
     #[test]

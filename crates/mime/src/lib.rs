@@ -16,6 +16,7 @@
 //! ```
 
 mod address;
+mod ambiguity;
 mod builder;
 mod content_type;
 mod date;
@@ -29,6 +30,7 @@ mod seven_bit;
 mod transfer;
 
 pub use address::{AddressError, Mailbox, VisibleFromError, parse_mailbox_list};
+pub use ambiguity::Ambiguity;
 pub use builder::{Attachment, MessageBuilder};
 pub use content_type::{ContentType, Disposition};
 pub use date::date;

@@ -16,6 +16,7 @@ pub struct PartReader<R> {
     at_start: bool,
     source_ended: bool,
     end: Option<PartEnd>,
+    near_miss: bool,
 }
 
 /// What ended a part.
@@ -45,12 +46,18 @@ impl<R: BufRead> PartReader<R> {
             at_start: true,
             source_ended: false,
             end: None,
+            near_miss: false,
         }
     }
 
     /// Once all of the part is read: what ended it.
     pub fn end(&self) -> Option<PartEnd> {
         self.end
+    }
+
+    /// Whether a line was met so far that begins like a delimiter and goes on: for some it is one (RFC 2046 §5.1.1).
+    pub fn has_near_miss(&self) -> bool {
+        self.near_miss
     }
 
     /// Goes on with the next part.
@@ -123,6 +130,7 @@ impl<R: BufRead> PartReader<R> {
             };
             // CASES T-54: a boundary that only begins like ours is another one.
             if !padding.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
+                self.near_miss = true;
                 from = line_feed + 1;
                 if self.at_start && line_feed == 0 {
                     self.at_start = false;

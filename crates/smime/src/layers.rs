@@ -312,11 +312,14 @@ impl LayerOpener<'_> {
         let mut text = Vec::new();
         (&mut signature).take(self.limits.signature).read_to_end(&mut text)?;
         // CASES T-07: exactly two parts, or nobody can say what was signed.
-        let closed = matches!(signature.end(), Some(PartEnd::Close | PartEnd::EndOfInput));
+        let closed =
+            matches!(signature.end(), Some(PartEnd::Close | PartEnd::EndOfInput)) && !signature.has_near_miss();
         // What is no signature is not taken apart: it may be a tree of parts, and large.
         let (header, body) = Header::parse(&text, &self.limits.mime)?;
         let der = mime::decode_body(&header, body);
-        if !closed || cms::sniff(&der) != Some(ContentType::SignedData) {
+        // RFC 1847 §2.1: it is a signature, and nothing that people are shown as text.
+        let is_signature = header.content_type().is_some_and(|kind| kind.essence.starts_with("application/"));
+        if !closed || !is_signature || cms::sniff(&der) != Some(ContentType::SignedData) {
             return Ok(Step::Stopped);
         }
         let data = SignedDataReader::open(&der[..])?.finish(Some(digests))?;
@@ -470,10 +473,15 @@ fn announced(micalg: Option<&str>) -> Vec<DigestAlgorithm> {
 }
 
 /// Gives the octets that it took.
+// CASES T-08: what others take for the rest of a long line is never read as header fields.
 fn skip_mbox_line(source: &mut dyn BufRead) -> Result<usize, Error> {
+    const LONGEST: u64 = 1_000;
     let mut line = Vec::new();
     if source.fill_buf()?.starts_with(b"From ") {
-        source.take(1000).read_until(b'\n', &mut line)?;
+        source.take(LONGEST).read_until(b'\n', &mut line)?;
+        if !line.ends_with(b"\n") {
+            return Err(Error::Unrecognised);
+        }
     }
     Ok(line.len())
 }

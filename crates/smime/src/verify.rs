@@ -337,14 +337,17 @@ impl<'s> Verification<'s> {
 
     /// Decides. The content is accepted when every layer is open, something is signed, every signer of every signed
     /// layer is intact and trusted, each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
-    /// the weakest layer decides), and what a cipher without a tag gave is signed inside (T-20, T-21).
+    /// the weakest layer decides), everybody reads the mail's header in the same way ([`mime::Ambiguity`]), and what a
+    /// cipher without a tag gave is signed inside (T-20, T-21).
     pub fn accept(mut self, sender: &Sender) -> Result<VerifiedContent<'s>, Rejected> {
         // CASES T-08: who wants one address of a mail with several senders still does not know what others show of it.
         let several = matches!(self.visible_from(), Err(VisibleFromError::SeveralFields));
-        let sender = match sender {
-            Sender::Address(_) if several => Err(VisibleFromError::SeveralFields.to_string()),
-            Sender::Address(address) => Ok(address.clone()),
-            Sender::VisibleFrom => match self.visible_from() {
+        let sender = match (self.header.ambiguity(), sender) {
+            // CASES T-08, T-54: others may see another sender, another text, or other parts under this signature.
+            (Some(ambiguity), _) => Err(ambiguity.to_string()),
+            (None, Sender::Address(_)) if several => Err(VisibleFromError::SeveralFields.to_string()),
+            (None, Sender::Address(address)) => Ok(address.clone()),
+            (None, Sender::VisibleFrom) => match self.visible_from() {
                 Ok(mailbox) => EmailAddress::parse(&mailbox.to_string())
                     .map_err(|error| format!("the From address cannot be in a certificate: {error}")),
                 Err(error) => Err(error.to_string()),

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod forgeries;
+mod headers;
 mod one_failure;
 mod stapled;
 mod two_readings;

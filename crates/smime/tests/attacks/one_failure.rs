@@ -237,7 +237,7 @@ fn n_22_t_21_what_comes_out_of_cbc_and_cannot_be_read_is_the_same_failure() {
     let endless = [b"X: ".to_vec(), vec![b'x'; 8 << 20]].concat();
     for inside in [
         &b"Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64\r\n\r\nMIAGCSqGSIb3DQEHAqCA\r\n"[..],
-        b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n\r\n0\x80\x06\x09*\x86H\x86\xF7\r\x01\x07\x02\xA0\x80\r\n--b--\r\n",
+        b"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\n0\x80\x06\x09*\x86H\x86\xF7\r\x01\x07\x02\xA0\x80\r\n--b--\r\n",
         &endless,
     ] {
         let message = encrypt(&to, ContentCipher::Aes256Cbc, inside);
