@@ -10,6 +10,7 @@ use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, Veri
 
 use crate::book::Candidate;
 use crate::clean_html::{self, Cleaned};
+use crate::inside::{entity_of, put_under};
 use crate::mail::{Rewritten, read_header, unreadable_spool};
 use crate::scanner::Scanned;
 use crate::settings::{Incoming, Tampered, Undecryptable};
@@ -58,6 +59,8 @@ pub(crate) fn open(
     let Outcome { mut header, skip, content, verdict, signers } = outcome;
     let is_unopened = verdict == not_opened();
     trace::strip_forged(&mut header, hostname);
+    // CASES T-90: a line that is no field is neither the rest of a field of ours nor, to others, the body's beginning.
+    header.name_stray_lines(STRAY_LINE);
     let mark = match (verdict.result, verdict.decrypted) {
         _ if verdict.withheld => MARK_WITHHELD,
         (SmimeResult::Pass, _) => settings.mark_signed.as_str(),
@@ -86,6 +89,9 @@ pub(crate) fn marks(settings: &Incoming) -> [&str; 4] {
 /// Before the subject of mail that the scanner stopped.
 const MARK_WITHHELD: &str = "[malware inside, left encrypted]";
 
+/// What becomes of lines that are no fields.
+const STRAY_LINE: &str = "X-Sealpost-Stray-Line";
+
 /// What the scanner found in a mail that was decrypted here; others have been looked at before (CASES T-34).
 fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<Option<String>, Reply> {
     let Some(scanner) = settings.scanner.as_ref().filter(|_| outcome.verdict.decrypted) else { return Ok(None) };
@@ -106,8 +112,7 @@ fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<
 /// released: it stays encrypted.
 fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Outcome, Reply> {
     let Some(content) = &mut outcome.content else { return Ok(outcome) };
-    let mut entity = Vec::new();
-    content.reader().and_then(|mut reader| reader.read_to_end(&mut entity)).map_err(|_| unreadable_spool())?;
+    let entity = entity_of(&outcome.header, content, outcome.skip)?;
     let left = "its HTML is under a signature, and was left as it came: it may fetch something, or hide text";
     let (entity, signed) = match clean_html::clean(&entity) {
         Ok(Cleaned::Nothing) => return Ok(outcome),
@@ -125,12 +130,12 @@ fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Ou
     };
     let mut spool = Spool::new(policy.limits.spool.clone());
     spool.write_all(&entity).map_err(|_| Reply::new(452, "4.3.1", "the message cannot be stored now"))?;
-    let (header, skip) = with_entity(outcome.header, &mut spool)?;
+    let (header, skip, content) = put_under(outcome.header, spool, &policy.limits.spool)?;
     outcome.verdict.notes.push("what its HTML would fetch was taken out, and hidden text has a frame".into());
     if signed {
         outcome.verdict.notes.push(left.into());
     }
-    Ok(Outcome { header, skip, content: Some(spool), ..outcome })
+    Ok(Outcome { header, skip, content: Some(content), ..outcome })
 }
 
 /// It stays as it came, still encrypted, so that nothing is lost and nobody opens it by mistake. A refusal would tell
@@ -202,9 +207,9 @@ fn judge(
             if settings.keep_signature && !verdict.decrypted {
                 return Ok(Outcome { signers, ..as_it_came(header, verdict) });
             }
-            let mut entity = accepted.into_spool().map_err(|_| unreadable_spool())?;
-            let (header, skip) = with_entity(header, &mut entity)?;
-            Ok(Outcome { header, skip, content: Some(entity), verdict, signers })
+            let content = accepted.into_spool().map_err(|_| unreadable_spool())?;
+            let (header, skip, content) = put_under(header, content, &policy.limits.spool)?;
+            Ok(Outcome { header, skip, content: Some(content), verdict, signers })
         }
         Err(rejected) => {
             let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
@@ -229,7 +234,7 @@ fn unwrap_header(header: &mut Header, protected: &ProtectedHeader) {
     }
     for name in ["Subject", "Keywords", "Comments"] {
         if let Some(field) = protected.header().get(name) {
-            header.replace(field.clone());
+            header.replace(field.tidied());
         }
     }
 }
@@ -256,9 +261,9 @@ fn without_outer_layer(
     let reader = mail.reader().map_err(|_| unreadable_spool())?;
     match Decryptor::new(keys, &policy.limits).decrypt(reader) {
         Ok(Ok(decrypted)) => {
-            let mut entity = decrypted.into_spool().map_err(|_| unreadable_spool())?;
-            let (header, skip) = with_entity(header, &mut entity)?;
-            Ok(Outcome { header, skip, content: Some(entity), verdict, signers: Vec::new() })
+            let content = decrypted.into_spool().map_err(|_| unreadable_spool())?;
+            let (header, skip, content) = put_under(header, content, &policy.limits.spool)?;
+            Ok(Outcome { header, skip, content: Some(content), verdict, signers: Vec::new() })
         }
         // CASES T-21: what anybody may have changed on its way is not released without a signature that holds.
         Ok(Err(_)) => match settings.undecryptable {
@@ -277,24 +282,6 @@ fn without_outer_layer(
         Err(error) if is_unavailable(&error) => Err(key_unavailable()),
         Err(_) => Err(cannot_decrypt()),
     }
-}
-
-/// The outer header with the content fields of what was inside. Nothing else of the inner header counts (CASES T-12).
-fn with_entity(mut header: Header, entity: &mut Spool) -> Result<(Header, usize), Reply> {
-    let is_content = |field: &Field| {
-        field.is("MIME-Version") || field.name().get(..8).is_some_and(|name| name.eq_ignore_ascii_case("Content-"))
-    };
-    let mut reader = entity.reader().map_err(|_| unreadable_spool())?;
-    let inner = Header::read(&mut reader, &mime::Limits::default()).map_err(|error| match error {
-        mime::Error::Io(_) => unreadable_spool(),
-        error => Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")),
-    })?;
-    header.retain(|field| !is_content(field));
-    header.push(Field::new("MIME-Version", "1.0"));
-    for field in inner.fields().iter().filter(|field| is_content(field) && !field.is("MIME-Version")) {
-        header.push(field.clone());
-    }
-    Ok((header, inner.octets_read()))
 }
 
 fn not_opened() -> Verdict {

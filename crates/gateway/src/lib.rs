@@ -21,6 +21,7 @@ mod flow;
 mod gateway;
 mod in_memory;
 mod incoming;
+mod inside;
 mod intake;
 mod key_worker;
 mod log_in;

@@ -78,7 +78,8 @@ fn for_others(mail: &mut Spool, words: &[String]) -> Result<(Rewritten, String),
     let mut header = read_header(mail)?;
     let skip = header.octets_read();
     // CASES T-36: who gets it unseen is on no copy.
-    header.retain(|field| !field.is("Bcc") && !field.is("Resent-Bcc"));
+    // A line that is no field would be in the clear whatever is encrypted, and the body's beginning to some.
+    header.retain(|field| !field.is("Bcc") && !field.is("Resent-Bcc") && !field.is_stray());
     take_out_words(&mut header, words);
     let subject = header.get("Subject").map(Field::text).unwrap_or_default();
     Ok((Rewritten::with_header(&header, skip, None), subject))

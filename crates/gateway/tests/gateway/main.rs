@@ -14,6 +14,7 @@ mod keys;
 mod leaks;
 mod milter;
 mod next_hop;
+mod odd_headers;
 mod outgoing;
 mod partners;
 mod policy;
