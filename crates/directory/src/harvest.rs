@@ -36,31 +36,73 @@ pub enum Finding {
     TooMuch,
 }
 
-/// Bounds of [`harvest`] (CASES T-72).
+/// Bounds of [`harvest`] (CASES T-72, T-54).
 pub mod limits {
     /// Octets of one file, and of everything in an archive together.
     pub const OCTETS: u64 = 10 << 20;
-    /// Files in an archive or a mail.
+    /// Octets of everything that is looked at for one file: itself, what is inside, and what is inside that.
+    pub const OCTETS_IN_ALL: u64 = 5 * OCTETS;
+    /// Files in an archive or a mail, and in all of them together.
     pub const FILES: usize = 100;
     /// How many times larger than itself an archive may unpack.
     pub const RATIO: u64 = 100;
+    /// Mails inside each other: one that was passed on as an attachment, of one that was passed on.
+    pub const MAILS: u32 = 3;
+    /// Archives inside each other.
+    pub const ARCHIVES: u32 = 1;
 }
 
 /// Looks into a file: certificate, chain, signed mail, mail with attachments, vCard, or a zip of those.
 pub fn harvest(name: &str, bytes: &[u8]) -> Vec<FoundFile> {
-    look(name, bytes, 1)
+    harvest_within(name, bytes, Left { octets: limits::OCTETS_IN_ALL, files: limits::FILES, exceeded: false })
 }
 
-fn look(name: &str, bytes: &[u8], archives_left: u32) -> Vec<FoundFile> {
+fn harvest_within(name: &str, bytes: &[u8], mut left: Left) -> Vec<FoundFile> {
+    let mut found = look(name, bytes, Depth { mails: limits::MAILS, archives: limits::ARCHIVES }, &mut left);
+    if left.exceeded {
+        found.push(FoundFile { name: name.to_owned(), finding: Finding::TooMuch });
+    }
+    found
+}
+
+/// How much deeper it may go.
+#[derive(Clone, Copy)]
+struct Depth {
+    mails: u32,
+    archives: u32,
+}
+
+/// What may still be looked at.
+struct Left {
+    octets: u64,
+    files: usize,
+    /// There were more files.
+    exceeded: bool,
+}
+
+impl Left {
+    /// Whether one more file is looked at.
+    fn take_file(&mut self) -> bool {
+        self.exceeded |= self.files == 0;
+        self.files = self.files.saturating_sub(1);
+        !self.exceeded
+    }
+}
+
+fn look(name: &str, bytes: &[u8], depth: Depth, left: &mut Left) -> Vec<FoundFile> {
     let one = |finding| vec![FoundFile { name: name.to_owned(), finding }];
     if bytes.is_empty() {
         return one(Finding::Empty);
     }
-    if bytes.len() as u64 > limits::OCTETS {
+    // CASES T-72: one budget for all, so that many archives in a mail cost no more than one.
+    let octets = bytes.len() as u64;
+    let Some(rest) = left.octets.checked_sub(octets).filter(|_| octets <= limits::OCTETS) else {
         return one(Finding::TooMuch);
-    }
+    };
+    left.octets = rest;
     if bytes.starts_with(b"PK\x03\x04") {
-        return if archives_left > 0 { look_into_zip(name, bytes) } else { one(Finding::UnreadableArchive) };
+        let Some(archives) = depth.archives.checked_sub(1) else { return one(Finding::UnreadableArchive) };
+        return look_into_zip(name, bytes, Depth { archives, ..depth }, left);
     }
     if bytes.starts_with(b"7z\xBC\xAF\x27\x1C") || bytes.starts_with(b"Rar!") {
         return one(Finding::UnreadableArchive);
@@ -76,7 +118,11 @@ fn look(name: &str, bytes: &[u8], archives_left: u32) -> Vec<FoundFile> {
     }
     match smime::recognise(bytes) {
         smime::Form::Mail if is_card(bytes) => one(in_card(bytes)),
-        smime::Form::Mail => look_into_mail(name, bytes, archives_left),
+        smime::Form::Mail => match depth.mails.checked_sub(1) {
+            Some(mails) => look_into_mail(name, bytes, Depth { mails, ..depth }, left),
+            // CASES T-54: a mail in a mail in a mail costs a stack, and all of it again at each level.
+            None => one(Finding::TooMuch),
+        },
         smime::Form::Der => one(in_cms(bytes)),
         smime::Form::Pem => {
             let blocks = asn1::parse_pem(bytes).unwrap_or_default();
@@ -108,14 +154,12 @@ fn in_cms(der: &[u8]) -> Finding {
     if certificates.is_empty() { Finding::NoCertificate } else { Finding::Certificates(certificates) }
 }
 
-fn look_into_mail(name: &str, bytes: &[u8], archives_left: u32) -> Vec<FoundFile> {
-    let Ok(mail) = Entity::parse(bytes, &mime::Limits::default()) else {
-        return vec![FoundFile { name: name.to_owned(), finding: Finding::TooMuch }];
-    };
+fn look_into_mail(name: &str, bytes: &[u8], depth: Depth, left: &mut Left) -> Vec<FoundFile> {
+    let too_much = || FoundFile { name: name.to_owned(), finding: Finding::TooMuch };
+    let Ok(mail) = Entity::parse(bytes, &mime::Limits::default()) else { return vec![too_much()] };
     let mut found = Vec::new();
     for part in mail.walk() {
-        if found.len() >= limits::FILES {
-            found.push(FoundFile { name: name.to_owned(), finding: Finding::TooMuch });
+        if left.exceeded {
             break;
         }
         let part_name = part.file_name().unwrap_or_else(|| part.essence());
@@ -123,22 +167,17 @@ fn look_into_mail(name: &str, bytes: &[u8], archives_left: u32) -> Vec<FoundFile
         let interesting =
             part.parts().is_empty() && (part.file_name().is_some() || part.essence().starts_with("application/"));
         if part.essence() == "message/rfc822" {
-            if let Ok(inner) = Entity::parse(&body, &mime::Limits::default()) {
-                let parts = inner.walk();
-                let files = parts
-                    .iter()
-                    .filter(|part| part.parts().is_empty() && part.file_name().is_some())
-                    .take(limits::FILES);
-                found.extend(
-                    files.flat_map(|part| {
-                        look(&part.file_name().unwrap_or_default(), &part.decoded_body(), archives_left)
-                    }),
-                );
-            }
+            let Some(mails) = depth.mails.checked_sub(1) else {
+                found.push(too_much());
+                continue;
+            };
+            found.extend(look_into_passed_on(&body, Depth { mails, ..depth }, left));
         } else if interesting || contains_private_key(&body) {
-            found.extend(look(&part_name, &body, archives_left));
-        } else if body.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-            found.extend(look(&part_name, &body, 0));
+            if left.take_file() {
+                found.extend(look(&part_name, &body, depth, left));
+            }
+        } else if body.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") && left.take_file() {
+            found.extend(look(&part_name, &body, Depth { archives: 0, ..depth }, left));
         }
     }
     if found.is_empty() {
@@ -147,15 +186,33 @@ fn look_into_mail(name: &str, bytes: &[u8], archives_left: u32) -> Vec<FoundFile
     found
 }
 
-fn look_into_zip(name: &str, bytes: &[u8]) -> Vec<FoundFile> {
+/// The files of a mail that was passed on.
+fn look_into_passed_on(mail: &[u8], depth: Depth, left: &mut Left) -> Vec<FoundFile> {
+    let Ok(inner) = Entity::parse(mail, &mime::Limits::default()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for part in inner.walk().into_iter().filter(|part| part.parts().is_empty()) {
+        let Some(name) = part.file_name() else { continue };
+        if !left.take_file() {
+            break;
+        }
+        found.extend(look(&name, &part.decoded_body(), depth, left));
+    }
+    found
+}
+
+fn look_into_zip(name: &str, bytes: &[u8], depth: Depth, left: &mut Left) -> Vec<FoundFile> {
     let one = |finding| vec![FoundFile { name: name.to_owned(), finding }];
     let Ok(mut archive) = zip::ZipArchive::new(Cursor::new(bytes)) else { return one(Finding::UnreadableArchive) };
     if archive.len() > limits::FILES {
         return one(Finding::TooMuch);
     }
-    let mut left = limits::OCTETS.min((bytes.len() as u64).saturating_mul(limits::RATIO));
+    let most = limits::OCTETS.min((bytes.len() as u64).saturating_mul(limits::RATIO));
+    let mut unpacked = 0;
     let mut found = Vec::new();
     for index in 0..archive.len() {
+        if left.exceeded {
+            break;
+        }
         let Ok(entry) = archive.by_index(index) else {
             found.extend(one(Finding::UnreadableArchive));
             continue;
@@ -163,19 +220,25 @@ fn look_into_zip(name: &str, bytes: &[u8]) -> Vec<FoundFile> {
         if entry.is_dir() {
             continue;
         }
+        if !left.take_file() {
+            break;
+        }
         let entry_name = entry.name().unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
         let mut content = Vec::new();
+        let room = (most - unpacked).min(left.octets);
         // What the directory of the archive claims about sizes is not believed.
-        if entry.take(left + 1).read_to_end(&mut content).is_err() {
+        if entry.take(room + 1).read_to_end(&mut content).is_err() {
             found.push(FoundFile { name: entry_name, finding: Finding::UnreadableArchive });
             continue;
         }
-        if content.len() as u64 > left {
+        if content.len() as u64 > room {
+            // What was unpacked in vain has cost as much.
+            left.octets -= room;
             found.push(FoundFile { name: entry_name, finding: Finding::TooMuch });
             return found;
         }
-        left -= content.len() as u64;
-        found.extend(look(&entry_name, &content, 0));
+        unpacked += content.len() as u64;
+        found.extend(look(&entry_name, &content, depth, left));
     }
     if found.is_empty() { one(Finding::Empty) } else { found }
 }
@@ -279,6 +342,63 @@ mod tests {
         let many: Vec<(&str, &[u8])> = many.iter().map(|(name, content)| (name.as_str(), *content)).collect();
         assert_eq!(harvest("many.zip", &zip_of(&many))[0].finding, Finding::TooMuch);
         assert_eq!(harvest("x.7z", b"7z\xBC\xAF\x27\x1C....")[0].finding, Finding::UnreadableArchive);
+    }
+
+    #[test]
+    fn t_54_mails_inside_mails_end_somewhere() {
+        // Deep enough to use up any stack, were each level looked into.
+        let deep = "Content-Type: application/x\r\n\r\n".repeat(20_000);
+        assert_eq!(harvest("deep.eml", deep.as_bytes())[0].finding, Finding::TooMuch);
+        let attached = |level: usize, mail: &str| {
+            format!(
+                "Content-Type: multipart/mixed; boundary=b{level}x\r\n\r\n--b{level}x\r\n\
+                 Content-Type: application/octet-stream; name=a.eml\r\n\r\n{mail}\r\n--b{level}x--\r\n"
+            )
+        };
+        let passed_on = |mail: &str| format!("Content-Type: message/rfc822\r\n\r\n{mail}");
+        let file = format!(
+            "Content-Type: application/pkix-cert; name=p.cer\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+            mime::encode_base64(partner().certificate().der())
+        );
+        let has = |mail: &str| {
+            let found = harvest("m.eml", mail.as_bytes());
+            (found.iter().any(is_certificate), found.iter().any(|file| file.finding == Finding::TooMuch))
+        };
+        let mut mail = file.clone();
+        for level in 0..5 {
+            assert_eq!(has(&mail), (level < 3, level >= 3), "attached, {level}");
+            mail = attached(level, &mail);
+        }
+        assert_eq!(has(&passed_on(&file)), (true, false));
+        assert_eq!(has(&passed_on(&attached(2, &attached(1, &attached(0, &file))))), (false, true));
+    }
+
+    fn is_certificate(file: &FoundFile) -> bool {
+        matches!(file.finding, Finding::Certificates(_))
+    }
+
+    #[test]
+    fn t_72_all_archives_of_a_mail_have_one_budget() {
+        let names: Vec<String> = (0..50).map(|i| i.to_string()).collect();
+        let content = |octets: usize| (0..octets / 8).map(|i| format!("{i:07}\n")).collect::<String>();
+        let mail = |files: usize, octets: usize| {
+            let content = content(octets);
+            let files: Vec<(&str, &[u8])> =
+                names.iter().take(files).map(|name| (name.as_str(), content.as_bytes())).collect();
+            let part = format!(
+                "--b\r\nContent-Type: application/zip; name=z.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+                mime::encode_base64(&zip_of(&files))
+            );
+            format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n", part.repeat(10))
+        };
+        let large = mail(1, 200_000);
+        let room = large.len() as u64 * 2 + 500_000;
+        let found = harvest_within("m.eml", large.as_bytes(), Left { octets: room, files: 100, exceeded: false });
+        let within = found.iter().filter(|file| file.finding != Finding::TooMuch).count();
+        assert!((1..=4).contains(&within) && found.len() == 10, "{found:?}");
+        // Nor are there more files in ten archives than in one.
+        let found = harvest("m.eml", mail(50, 16).as_bytes());
+        assert!(found.len() <= limits::FILES + 1 && found.last().unwrap().finding == Finding::TooMuch, "{found:?}");
     }
 
     #[test]
