@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::files;
+use crate::outcome::Stop;
+
 /// Options that may be followed by several values: `--trust a.pem b.pem`.
 const LISTS: &[&str] = &["--crl", "--initial-policy", "--ocsp", "--to", "--trust", "--with"];
 
@@ -18,6 +21,23 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(repeat_lists(arguments, all_but_last))
         .or_else(|_| Cli::try_parse_from(repeat_lists(arguments, arguments.len())))
         .map_err(|_| first)
+}
+
+/// What is wrong with the command line, in the two lines that programs may rely on.
+pub(crate) fn misused(error: &clap::Error) -> Stop {
+    let text = error.render().to_string();
+    let usage = text.lines().find_map(|line| line.trim_start().strip_prefix("Usage: ")).unwrap_or("sealpost");
+    let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
+    let command = usage.split_whitespace().take_while(is_name).collect::<Vec<_>>().join(" ");
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Stop::failed("a command is missing").hint(format_args!("{command} --help lists them"));
+    }
+    let words = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(words);
+    let what = paragraphs.next().unwrap_or_default();
+    let tip = paragraphs.find_map(|paragraph| paragraph.strip_prefix("tip: ").map(str::to_owned));
+    let way_out = tip.unwrap_or_else(|| format!("{command} --help shows what there is"));
+    Stop::failed(what.strip_prefix("error: ").unwrap_or(&what)).hint(way_out)
 }
 
 /// Puts a list's option before each of its further values, up to the argument at `end`.
@@ -87,6 +107,22 @@ pub(crate) enum Command {
     Doctor(crate::commands::doctor::Doctor),
     /// Play the whole story on loopback, then stay up to be clicked through
     Demo(Demo),
+}
+
+impl Command {
+    /// Whether its JSON has a list of layers.
+    pub(crate) fn has_layers(&self) -> bool {
+        matches!(self, Self::Decrypt(_) | Self::Verify(_))
+    }
+
+    /// Whether standard output is for content, so that everything else is said on standard error.
+    pub(crate) fn says_content(&self) -> bool {
+        match self {
+            Self::Decrypt(decrypt) => files::is_standard(&decrypt.output),
+            Self::Verify(verify) => verify.content.as_deref().is_some_and(files::is_standard),
+            _ => false,
+        }
+    }
 }
 
 /// A key and its certificate, from one file or from two.
@@ -326,15 +362,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_unknown_is_said() {
-        for line in [
-            "sealpost verify mail.eml",
-            "sealpost verify --trust a.pem",
-            "sealpost sign mail.eml",
-            "sealpost encrypt mail.eml",
-            "sealpost sing",
+    fn what_is_missing_or_unknown_is_said_in_one_line() {
+        for (line, what, way_out) in [
+            ("sealpost verify mail.eml", "not provided: --trust <ROOTS>", "sealpost verify --help"),
+            ("sealpost verify --trust a.pem", "not provided: <IN>", "sealpost verify --help"),
+            ("sealpost sign mail.eml", "--identity <FILE>", "sealpost sign --help"),
+            ("sealpost encrypt mail.eml", "--to <CERT|ADDRESS>", "sealpost encrypt --help"),
+            (
+                "sealpost sign --identity a --form x m",
+                "invalid value 'x' for '--form <FORM>' [possible values: clear",
+                "--help",
+            ),
+            ("sealpost sing", "unrecognized subcommand 'sing'", "'sign'"),
+            ("sealpost", "a command is missing", "sealpost --help"),
+            ("sealpost cert", "a command is missing", "sealpost cert --help"),
+            ("sealpost cert show --jsno a.crt", "unexpected argument '--jsno' found", "'--json'"),
         ] {
-            assert!(read(line).is_err(), "{line}");
+            let stop = misused(&read(line).unwrap_err());
+            let hint = stop.way_out().unwrap();
+            assert!(stop.what().contains(what) && hint.contains(way_out), "{line}: {} / {hint}", stop.what());
+            assert!(!stop.what().contains("error:") && !stop.what().contains('\n') && !hint.contains('\n'), "{line}");
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<(), Stop> {
                 never = stage.keep_trying() => match never {},
             }
         })?;
-        println!("\nstopping");
+        say!("\nstopping");
     }
     stage.strike(&runtime);
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -198,6 +198,20 @@ pub(crate) fn no_certificate(path: &Path) -> Stop {
         .hint("a certificate file ends in .cer, .crt, .pem, .der or .p7b; a .p12 holds a private key, too")
 }
 
+/// Whether this is a mail: it has header fields that each mail has. Text before certificates may look like a field, too.
+pub(crate) fn is_mail(bytes: &[u8]) -> bool {
+    const FIELDS: [&str; 7] = ["Content-Type", "Date", "From", "Message-ID", "MIME-Version", "Received", "Return-Path"];
+    smime::recognise(bytes) == smime::Form::Mail
+        && mime::Header::parse(bytes, &mime::Limits::default())
+            .is_ok_and(|(header, _)| FIELDS.iter().any(|name| header.get(name).is_some()))
+}
+
+/// What is said where a mail is named in a place for certificates.
+pub(crate) fn mail_for_certificates(path: &Path, option: &str) -> Stop {
+    Stop::failed(format_args!("{} is a mail, and {option} takes certificates alone", path.display()))
+        .hint("one mail at a time, and it comes last; certificates of a mail are shown by: sealpost inspect")
+}
+
 fn unreadable(path: &Path, error: &pki::Error) -> Stop {
     Stop::failed(format_args!("cannot read {}: {error}", path.display()))
 }
@@ -206,7 +220,12 @@ fn unreadable(path: &Path, error: &pki::Error) -> Stop {
 pub(crate) fn anchors(paths: &[PathBuf]) -> Result<TrustAnchors, Stop> {
     let mut anchors = TrustAnchors::new();
     let add = |anchors: &mut TrustAnchors, file: &Path| {
-        match TrustAnchors::all_from(&read(file)?) {
+        let bytes = read(file)?;
+        // Whoever gives two mails to `verify` has named the first as trusted, and a stranger wrote what is in it.
+        if is_mail(&bytes) {
+            return Err(mail_for_certificates(file, "--trust"));
+        }
+        match TrustAnchors::all_from(&bytes) {
             Ok(found) => anchors.merge(&found),
             Err(_) => certificates_in(file)?.into_iter().for_each(|certificate| anchors.add(certificate)),
         }

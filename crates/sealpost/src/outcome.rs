@@ -1,6 +1,73 @@
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+/// Writes a line to standard output.
+macro_rules! say {
+    () => { $crate::outcome::say(format_args!("\n")) };
+    ($($words:tt)*) => { $crate::outcome::say(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// Writes text that brings its own line ends to standard output.
+macro_rules! say_all {
+    ($($words:tt)*) => { $crate::outcome::say(format_args!($($words)*)) };
+}
+
+/// Writes a line to standard error.
+macro_rules! note {
+    ($($words:tt)*) => { $crate::outcome::note(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// What became of what was said on standard output.
+struct Said {
+    anything: bool,
+    /// Why it cannot be written any more.
+    lost: Option<String>,
+}
+
+static SAID: Mutex<Said> = Mutex::new(Said { anything: false, lost: None });
+
+/// Behind `say!`: a reader that went away, or a full disk, ends nothing in the middle; [`end`] tells.
+pub(crate) fn say(text: fmt::Arguments<'_>) {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    said.anything = true;
+    if said.lost.is_none() {
+        said.lost = io::stdout().write_fmt(text).err().map(|error| plain(&error));
+    }
+}
+
+/// Behind `note!`: when nobody hears it, nobody misses it.
+pub(crate) fn note(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
+}
+
+/// The one line about a result: on standard error where content goes to standard output.
+pub(crate) fn tell(line: &str, content_is_said: bool) {
+    if content_is_said {
+        SAID.lock().unwrap_or_else(PoisonError::into_inner).anything = true;
+        note!("{line}");
+    } else {
+        say!("{line}");
+    }
+}
+
+/// Whether something was said about the result already.
+pub(crate) fn has_said() -> bool {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).anything
+}
+
+/// The end of a command: everything it said has arrived, or it could not be done.
+pub(crate) fn end() -> Result<(), Stop> {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.lost.is_none() {
+        said.lost = io::stdout().flush().err().map(|error| plain(&error));
+    }
+    match &said.lost {
+        None => Ok(()),
+        Some(why) => Err(Stop::failed(format_args!("cannot write to standard output: {why}"))),
+    }
+}
 
 /// Why a command did not end with exit status 0.
 ///
@@ -46,15 +113,30 @@ impl Stop {
 
     /// Says it on standard error, in the two lines that programs may rely on.
     pub(crate) fn report(&self) -> ExitCode {
-        let (word, status) = match self.kind {
-            Kind::Refused => ("refused", 1),
-            Kind::Failed => ("error", 2),
-        };
-        eprintln!("{word}: {}", one_line(&self.what));
+        note!("{}: {}", self.word(), one_line(&self.what));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {}", one_line(hint));
+            note!("hint: {}", one_line(hint));
         }
-        ExitCode::from(status)
+        ExitCode::from(match self.kind {
+            Kind::Refused => 1,
+            Kind::Failed => 2,
+        })
+    }
+
+    /// The same for programs that asked for JSON: `outcome` is `refused` or `error`.
+    pub(crate) fn to_json(&self, has_layers: bool) -> serde_json::Value {
+        let mut json = serde_json::json!({ "outcome": self.word(), "reason": self.what(), "hint": self.way_out() });
+        if let Some(fields) = json.as_object_mut().filter(|_| has_layers) {
+            fields.insert("layers".into(), serde_json::json!([]));
+        }
+        json
+    }
+
+    fn word(&self) -> &'static str {
+        match self.kind {
+            Kind::Refused => "refused",
+            Kind::Failed => "error",
+        }
     }
 }
 

@@ -101,7 +101,7 @@ async fn verify(directory: &Directory, arguments: &Verify) -> Result<(), Stop> {
         }
         Err(Error::Corrupt { what }) => {
             if arguments.json {
-                println!("{:#}", json!({ "outcome": "refused", "text": what }));
+                say!("{}", json!({ "outcome": "refused", "text": what }));
             }
             return Err(Stop::refused(format_args!("the record does not hold: {what}"))
                 .hint("somebody changed the database by hand; compare it with a backup, and keep both"));
@@ -110,18 +110,18 @@ async fn verify(directory: &Directory, arguments: &Verify) -> Result<(), Stop> {
     };
     let missing = contained == Some(None);
     if arguments.json {
-        println!(
-            "{:#}",
+        say!(
+            "{}",
             json!({
                 "outcome": if missing { "refused" } else { "accepted" }, "rows": report.rows, "erased": report.erased,
                 "head": report.head, "contains": contained.map(|row| row.is_some()),
             })
         );
     } else if !missing {
-        println!("the record holds: {} rows, the personal part of {} erased", report.rows, report.erased);
-        println!("head: {}", report.head);
+        say!("the record holds: {} rows, the personal part of {} erased", report.rows, report.erased);
+        say!("head: {}", report.head);
         if let Some(Some(row)) = contained {
-            println!("the hash from before is that of row {row}");
+            say!("the hash from before is that of row {row}");
         }
     }
     if missing {
@@ -167,10 +167,10 @@ async fn erase(config: &Config, directory: &Directory, arguments: &Erase) -> Res
     // The chain is what must survive.
     let report = directory.verify_audit().await.map_err(|error| cannot("verify the record", error))?;
     if arguments.json {
-        println!("{:#}", json!({ "outcome": "accepted", "messages": count, "head": report.head, "rows": report.rows }));
+        say!("{}", json!({ "outcome": "accepted", "messages": count, "head": report.head, "rows": report.rows }));
     } else {
-        println!("erased what was kept about {address}, with {count} messages; the record still holds");
-        println!("head: {}", report.head);
+        say!("erased what was kept about {address}, with {count} messages; the record still holds");
+        say!("head: {}", report.head);
     }
     Ok(())
 }

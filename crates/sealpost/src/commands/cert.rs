@@ -145,9 +145,9 @@ pub(crate) fn run(command: &Cert) -> Result<(), Stop> {
 
 fn show(json: bool, certificate: &Certificate) -> Result<(), Stop> {
     if json {
-        println!("{:#}", describe::to_json(certificate));
+        say!("{}", describe::to_json(certificate));
     } else {
-        print!("{}", describe::to_text(certificate));
+        say_all!("{}", describe::to_text(certificate));
     }
     Ok(())
 }
@@ -166,15 +166,15 @@ fn lint(at: Option<&str>, json: bool, certificate: &Certificate) -> Result<(), S
         let refusals: Vec<_> =
             lint.refusals().iter().map(|reason| json!({ "code": reason.code(), "text": reason.to_string() })).collect();
         let profile = lint.profile().map(|profile| profile.to_string());
-        println!("{:#}", json!({ "profile": profile, "notes": notes, "refusals": refusals }));
+        say!("{}", json!({ "profile": profile, "notes": notes, "refusals": refusals }));
     } else {
         match lint.profile() {
-            Some(profile) => println!("profile: {profile}"),
-            None => println!("profile: none of the S/MIME Baseline Requirements"),
+            Some(profile) => say!("profile: {profile}"),
+            None => say!("profile: none of the S/MIME Baseline Requirements"),
         }
         for rule in lint.notes() {
             let word = if rule.severity() == Severity::Error { "error" } else { "warning" };
-            println!("note: not kept ({word}, {}): {}", rule.section(), rule.text());
+            say!("note: not kept ({word}, {}): {}", rule.section(), rule.text());
         }
     }
     match lint.refusals() {

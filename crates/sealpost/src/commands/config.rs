@@ -17,11 +17,12 @@ pub(crate) fn load(path: &Path) -> Result<Config, Stop> {
 pub(crate) fn check(path: &Path) -> Result<(), Stop> {
     let config = load(path)?;
     let organisation = &config.organisation;
-    println!("{} is in order", path.display());
-    println!("  {} with the domains {}", organisation.name, organisation.domains.join(", "));
-    println!(
+    say!("{} is in order", path.display());
+    say!("  {} with the domains {}", organisation.name, organisation.domains.join(", "));
+    say!(
         "  certificates come to {} and are set up within {} days",
-        organisation.intake_address, organisation.deadline_days
+        organisation.intake_address,
+        organisation.deadline_days
     );
     for listener in &config.gateway.listener {
         let who = match listener.side {
@@ -29,11 +30,11 @@ pub(crate) fn check(path: &Path) -> Result<(), Stop> {
             Side::Outside => "mail from outside",
         };
         let tls = if listener.tls_certificate.is_some() { "with STARTTLS" } else { "without TLS" };
-        println!("  {who} comes in at {} by {:?} {tls}", listener.address, listener.protocol);
+        say!("  {who} comes in at {} by {:?} {tls}", listener.address, listener.protocol);
     }
-    println!("  mail to the world goes on to {}", config.gateway.next_hop.outside);
-    println!("  mail to your people goes on to {}", config.gateway.next_hop.inside);
-    println!(
+    say!("  mail to the world goes on to {}", config.gateway.next_hop.outside);
+    say!("  mail to your people goes on to {}", config.gateway.next_hop.inside);
+    say!(
         "  outgoing mail is {} and {}",
         in_words(config.policy.sign, "signed"),
         in_words(config.policy.encrypt, "encrypted")
@@ -44,14 +45,14 @@ pub(crate) fn check(path: &Path) -> Result<(), Stop> {
         Otherwise::Refuse => "is refused",
         Otherwise::Webmailer => "goes to the webmailer",
     };
-    println!("  what must be encrypted and cannot be {otherwise}");
+    say!("  what must be encrypted and cannot be {otherwise}");
     for rule in &config.policy.rule {
-        println!("  before that, the rule {} decides for those it matches", rule.name);
+        say!("  before that, the rule {} decides for those it matches", rule.name);
     }
-    println!("  the pages are at {}, for partners {}", config.portal.address, config.portal.base_url);
+    say!("  the pages are at {}, for partners {}", config.portal.address, config.portal.base_url);
     for path in &config.trust.anchors {
         if !path.exists() {
-            println!("  note: {} does not exist, so it brings no trusted root", path.display());
+            say!("  note: {} does not exist, so it brings no trusted root", path.display());
         }
     }
     let master = match crate::serve::master_place(&config) {
@@ -59,7 +60,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Stop> {
         _ => None,
     };
     if let Some(path) = master.filter(|path| !path.exists()) {
-        println!("  note: the master key {} does not exist; sealpost key master new makes one", path.display());
+        say!("  note: the master key {} does not exist; sealpost key master new makes one", path.display());
     }
     Ok(())
 }
@@ -74,6 +75,6 @@ fn in_words(choice: Choice, done: &str) -> String {
 
 /// `sealpost config reference`
 pub(crate) fn reference() -> Result<(), Stop> {
-    print!("{REFERENCE}");
+    say_all!("{REFERENCE}");
     Ok(())
 }

@@ -97,12 +97,12 @@ fn print(finding: &Finding, for_programs: bool) {
     };
     if for_programs {
         let line = json!({ "what": finding.what, "grade": grade, "found": finding.found, "way_out": finding.way_out });
-        println!("{line}");
+        say!("{line}");
         return;
     }
-    println!("{grade:<6} {:<14} {}", finding.what, finding.found);
+    say!("{grade:<6} {:<14} {}", finding.what, finding.found);
     if let Some(way_out) = &finding.way_out {
-        println!("{:21} → {way_out}", "");
+        say!("{:21} → {way_out}", "");
     }
 }
 

@@ -64,13 +64,16 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
     files::write_with(&encrypt.output, |out| encryptor.encrypt_to(&mut *mail, out).map_err(cannot))
 }
 
-fn is_address(recipient: &str) -> bool {
-    !Path::new(recipient).exists() && recipient.contains('@')
+/// Whether a recipient is an address and no file. Where the directory is asked, a file in the folder that one happens to
+/// be in does not choose the key for an address: a path has a slash.
+fn is_address(recipient: &str, asks_directory: bool) -> bool {
+    recipient.contains('@') && !recipient.contains('/') && (asks_directory || !Path::new(recipient).exists())
 }
 
 /// What the directory knows about the recipients that are addresses and no files.
 fn certificates_known(encrypt: &Encrypt) -> Result<HashMap<String, Vec<Certificate>>, Stop> {
-    let addresses: Vec<&String> = encrypt.to.iter().filter(|recipient| is_address(recipient)).collect();
+    let asks = encrypt.config.is_some();
+    let addresses: Vec<&String> = encrypt.to.iter().filter(|recipient| is_address(recipient, asks)).collect();
     let Some(first) = addresses.first() else { return Ok(HashMap::new()) };
     let unknown = |address: &str| Stop::refused(format_args!("no certificate is known for {address}"));
     let Some(config) = &encrypt.config else {
@@ -99,7 +102,30 @@ fn certificates_known(encrypt: &Encrypt) -> Result<HashMap<String, Vec<Certifica
 
 fn certificate_in(recipient: &str) -> Result<Certificate, Stop> {
     let path = Path::new(recipient);
+    // A mail that slipped in among the recipients brings whatever certificate its sender liked.
+    if !path.is_dir() && files::is_mail(&files::read(path)?) {
+        return Err(files::mail_for_certificates(path, "--to"));
+    }
     let found = files::certificates_in(path)?;
     let leaf = found.iter().find(|certificate| !certificate.is_ca()).or(found.first());
     leaf.cloned().ok_or_else(|| Stop::failed(format_args!("{recipient} holds no certificate")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_folder_is_no_address_of_the_directory() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let file = folder.path().join("alice@example.org");
+        std::fs::write(&file, "x").unwrap();
+        let path = file.to_string_lossy();
+        assert!(!is_address(&path, true) && !is_address(&path, false));
+        assert!(is_address("alice@example.org", true) && is_address("alice@example.org", false));
+        assert!(!is_address("alice.crt", true));
+        let bare = tempfile::Builder::new().prefix("bob@").tempfile_in(".").unwrap();
+        let name = bare.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert!(is_address(&name, true) && !is_address(&name, false));
+    }
 }

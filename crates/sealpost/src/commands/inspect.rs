@@ -13,7 +13,7 @@ pub(crate) fn run(inspect: &Inspect) -> Result<(), Stop> {
         error => Stop::failed(format_args!("cannot read {}: {error}", inspect.input.display())),
     })?;
     if inspect.json {
-        println!("{}", to_json(&tree));
+        say!("{}", to_json(&tree));
     } else {
         print(&tree, 0);
     }
@@ -22,8 +22,8 @@ pub(crate) fn run(inspect: &Inspect) -> Result<(), Stop> {
 
 fn print(node: &Node, depth: usize) {
     let indent = "  ".repeat(depth);
-    let say = |name: &str, value: &str| println!("{indent}  {name}: {}", clean(value));
-    println!("{indent}{}", clean(&node.kind));
+    let say = |name: &str, value: &str| say!("{indent}  {name}: {}", clean(value));
+    say!("{indent}{}", clean(&node.kind));
     for (name, value) in &node.facts {
         say(&name.replace('_', " "), value);
     }

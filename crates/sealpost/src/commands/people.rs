@@ -239,9 +239,9 @@ async fn give_first_password(directory: &Directory, person: &Person) -> Result<(
     let set = directory.set_password(person.id, &hash, true, &Actor::System).await;
     set.map_err(|error| cannot("set the password of", &person.address.to_string(), error))?;
     let roles: Vec<&str> = person.roles.iter().map(Role::name).collect();
-    println!("{} <{}>, {}", person.name, person.address, roles.join(" and "));
-    println!("first password: {first}");
-    println!("Pass it on by another channel than mail. It must be changed at {}/login", directory.settings().base_url);
+    say!("{} <{}>, {}", person.name, person.address, roles.join(" and "));
+    say!("first password: {first}");
+    say!("Pass it on by another channel than mail. It must be changed at {}/login", directory.settings().base_url);
     Ok(())
 }
 
@@ -255,9 +255,9 @@ async fn token(directory: &Directory, new: &NewToken) -> Result<(), Stop> {
     }
     let made = directory.issue_api_token(person.id, &new.name, &scopes, new.days, &Actor::System).await;
     let (secret, token) = made.map_err(|error| cannot("make a token for", &new.address, error))?;
-    println!("{}  {token}, for {}, until {}", token.id, person.address, token.expires);
-    println!("token: {}", secret.as_str());
-    println!("It is shown this once. Send it as Authorization: Bearer, to {}/api/v1", directory.settings().base_url);
+    say!("{}  {token}, for {}, until {}", token.id, person.address, token.expires);
+    say!("token: {}", secret.as_str());
+    say!("It is shown this once. Send it as Authorization: Bearer, to {}/api/v1", directory.settings().base_url);
     Ok(())
 }
 
@@ -275,7 +275,7 @@ async fn tokens(directory: &Directory, tokens: &Tokens) -> Result<(), Stop> {
             None if token.expires <= directory.now() => format!("over since {}", token.expires),
             None => format!("until {}", token.expires),
         };
-        println!("{}  {owner}  {token}, {state}", token.id);
+        say!("{}  {owner}  {token}, {state}", token.id);
     }
     Ok(())
 }
@@ -284,7 +284,7 @@ async fn revoke_token(directory: &Directory, revoke: &RevokeToken) -> Result<(),
     let failed = |error| cannot("revoke", &revoke.id, error);
     let id = revoke.id.parse().map_err(failed)?;
     let token = directory.revoke_api_token(id, &Actor::System).await.map_err(failed)?;
-    println!("revoked: {token}");
+    say!("revoked: {token}");
     Ok(())
 }
 
@@ -302,7 +302,7 @@ async fn import_key(config: &Config, directory: &Directory, key: &Key) -> Result
         keys.import(person.id, &private.to_pkcs8(), certificate, credential.chain(), key_use, &Actor::System)
             .await
             .map_err(|error| cannot("import a key for", &key.address, error))?;
-        println!("imported: the key of {certificate}, good until {}", certificate.validity().not_after);
+        say!("imported: the key of {certificate}, good until {}", certificate.validity().not_after);
     }
     Ok(())
 }
@@ -323,7 +323,7 @@ async fn deactivate(directory: &Directory, which: &Which) -> Result<(), Stop> {
     let person = find(directory, &which.address).await?;
     let done = directory.deactivate(person.id, &Actor::System).await;
     done.map_err(|error| cannot("deactivate", &which.address, error))?;
-    println!("{} <{}> logs in no more, and nothing is signed for them", person.name, person.address);
+    say!("{} <{}> logs in no more, and nothing is signed for them", person.name, person.address);
     Ok(())
 }
 
@@ -350,10 +350,10 @@ async fn list(directory: &Directory, list: &List) -> Result<(), Stop> {
                 "address": person.address.to_string(), "name": person.name, "company": person.company,
                 "roles": roles, "language": person.language.code(), "active": person.active,
             });
-            println!("{line}");
+            say!("{line}");
         } else {
             let state = if person.active { "" } else { "  (deactivated)" };
-            println!("{}  {}  {}{state}", person.address, person.name, roles.join(", "));
+            say!("{}  {}  {}{state}", person.address, person.name, roles.join(", "));
         }
     }
     Ok(())

@@ -105,7 +105,7 @@ async fn explain(config: &Config, directory: &Directory, explain: &Explain) -> R
         .map_err(|error| Stop::failed(format_args!("the directory cannot be asked: {}", error.because)))?;
     for explanation in &explanations {
         if explain.json {
-            println!("{}", explanation.to_json());
+            say!("{}", explanation.to_json());
         } else {
             print(explanation);
         }
@@ -116,28 +116,28 @@ async fn explain(config: &Config, directory: &Directory, explain: &Explain) -> R
 fn print(explanation: &Explanation) {
     let Explanation { recipient, rule, action, reasons, signed_with, encrypted_to, cipher, unusable, reply } =
         explanation;
-    println!("{recipient}: {action}, by the rule {rule}");
+    say!("{recipient}: {action}, by the rule {rule}");
     if let Some(chosen) = signed_with {
-        println!("  signed with      {} ({}), good until {}", chosen.subject, chosen.algorithm, chosen.not_after);
+        say!("  signed with      {} ({}), good until {}", chosen.subject, chosen.algorithm, chosen.not_after);
     }
     for chosen in encrypted_to {
         let (subject, algorithm, until) = (&chosen.subject, &chosen.algorithm, &chosen.not_after);
-        println!(
+        say!(
             "  encrypted to     {subject} ({algorithm}), good until {until}\n                   SHA-256 {}",
             chosen.sha256
         );
     }
     if let Some(cipher) = cipher {
-        println!("  cipher           {cipher}");
+        say!("  cipher           {cipher}");
     }
     for why in unusable {
-        println!("  not used         {why}");
+        say!("  not used         {why}");
     }
     for reason in reasons {
-        println!("  because          {reason}");
+        say!("  because          {reason}");
     }
     if let Some(reply) = reply {
-        println!("  the server hears {reply}");
+        say!("  the server hears {reply}");
     }
 }
 
@@ -153,13 +153,13 @@ async fn trace(directory: &Directory, trace: &Trace) -> Result<(), Stop> {
         let (at, recipient) = (trace_of.at.to_string(), trace_of.recipient.to_string());
         if trace.json {
             let line = json!({ "at": at, "sender": sender, "recipient": recipient, "detail": trace_of.detail });
-            println!("{line}");
+            say!("{line}");
             continue;
         }
-        println!("{at}  {} → {recipient}", sender.as_deref().unwrap_or("<>"));
+        say!("{at}  {} → {recipient}", sender.as_deref().unwrap_or("<>"));
         let Value::Object(detail) = &trace_of.detail else { continue };
         for (name, value) in detail.iter().filter(|(_, value)| !is_empty(value)) {
-            println!("  {:<16} {}", name.replace('_', " "), in_words(value));
+            say!("  {:<16} {}", name.replace('_', " "), in_words(value));
         }
     }
     Ok(())

@@ -1,9 +1,11 @@
+use std::path::Path;
+
 use serde::Serialize;
-use smime::{Check, LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
+use smime::{Check, EncryptedReport, LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
 
 use crate::cli::Verify;
 use crate::files::{self, Message};
-use crate::outcome::Stop;
+use crate::outcome::{self, Stop};
 
 pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
     let at = files::moment(verify.at.as_deref())?;
@@ -24,8 +26,10 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
             Message::Stream(stream) => verifier.verify(stream),
         },
     };
-    let verification =
-        verification.map_err(|error| Stop::failed(format_args!("cannot read {}: {error}", verify.input.display())))?;
+    let verification = verification.map_err(|error| unreadable(&error, &verify.input))?;
+    // Where the content goes to standard output, nothing else does.
+    let for_content = verify.content.as_deref().is_some_and(files::is_standard);
+    let tell = |line: String| outcome::tell(&line, for_content);
     match verification.accept(&sender) {
         Ok(mut content) => {
             if let Some(out) = &verify.content {
@@ -37,19 +41,19 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
                 .protected_header()
                 .map_err(|error| Stop::failed(format_args!("cannot read the protected header: {error}")))?;
             if verify.json {
-                print_json("accepted", None, content.layers(), header.as_ref());
+                tell(to_json("accepted", None, content.layers(), header.as_ref()));
             } else {
                 let is_sender = |signer: &&SignerVerdict| signer.address == Check::Pass;
-                content.signers().filter(is_sender).for_each(|signer| println!("{}", describe("accepted:", signer)));
+                content.signers().filter(is_sender).for_each(|signer| tell(describe("accepted:", signer)));
                 let others = content.signers().filter(|signer| !is_sender(signer));
-                others.for_each(|signer| println!("{}", describe("also", signer)));
-                header.iter().for_each(print_header);
+                others.for_each(|signer| tell(describe("also", signer)));
+                header.iter().flat_map(about_header).for_each(tell);
             }
             Ok(())
         }
         Err(rejected) => {
             if verify.json {
-                print_json("refused", Some(rejected.reason()), rejected.layers(), None);
+                tell(to_json("refused", Some(rejected.reason()), rejected.layers(), None));
             }
             Err(refusal(&rejected, verify))
         }
@@ -67,23 +71,35 @@ fn describe(how: &str, signer: &SignerVerdict) -> String {
 }
 
 /// What the signer wrote in the header, and where the outside is another.
-fn print_header(header: &ProtectedHeader) {
-    if let Some(subject) = header.subject() {
-        println!("protected subject: {}", clean(&subject));
-    }
-    for difference in header.differences() {
+fn about_header(header: &ProtectedHeader) -> Vec<String> {
+    let subject = header.subject().map(|subject| format!("protected subject: {}", clean(&subject)));
+    let differences = header.differences().into_iter().map(|difference| {
         let (sent, received) = (difference.sent.unwrap_or_default(), difference.received.unwrap_or_default());
-        println!(
+        format!(
             "warning: {} was changed on the way: sent as \"{}\", received as \"{}\"",
             difference.name,
             clean(&sent),
             clean(&received)
-        );
-    }
+        )
+    });
+    subject.into_iter().chain(differences).collect()
 }
 
 fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A message that was read and makes no sense is refused; what could not be read, or is no message at all, could not be
+/// judged.
+pub(super) fn unreadable(error: &smime::Error, input: &Path) -> Stop {
+    let failed = || Stop::failed(format_args!("cannot read {}: {error}", input.display()));
+    if matches!(error, smime::Error::Unrecognised) {
+        return failed().hint("give a mail, or an S/MIME file in DER, PEM or base64");
+    }
+    if error.is_local() {
+        return failed();
+    }
+    Stop::refused(format_args!("the message is broken: {error}")).hint("sealpost inspect shows what it is made of")
 }
 
 fn refusal(rejected: &smime::Rejected, verify: &Verify) -> Stop {
@@ -104,8 +120,8 @@ fn refusal(rejected: &smime::Rejected, verify: &Verify) -> Stop {
     if reason.contains("not valid before") && verify.at.is_some() {
         return stop.hint("leave out --at to judge by today");
     }
-    if reason.contains("several From fields") {
-        return stop.hint("a mail has one sender; ask whoever it seems to come from to send it again");
+    if reason.contains("not read in the same way") || reason.contains("several From fields") {
+        return stop.hint("ask whoever it seems to come from, by another way, to send it again");
     }
     if reason.contains("the message is not signed") {
         return stop.hint("sealpost inspect shows what it is made of");
@@ -155,7 +171,7 @@ impl From<&ProtectedHeader> for Protected {
 
 /// One layer as `ARCHITECTURE.md` lays `--json` down.
 #[derive(Serialize)]
-struct Layer<'a> {
+pub(super) struct Layer<'a> {
     kind: &'static str,
     signers: Vec<Signer<'a>>,
     recipients: Vec<String>,
@@ -177,6 +193,25 @@ struct Signer<'a> {
     reason: Option<&'a str>,
 }
 
+impl<'a> From<&'a LayerReport> for Layer<'a> {
+    fn from(layer: &'a LayerReport) -> Self {
+        let empty = Self { kind: "compressed", signers: Vec::new(), recipients: Vec::new(), cipher: None };
+        match layer {
+            LayerReport::Signed(report) => {
+                Self { kind: "signed", signers: report.signers.iter().map(Signer::from).collect(), ..empty }
+            }
+            LayerReport::Encrypted(report) => Self::from(report),
+            _ => empty,
+        }
+    }
+}
+
+impl<'a> From<&'a EncryptedReport> for Layer<'a> {
+    fn from(report: &'a EncryptedReport) -> Self {
+        Self { kind: "encrypted", signers: Vec::new(), recipients: report.recipients(), cipher: Some(&report.cipher) }
+    }
+}
+
 impl<'a> From<&'a SignerVerdict> for Signer<'a> {
     fn from(signer: &'a SignerVerdict) -> Self {
         Self {
@@ -195,22 +230,13 @@ impl<'a> From<&'a SignerVerdict> for Signer<'a> {
     }
 }
 
-fn print_json(outcome: &'static str, reason: Option<&str>, layers: &[LayerReport], header: Option<&ProtectedHeader>) {
-    let layers = layers.iter().map(|layer| match layer {
-        LayerReport::Signed(report) => Layer {
-            kind: "signed",
-            signers: report.signers.iter().map(Signer::from).collect(),
-            recipients: Vec::new(),
-            cipher: None,
-        },
-        LayerReport::Encrypted(report) => Layer {
-            kind: "encrypted",
-            signers: Vec::new(),
-            recipients: report.recipients(),
-            cipher: Some(&report.cipher),
-        },
-        _ => Layer { kind: "compressed", signers: Vec::new(), recipients: Vec::new(), cipher: None },
-    });
+fn to_json(
+    outcome: &'static str,
+    reason: Option<&str>,
+    layers: &[LayerReport],
+    header: Option<&ProtectedHeader>,
+) -> String {
+    let layers = layers.iter().map(Layer::from);
     let output = Output { outcome, reason, layers: layers.collect(), protected_header: header.map(Protected::from) };
-    println!("{}", serde_json::to_string(&output).unwrap_or_default());
+    serde_json::to_string(&output).unwrap_or_default()
 }

@@ -173,39 +173,39 @@ impl Stage {
                 if let Ok(replies) = queued.attempt(self.inside, &self.folder).await
                     && replies.iter().all(Reply::is_positive)
                 {
-                    println!("the mail that was held has left: {}", queued.file.display());
+                    say!("the mail that was held has left: {}", queued.file.display());
                 }
             }
         }
     }
 
     pub(super) fn introduce(&self) {
-        println!("{ORGANISATION} and its partners, all on this machine");
-        println!("  folder     {}", self.folder.display());
-        println!("  mail       {} from the house, {} from outside", self.inside, self.outside);
-        println!("  pages      {}", self.base_url);
+        say!("{ORGANISATION} and its partners, all on this machine");
+        say!("  folder     {}", self.folder.display());
+        say!("  mail       {} from the house, {} from outside", self.inside, self.outside);
+        say!("  pages      {}", self.base_url);
     }
 
     pub(super) fn explain(&self) {
-        println!("\nIt stays up. The same steps by hand, in a browser at {}:", self.base_url);
-        println!("  how-to page             {}/", self.base_url);
-        println!("  log in                  {}/login", self.base_url);
-        println!("  partner                 {}  password  {}", self.nora.address, super::story::NORAS_PASSWORD);
+        say!("\nIt stays up. The same steps by hand, in a browser at {}:", self.base_url);
+        say!("  how-to page             {}/", self.base_url);
+        say!("  log in                  {}/login", self.base_url);
+        say!("  partner                 {}  password  {}", self.nora.address, super::story::NORAS_PASSWORD);
         for employee in EMPLOYEES {
             let who = if employee.officer { "officer" } else { "employee" };
-            println!("  {who:<23} {}  password  {}", employee.address, employee.password);
+            say!("  {who:<23} {}  password  {}", employee.address, employee.password);
         }
-        println!("Mail by hand:");
-        println!("  from the house          smtp://{}", self.inside);
-        println!("  from outside            smtp://{}", self.outside);
-        println!("  mailboxes               {}", self.folder.join("mail").display());
-        println!(
+        say!("Mail by hand:");
+        say!("  from the house          smtp://{}", self.inside);
+        say!("  from outside            smtp://{}", self.outside);
+        say!("  mailboxes               {}", self.folder.join("mail").display());
+        say!(
             "  the partners' keys      {} (the .p12 files open with: {IDENTITY_PASSWORD})",
             self.folder.join("identities").display()
         );
-        println!("  configuration           {}", self.folder.join("sealpost.toml").display());
-        println!("  read a mail             sealpost decrypt --identity {} MAIL", self.nora.identity.display());
-        println!("Ctrl-C ends it.");
+        say!("  configuration           {}", self.folder.join("sealpost.toml").display());
+        say!("  read a mail             sealpost decrypt --identity {} MAIL", self.nora.identity.display());
+        say!("Ctrl-C ends it.");
     }
 
     pub(super) fn strike(self, runtime: &Runtime) {

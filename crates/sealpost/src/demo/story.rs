@@ -51,13 +51,13 @@ pub(super) fn play<'a>(stage: &'a Stage, runtime: &'a Runtime) -> Result<(), Bro
         ("somebody changes an answer on its way", Story::tamper),
     ];
     for (number, (title, step)) in (1..).zip(steps) {
-        println!("\n{number}  {title}");
+        say!("\n{number}  {title}");
         step(&mut story).map_err(|why| {
-            println!("   ✗ {why}");
+            say!("   ✗ {why}");
             Broken { step: number, why }
         })?;
     }
-    println!("\nall eight steps hold");
+    say!("\nall eight steps hold");
     Ok(())
 }
 
@@ -195,7 +195,7 @@ impl Story<'_> {
                 check("encrypted with AES-GCM, as the rule for his firm says", encrypted.authenticated)?;
             }
         }
-        println!("   ✓ Nora's mail program stores Emma's certificate from it");
+        say!("   ✓ Nora's mail program stores Emma's certificate from it");
         Ok(())
     }
 
@@ -221,7 +221,7 @@ impl Story<'_> {
         let mail = letter(&EMMA.name(), &emma, KARL.1, "[vertraulich] Ihr Gutachten", HELD_SECRET).build();
         let (replies, queued) = self.stage.send_from_inside(self.runtime, &emma, &[&karl], &mail)?;
         let reply = replies.first().ok_or("there was no answer")?;
-        println!("   · {} {} {}", reply.code(), reply.enhanced(), reply.text());
+        say!("   · {} {} {}", reply.code(), reply.enhanced(), reply.text());
         check("the answer is a 4xx with a reason", reply.class() == Class::Transient && !reply.text().is_empty())?;
         check("the mail server keeps the mail", queued.exists())?;
         check("nothing has come to Karl", mailbox.new_mail()?.is_none())
@@ -246,7 +246,7 @@ impl Story<'_> {
             let Err(why) = self.judge(&forged) else { return Err(format!("{what} was accepted")) };
             check(&format!("{what} is refused: {why}"), !why.is_empty())?;
             let reply = self.stage.send_from_outside(self.runtime, &nora.address, &emma, &forged)?;
-            println!("   · {} {} {}", reply.code(), reply.enhanced(), reply.text());
+            say!("   · {} {} {}", reply.code(), reply.enhanced(), reply.text());
             let named = reply.text().contains("layer 1 (signed)");
             check("the gateway says which layer failed and why", reply.class() == Class::Permanent && named)?;
             check("nothing has come to Emma", mailbox.new_mail()?.is_none())?;
@@ -258,7 +258,7 @@ impl Story<'_> {
         check("a changed encrypted answer is taken without a word about its content", reply.is_positive())?;
         let mail = mailbox.next()?;
         let results = authentication_results(&mail)?;
-        println!("   · {results}");
+        say!("   · {results}");
         check("it stays closed", !mail.shows(ANSWER_SECRET))?;
         check("and nothing calls it valid", !results.contains("smime=pass") && !mail.shows("[signed]"))
     }
@@ -294,7 +294,7 @@ impl Story<'_> {
             .split_whitespace()
             .find(|word| word.starts_with(&start))
             .ok_or_else(|| format!("there is no link in the mail: {text}"))?;
-        println!("   ✓ {}'s program decrypts it", partner.name);
+        say!("   ✓ {}'s program decrypts it", partner.name);
         let browser = Browser::new(&self.stage.base_url);
         let page = browser.open(link)?;
         let before = self.request(&partner.address)?.state();
@@ -379,7 +379,7 @@ fn check(what: &str, holds: bool) -> Told {
     if !holds {
         return Err(format!("this does not hold: {what}"));
     }
-    println!("   ✓ {what}");
+    say!("   ✓ {what}");
     Ok(())
 }
 

@@ -92,8 +92,8 @@ async fn register(config: &Config, keys: &KeyRing, agree_terms: bool) -> Result<
     let url = url.map_err(|error| unanswered(&error))?;
     let noted = keys.directory().acme_registered(account.id, &url, &at_the_prompt()).await;
     noted.map_err(|error| cannot("register with", &section.server, &error))?;
-    println!("registered: {url}");
-    println!("key: {}", key.thumbprint());
+    say!("registered: {url}");
+    say!("key: {}", key.thumbprint());
     Ok(())
 }
 
@@ -118,8 +118,8 @@ async fn order(config: &Config, keys: &KeyRing, arguments: &Order) -> Result<(),
         also_for: Vec::new(),
     };
     let made = keys.order_by_acme(person.id, &wanted, account.id, &note, &at_the_prompt()).await.map_err(failed)?;
-    println!("ordered: {} for {}", made.id, made.address);
-    println!("note: {note}");
+    say!("ordered: {} for {}", made.id, made.address);
+    say!("note: {note}");
     Ok(())
 }
 
@@ -142,13 +142,13 @@ fn say(order: &AcmeOrder, for_programs: bool) {
             "problem": problem, "created": created.to_string(), "changed": changed.to_string(),
             "credential": credential.map(|id| id.to_string()), "url": order.url,
         });
-        println!("{line}");
+        say!("{line}");
         return;
     }
-    println!("{id}  {address}  {}: {}, since {changed}", state.name(), state.meaning());
+    say!("{id}  {address}  {}: {}, since {changed}", state.name(), state.meaning());
     for (word, text) in [("problem", problem), ("note", note)] {
         if !text.is_empty() {
-            println!("  {word}: {text}");
+            say!("  {word}: {text}");
         }
     }
 }

@@ -159,9 +159,9 @@ fn init(arguments: &Init) -> Result<(), Stop> {
         let made = keys.create_authority(&new, &at_the_prompt()).await;
         let [root, issuing] = made.map_err(|error| cannot("make the CA", &arguments.name, &error))?;
         files::write(&arguments.output, root.certificate.to_pem().as_bytes())?;
-        eprintln!("made: {} (SHA-256 {})", root.certificate, root.certificate.sha256());
-        eprintln!("made: {}, published at {}", issuing.certificate, issuing.url);
-        eprintln!("Put the root's certificate where trust.anchors looks, and give it to those who shall trust it.");
+        note!("made: {} (SHA-256 {})", root.certificate, root.certificate.sha256());
+        note!("made: {}, published at {}", issuing.certificate, issuing.url);
+        note!("Put the root's certificate where trust.anchors looks, and give it to those who shall trust it.");
         Ok(())
     })
 }
@@ -181,13 +181,13 @@ fn show(arguments: &Show) -> Result<(), Stop> {
             if arguments.json {
                 let retired = authority.retired.map(|at| at.to_string());
                 let certificate = describe::to_json(&authority.certificate);
-                println!(
+                say!(
                     "{}",
                     json!({ "id": id.to_string(), "role": role, "url": url, "retired": retired, "certificate": certificate })
                 );
             } else {
                 let retired = authority.retired.map(|at| format!(", retired {at}")).unwrap_or_default();
-                println!(
+                say!(
                     "{id}  {role}  {}  {}{retired}",
                     describe::validity(&authority.certificate),
                     authority.certificate
@@ -208,10 +208,10 @@ fn say(issued: &HouseCertificate, for_programs: bool) {
             "issued": issued.issued.to_string(), "not_after": certificate.validity().not_after.to_string(),
             "revoked": revoked,
         });
-        println!("{line}");
+        say!("{line}");
     } else {
         let revoked = issued.revoked.map(|(at, reason)| format!("  revoked {at}: {reason}")).unwrap_or_default();
-        println!("{}  {}  {certificate}{revoked}", certificate.serial(), describe::validity(certificate));
+        say!("{}  {}  {certificate}{revoked}", certificate.serial(), describe::validity(certificate));
     }
 }
 
@@ -229,7 +229,7 @@ fn issue(arguments: &Issue) -> Result<(), Stop> {
             let issued =
                 keys.certify_request(person.id, &request, wanted.key_use, wanted.subject, arguments.days, &by).await;
             let issued = issued.map_err(failed)?;
-            eprintln!("issued: {issued}, good until {}", issued.validity().not_after);
+            note!("issued: {issued}, good until {}", issued.validity().not_after);
             return files::write(order.output(), issued.to_pem().as_bytes());
         }
         let id = match &arguments.request {
@@ -240,7 +240,7 @@ fn issue(arguments: &Issue) -> Result<(), Stop> {
             None => keys.issue(person.id, &wanted, arguments.days, &by).await,
         };
         let info = directory.credential(id.map_err(failed)?).await.map_err(failed)?;
-        println!(
+        say!(
             "issued: {} for {}, good until {}",
             info.certificate,
             info.key_use.name(),
@@ -273,7 +273,7 @@ fn revoke(arguments: &Revoke) -> Result<(), Stop> {
             }
         };
         keys.revoke(&certificate, arguments.reason.into(), &at_the_prompt()).await.map_err(failed)?;
-        println!("revoked: {certificate}, serial number {}", certificate.serial());
+        say!("revoked: {certificate}, serial number {}", certificate.serial());
         Ok(())
     })
 }
@@ -286,7 +286,7 @@ fn crl(arguments: &Crl) -> Result<(), Stop> {
             if let Some(list) = keys.directory().house_crl(authority.id).await.map_err(failed)? {
                 let path = arguments.folder.join(format!("{}.crl", authority.id));
                 files::write(&path, &list)?;
-                println!("{}  {}", path.display(), authority.certificate);
+                say!("{}  {}", path.display(), authority.certificate);
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Check) -> Result<(), Stop> {
     let ocsp = vouchers(&arguments.ocsp, required, files::ocsp)?;
     let outcome = PathChecker::new(&anchors, &policy).intermediates(&between).crls(&crls).ocsp(&ocsp).check(&leaf);
     if arguments.json {
-        println!("{:#}", to_json(&outcome, policy.at));
+        say!("{}", to_json(&outcome, policy.at));
     } else {
         print_outcome(&outcome, arguments.explain);
     }
@@ -41,7 +41,7 @@ fn intermediates(arguments: &Check) -> Result<Vec<Certificate>, Stop> {
     for path in &arguments.with {
         match files::certificates_in(path) {
             Ok(found) => all.extend(found),
-            Err(stop) if path.exists() => eprintln!("note: {}, so it is left out", stop.what()),
+            Err(stop) if path.exists() => note!("note: {}, so it is left out", stop.what()),
             Err(stop) => return Err(stop),
         }
     }
@@ -59,7 +59,7 @@ fn vouchers<T>(
     for path in paths {
         match read(std::slice::from_ref(path)) {
             Ok(found) => all.extend(found),
-            Err(stop) if required && path.exists() => eprintln!("note: {}, so it says nothing", stop.what()),
+            Err(stop) if required && path.exists() => note!("note: {}, so it says nothing", stop.what()),
             Err(stop) => return Err(stop),
         }
     }
@@ -109,13 +109,13 @@ fn explanation(outcome: &Result<Path, Rejected>) -> &Explanation {
 
 fn print_outcome(outcome: &Result<Path, Rejected>, explain: bool) {
     if explain {
-        print!("{}", explanation(outcome));
+        say_all!("{}", explanation(outcome));
     }
     if let Ok(path) = outcome {
         let whom = path.address().map_or_else(|| path.leaf().to_string(), ToString::to_string);
-        println!("accepted: the certificate for {whom} is good until {}", path.leaf().validity().not_after);
-        println!("trusted through: {}", path.anchor());
-        println!("revocation: {}", path.revocation());
+        say!("accepted: the certificate for {whom} is good until {}", path.leaf().validity().not_after);
+        say!("trusted through: {}", path.anchor());
+        say!("revocation: {}", path.revocation());
     }
 }
 

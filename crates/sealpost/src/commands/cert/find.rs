@@ -44,7 +44,7 @@ fn in_files(arguments: &Find) -> Result<(), Stop> {
     let found: Vec<&Certificate> = all.iter().filter(|certificate| is_what(certificate, what)).collect();
     if *json {
         let list: Vec<_> = found.iter().map(|certificate| describe::to_json(certificate)).collect();
-        println!("{:#}", json!(list));
+        say!("{}", json!(list));
     } else {
         found.iter().for_each(|certificate| print_line(certificate));
     }
@@ -85,7 +85,7 @@ async fn find(
     }
     let answers = look_up.find(address.email()).await;
     for (source, error) in &answers.failed {
-        eprintln!("note: {source} could not be asked: {error}");
+        note!("note: {source} could not be asked: {error}");
     }
     let Some(found) = answers.found else {
         return Err(Stop::refused(format_args!("nobody has a certificate for {address}"))
@@ -111,21 +111,21 @@ fn say(json: bool, source: &str, standing: &str, all: &[&Certificate], requests:
     if json {
         let certificates: Vec<Value> = all.iter().map(|certificate| describe::to_json(certificate)).collect();
         let requests: Vec<Value> = requests.iter().map(|(id, state)| json!({ "id": id, "state": state })).collect();
-        println!(
-            "{:#}",
+        say!(
+            "{}",
             json!({ "source": source, "standing": standing, "certificates": certificates, "requests": requests })
         );
         return;
     }
-    println!("{standing}, from {source}");
+    say!("{standing}, from {source}");
     all.iter().for_each(|certificate| print_line(certificate));
     for (id, state) in requests {
-        println!("request {id} is {state}");
+        say!("request {id} is {state}");
     }
 }
 
 fn print_line(certificate: &Certificate) {
-    println!("{}  {}  {certificate}", certificate.sha256().to_hex(), describe::validity(certificate));
+    say!("{}  {}  {certificate}", certificate.sha256().to_hex(), describe::validity(certificate));
 }
 
 pub(super) fn is_what(certificate: &Certificate, what: &str) -> bool {

@@ -102,9 +102,9 @@ pub(super) fn due(arguments: &Due) -> Result<(), Stop> {
                     "address": address.to_string(), "sha256": certificate.sha256().to_hex(), "not_after": end.to_string(),
                     "days_left": due.days_left, "stage": due.stage, "of_house": due.of_house,
                 });
-                println!("{line}");
+                say!("{line}");
             } else {
-                println!("{address}  {} days left, until {end}  {by}", due.days_left);
+                say!("{address}  {} days left, until {end}  {by}", due.days_left);
             }
         }
         Ok(())
@@ -118,7 +118,7 @@ pub(super) fn run(command: &IncidentCommand) -> Result<(), Stop> {
         IncidentCommand::Retry(arguments) => house::with_directory(&arguments.at, async |_, directory| {
             let again = directory.retry_incident(id(&arguments.id)?).await;
             let again = again.map_err(|error| cannot("go on with", &arguments.id, &error))?;
-            println!("{again} certificates are in the line again");
+            say!("{again} certificates are in the line again");
             Ok(())
         }),
     }
@@ -169,10 +169,10 @@ fn show(arguments: &Show) -> Result<(), Stop> {
                 let closed = closed.map(|at| at.to_string());
                 let line =
                     json!({ "id": id.to_string(), "name": name, "before": before.to_string(), "closed": closed });
-                println!("{line}");
+                say!("{line}");
             } else {
                 let closed = closed.map_or("open".to_owned(), |at| format!("closed {at}"));
-                println!("{id}  {name}  before {before}  {closed}");
+                say!("{id}  {name}  before {before}  {closed}");
             }
         }
         Ok(())
@@ -200,24 +200,19 @@ fn say(report: &IncidentReport, for_programs: bool) {
             "waiting": waiting, "requested": requested, "replaced": replaced, "failed": failed,
             "needed_per_hour": needed_per_hour, "in_time": report.is_in_time(), "left": left,
         });
-        println!("{line}");
+        say!("{line}");
         return;
     }
-    println!("{}  {}, before {}", incident.id, incident.name, incident.before);
-    println!("replaced {replaced}, at the CA {requested}, waiting {waiting}, failed {failed}");
+    say!("{}  {}, before {}", incident.id, incident.name, incident.before);
+    say!("replaced {replaced}, at the CA {requested}, waiting {waiting}, failed {failed}");
     if !report.is_in_time() {
         match needed_per_hour {
-            Some(needed) => println!("too slow: {needed} an hour are needed, {} are allowed", incident.per_hour),
-            None => println!("the time is over"),
+            Some(needed) => say!("too slow: {needed} an hour are needed, {} are allowed", incident.per_hour),
+            None => say!("the time is over"),
         }
     }
     for item in left {
         let detail = if item.detail.is_empty() { String::new() } else { format!("  {}", item.detail) };
-        println!(
-            "{}  {}  {}{detail}",
-            item.state.name(),
-            item.credential.address,
-            item.credential.certificate.serial()
-        );
+        say!("{}  {}  {}{detail}", item.state.name(), item.credential.address, item.credential.certificate.serial());
     }
 }

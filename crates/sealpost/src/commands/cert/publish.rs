@@ -65,7 +65,7 @@ async fn publish(
     if dns {
         for certificate in &certificates {
             if let Some(line) = egress::publish::smimea_line(address.email(), certificate) {
-                println!("{line}");
+                say!("{line}");
             }
         }
     }
@@ -74,7 +74,7 @@ async fn publish(
             Stop::failed(format_args!("cannot publish for {address}: {error}"))
                 .hint("the entry must be there, and look_up.publish must name who may write it")
         })?;
-        println!("published {} certificates of {address} at {server}", certificates.len());
+        say!("published {} certificates of {address} at {server}", certificates.len());
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) fn import(arguments: &Import) -> Result<(), Stop> {
     files::write_secret(&arguments.output, pem.as_bytes())?;
     for (_, credential) in &found {
         let certificate = credential.certificate();
-        eprintln!(
+        note!(
             "imported: the key of {certificate}, good until {}, with {} more of the chain",
             certificate.validity().not_after,
             credential.chain().len()

@@ -61,7 +61,7 @@ fn new_in_token(token: &str, at: &Where) -> Result<(), Stop> {
             .hint("give another name: LABEL/NAME"),
         error => Stop::failed(format_args!("cannot make a key in the token {label}: {error}")),
     })?;
-    println!("made: {name} in the token {label}; in the configuration it is \"token:{label}/{name}\"");
+    say!("made: {name} in the token {label}; in the configuration it is \"token:{label}/{name}\"");
     Ok(())
 }
 
@@ -83,8 +83,8 @@ fn rotate(at: &Where) -> Result<(), Stop> {
                 _ => stop,
             }
         })?;
-        println!("rotated: {} private keys are sealed with {next}", rotation.keys);
-        println!("From now on name it as the master key, take keys.next_master_key out, and destroy the old one.");
+        say!("rotated: {} private keys are sealed with {next}", rotation.keys);
+        say!("From now on name it as the master key, take keys.next_master_key out, and destroy the old one.");
         Ok(())
     })
 }

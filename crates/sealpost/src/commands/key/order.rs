@@ -111,11 +111,11 @@ pub(super) fn order(arguments: &Order) -> Result<(), Stop> {
         let made = keys.order_key(person.id, &order, &at_the_prompt()).await;
         let made = made.map_err(|error| cannot("make a key for", &arguments.address, &error))?;
         let Some(request) = &made.request else {
-            eprintln!("made: {} for {}; such a key signs no request", made.public_key.describe(), person.address);
-            eprintln!("its number is {}; sealpost cert ca issue --request gives it a certificate", made.id);
+            note!("made: {} for {}; such a key signs no request", made.public_key.describe(), person.address);
+            note!("its number is {}; sealpost cert ca issue --request gives it a certificate", made.id);
             return Ok(());
         };
-        eprintln!("made: {} for {}, number {}", made.public_key.describe(), person.address, made.id);
+        note!("made: {} for {}, number {}", made.public_key.describe(), person.address, made.id);
         files::write(&arguments.output, request.to_pem().as_bytes())
     })
 }
@@ -138,7 +138,7 @@ pub(super) fn answer(arguments: &Answer) -> Result<(), Stop> {
         for (_, credential) in answered {
             let info = keys.directory().credential(credential).await;
             let info = info.map_err(|error| cannot("look up", "what was taken in", &error))?;
-            println!(
+            say!(
                 "in use: {} for {}, good until {}",
                 info.certificate,
                 info.key_use.name(),
@@ -167,9 +167,9 @@ fn say(request: &KeyRequest, for_programs: bool) {
             "id": id.to_string(), "address": address.to_string(), "for": key_use.name(),
             "key": public_key.describe(), "since": created.to_string(), "request": pem,
         });
-        println!("{line}");
+        say!("{line}");
     } else {
-        println!("{id}  {address}  {}  {}  since {created}", key_use.name(), public_key.describe());
+        say!("{id}  {address}  {}  {}  since {created}", key_use.name(), public_key.describe());
     }
 }
 

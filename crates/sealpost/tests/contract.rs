@@ -1,0 +1,165 @@
+//! What programs rely on: one stream for content, one line for errors, one object for `--json`, one exit status.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/rfc9216");
+const MAIL: &str = "From: alice@smime.example\r\nTo: bob@smime.example\r\nSubject: Test\r\n\r\nHello Bob\r\n";
+const VERIFY: &str = "verify --trust V/ca.rsa.crt --at 2026-01-01";
+
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealpost"));
+    command
+        .args(arguments.split_whitespace().map(|argument| argument.replace("V/", &format!("{VECTORS}/"))))
+        .current_dir(folder);
+    command
+}
+
+/// Exit status, standard output, standard error.
+fn sealpost(folder: &Path, arguments: &str) -> (i32, String, String) {
+    let output = command(folder, arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// With a mail, the same signed by Alice, and encrypted to Bob.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mail.eml"), MAIL).unwrap();
+    for name in ["alice", "bob"] {
+        fs::write(folder.path().join(format!("{name}.password")), format!("{name}\n")).unwrap();
+    }
+    for line in [
+        "sign --identity V/alice.p12 --password-file alice.password -o signed.eml mail.eml",
+        "encrypt --to V/bob.encrypt.crt -o encrypted.eml mail.eml",
+    ] {
+        assert_eq!(sealpost(folder.path(), line).0, 0);
+    }
+    folder
+}
+
+fn json(text: &str) -> serde_json::Value {
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn where_content_goes_to_standard_output_nothing_else_does() {
+    let folder = folder();
+    let (_, content, _) = sealpost(folder.path(), &format!("{VERIFY} --content signed.txt signed.eml"));
+    assert!(content.starts_with("accepted: "), "{content}");
+    let signed = fs::read_to_string(folder.path().join("signed.txt")).unwrap();
+    for more in ["", "--json"] {
+        let (status, out, err) = sealpost(folder.path(), &format!("{VERIFY} --content - {more} signed.eml"));
+        assert_eq!((status, out.as_str()), (0, signed.as_str()));
+        assert!(err.contains("accepted"), "{err}");
+    }
+    let refused = format!("{VERIFY} --content - --json --from bob@smime.example signed.eml");
+    let (status, out, err) = sealpost(folder.path(), &refused);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert_eq!(json(err.lines().next().unwrap())["outcome"], "refused");
+    assert_eq!(err.matches("\"outcome\"").count(), 1, "{err}");
+    // The same for what is decrypted, also when it cannot be.
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password --json";
+    let (status, out, err) = sealpost(folder.path(), &format!("{decrypt} encrypted.eml"));
+    assert!(status == 0 && out.contains("Hello Bob") && !out.contains("outcome"), "{out}{err}");
+    let report = json(&err);
+    assert_eq!((&report["outcome"], &report["layers"][0]["kind"]), (&"accepted".into(), &"encrypted".into()));
+    let (status, out, err) = sealpost(folder.path(), &format!("{decrypt} mail.eml"));
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert_eq!(json(err.lines().next().unwrap())["outcome"], "refused");
+    let (status, out, _) = sealpost(folder.path(), &format!("{decrypt} -o plain.txt encrypted.eml"));
+    assert_eq!((status, &json(&out)["authenticated"]), (0, &true.into()));
+}
+
+#[test]
+fn output_that_does_not_arrive_could_not_be_done() {
+    let folder = folder();
+    for line in
+        [&format!("{VERIFY} signed.eml"), "inspect signed.eml", "cert show V/bob.encrypt.crt", "config reference"]
+    {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(folder.path(), line).stdout(full).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {err}");
+        assert!(err.starts_with("error: cannot write to standard output: no space left on device"), "{line}: {err}");
+    }
+    // A reader that went away before anything was written.
+    let mut running =
+        command(folder.path(), "config reference").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(running.stdout.take());
+    let output = running.wait_with_output().unwrap();
+    assert_ne!(output.status.code(), Some(101), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn wrong_usage_is_said_like_every_other_error() {
+    let folder = folder();
+    for line in
+        ["verify mail.eml", "sing mail.eml", "verify --trust a --nonsense mail.eml", "sign --form x a", "cert", ""]
+    {
+        let (status, out, err) = sealpost(folder.path(), line);
+        assert_eq!((status, out.as_str()), (2, ""), "{line}");
+        let lines: Vec<&str> = err.lines().collect();
+        assert!(lines.len() == 2 && lines[0].starts_with("error: ") && lines[1].starts_with("hint: "), "{line}: {err}");
+    }
+    let (status, out, err) = sealpost(folder.path(), "--help");
+    assert!(status == 0 && out.contains("Usage: sealpost") && err.is_empty());
+}
+
+#[test]
+fn programs_get_an_object_whatever_the_exit_status_is() {
+    let folder = folder();
+    for (line, status, outcome) in [
+        (format!("{VERIFY} --json signed.eml"), 0, "accepted"),
+        (format!("{VERIFY} --json mail.eml"), 1, "refused"),
+        (format!("{VERIFY} --json missing.eml"), 2, "error"),
+        (format!("{VERIFY} --json bob.password"), 2, "error"),
+        ("verify --json signed.eml".into(), 2, "error"),
+        ("decrypt --json --identity V/bob.p12 -o x encrypted.eml".into(), 2, "error"),
+        ("inspect --json missing.eml".into(), 2, "error"),
+        ("cert check --json --trust V/ca.rsa.crt missing.crt".into(), 2, "error"),
+        ("cert check --json --trust V/ca.rsa.crt --at 2026-01-01 V/alice.sign.crt".into(), 0, "accepted"),
+    ] {
+        let (found, out, err) = sealpost(folder.path(), &line);
+        assert_eq!(found, status, "{line}: {err}");
+        assert_eq!(json(&out)["outcome"], outcome, "{line}: {out}");
+        assert_eq!(err.lines().count(), if status == 0 { 0 } else { 2 }, "{line}: {err}");
+        if line.starts_with(VERIFY) {
+            assert!(json(&out)["layers"].is_array(), "{out}");
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_broken_is_refused() {
+    let folder = folder();
+    let signed = fs::read_to_string(folder.path().join("signed.eml")).unwrap();
+    let at = signed.find("\r\n\r\nMI").unwrap() + 40;
+    let broken = format!("{}{}{}", &signed[..at], "A".repeat(200), &signed[at + 200..]);
+    fs::write(folder.path().join("broken.eml"), broken).unwrap();
+    let (status, out, err) = sealpost(folder.path(), &format!("{VERIFY} --json broken.eml"));
+    assert_eq!((status, &json(&out)["outcome"]), (1, &"refused".into()), "{err}");
+    assert!(err.starts_with("refused: "), "{err}");
+}
+
+#[test]
+fn t_62_no_certificate_of_a_mail_is_trusted_by_mistake() {
+    let folder = folder();
+    let root = fs::read_to_string(format!("{VECTORS}/ca.rsa.crt")).unwrap();
+    fs::write(folder.path().join("one.eml"), format!("{MAIL}{root}")).unwrap();
+    for line in [
+        "verify --at 2026-01-01 --trust V/ca.rsa.crt one.eml signed.eml",
+        "verify --at 2026-01-01 --trust one.eml signed.eml",
+        "encrypt --to V/bob.encrypt.crt one.eml -o x mail.eml",
+    ] {
+        let (status, out, err) = sealpost(folder.path(), line);
+        assert_eq!((status, out.as_str()), (2, ""), "{line}: {err}");
+        assert!(err.starts_with("error: one.eml is a mail"), "{line}: {err}");
+    }
+    // Words before a certificate make no mail of it.
+    fs::write(folder.path().join("roots.pem"), format!("Subject: CN=Root\nIssuer: CN=Root\n\n{root}")).unwrap();
+    let (status, _, err) = sealpost(folder.path(), "verify --at 2026-01-01 --trust roots.pem signed.eml");
+    assert_eq!(status, 0, "{err}");
+}
