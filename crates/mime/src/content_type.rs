@@ -135,7 +135,7 @@ fn has_plain_boundary(value: &str) -> bool {
     let quoted = inner.len() < value.len();
     name == "boundary"
         && piece.bare == piece.written
-        && !inner.is_empty()
+        && (1..=LONGEST_BOUNDARY).contains(&inner.len())
         && inner.chars().all(|c| matches!(c, '!'..='~') && !matches!(c, '"' | '\\') || quoted && c == ' ')
         && (quoted || !inner.contains(['(', ')', ',']))
         && !inner.ends_with(' ')
@@ -149,6 +149,9 @@ fn is_type(kind: &str) -> bool {
     };
     kind.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
+
+/// RFC 2046 §5.1.1 has 70, and longer ones are seen.
+pub(crate) const LONGEST_BOUNDARY: usize = 200;
 
 /// What stands between two semicolons, as it is written, and without its comments.
 #[derive(Default)]

@@ -1,5 +1,6 @@
 use std::io::Read as _;
 
+use crate::content_type::LONGEST_BOUNDARY;
 use crate::{ContentType, Error, Header, Limits, PartEnd, PartReader, decode_quoted_printable};
 
 /// A message or a part of one, in memory: header, body as it came, and the parts of a multipart body.
@@ -36,7 +37,8 @@ impl Entity {
             .as_ref()
             .filter(|content_type| content_type.is_multipart())
             .and_then(|ct| ct.parameter("boundary"));
-        let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty() && boundary.len() <= 200) else {
+        let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty() && boundary.len() <= LONGEST_BOUNDARY)
+        else {
             return Ok(entity);
         };
         let depth = depth.checked_sub(1).ok_or(Error::TooMuch { what: "nested parts", limit: limits.depth })?;

@@ -72,6 +72,16 @@ impl<R: BufRead> PartReader<R> {
         Ok(self)
     }
 
+    /// What comes behind: after the closing delimiter the epilogue, which is nothing to most and more parts to some.
+    ///
+    /// # Errors
+    /// Fails to read what is left of this part.
+    pub fn into_rest(mut self) -> io::Result<impl BufRead> {
+        io::copy(&mut self, &mut io::sink())?;
+        let rest = self.buffer.split_off(self.safe);
+        Ok(io::Cursor::new(rest).chain(self.source))
+    }
+
     fn read_more(&mut self) -> io::Result<()> {
         let available = self.source.fill_buf()?;
         // CASES T-54: memory holds so much, however much the source gives at once.
@@ -216,6 +226,32 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|(part, end)| ((*part).to_owned(), *end)).collect();
             for buffer in [1, 2, 3, 7, 100] {
                 assert_eq!(parts(text, buffer), expected, "{text:?} {buffer}");
+            }
+        }
+    }
+
+    #[test]
+    fn t_54_what_is_near_or_behind_the_delimiters_is_seen() {
+        let near = |text: &str| {
+            let mut reader = PartReader::new(text.as_bytes(), "b").next_part().unwrap();
+            while reader.end().is_none() {
+                io::copy(&mut reader, &mut io::sink()).unwrap();
+                reader = reader.next_part().unwrap();
+            }
+            reader.has_near_miss()
+        };
+        assert!(!near("-b\r\n--b\r\n--a\r\n --bb\r\n--b \r\nx--b\r\n--b--\r\n"));
+        for text in ["--bb\r\n--b\r\nx\r\n--b--\r\n", "--b\r\nx\r\n--b--x\r\n--b--", "--b\r\n--b\r\n--bx\r\n--b--"] {
+            assert!(near(text), "{text}");
+        }
+        for (text, expected) in [("--b\r\nx\r\n--b--\r\nmore\r\n--b\r\n", "more\r\n--b\r\n"), ("--b\r\nx\r\n--b--", "")]
+        {
+            for buffer in [1, 5, 100] {
+                let source = io::BufReader::with_capacity(buffer, text.as_bytes());
+                let mut rest = String::new();
+                let part = PartReader::new(source, "b").next_part().unwrap();
+                part.into_rest().unwrap().read_to_string(&mut rest).unwrap();
+                assert_eq!(rest, expected);
             }
         }
     }

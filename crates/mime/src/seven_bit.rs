@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use crate::content_type::LONGEST_BOUNDARY;
 use crate::header::seven_bit_fields;
 use crate::quoted_printable::{QuotedPrintableReader, QuotedPrintableWriter};
 use crate::{Base64Reader, Base64Writer, CrlfWriter, Error, Field, Header, Limits, PartEnd, PartReader};
@@ -178,7 +179,7 @@ fn is_untouchable(header: &Header) -> bool {
 fn divided_at(header: &Header) -> Option<String> {
     let content_type = header.content_type().filter(|_| !is_untouchable(header))?;
     let boundary = content_type.is_multipart().then(|| content_type.parameter("boundary").map(str::to_owned))??;
-    (!boundary.is_empty() && boundary.len() <= 200).then_some(boundary)
+    (!boundary.is_empty() && boundary.len() <= LONGEST_BOUNDARY).then_some(boundary)
 }
 
 fn changed() -> Error {

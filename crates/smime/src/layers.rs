@@ -311,15 +311,19 @@ impl LayerOpener<'_> {
         let mut signature = part.next_part()?;
         let mut text = Vec::new();
         (&mut signature).take(self.limits.signature).read_to_end(&mut text)?;
-        // CASES T-07: exactly two parts, or nobody can say what was signed.
-        let closed =
-            matches!(signature.end(), Some(PartEnd::Close | PartEnd::EndOfInput)) && !signature.has_near_miss();
         // What is no signature is not taken apart: it may be a tree of parts, and large.
         let (header, body) = Header::parse(&text, &self.limits.mime)?;
-        let der = mime::decode_body(&header, body);
         // RFC 1847 §2.1: it is a signature, and nothing that people are shown as text.
-        let is_signature = header.content_type().is_some_and(|kind| kind.essence.starts_with("application/"));
-        if !closed || !is_signature || cms::sniff(&der) != Some(ContentType::SignedData) {
+        let kind = header.content_type().map(|content_type| content_type.essence).unwrap_or_default();
+        let is_signature = kind.starts_with("application/") && header.ambiguity().is_none();
+        let der = mime::decode_body(&header, body);
+        // CASES T-07: exactly two parts for everybody, or nobody can say what was signed.
+        let closed = matches!(signature.end(), Some(PartEnd::Close | PartEnd::EndOfInput));
+        let alone = closed && !signature.has_near_miss() && {
+            let epilogue = PartReader::new(signature.into_rest()?, boundary).next_part()?;
+            epilogue.end() == Some(PartEnd::EndOfInput) && !epilogue.has_near_miss()
+        };
+        if !alone || !is_signature || cms::sniff(&der) != Some(ContentType::SignedData) {
             return Ok(Step::Stopped);
         }
         let data = SignedDataReader::open(&der[..])?.finish(Some(digests))?;

@@ -114,6 +114,9 @@ fn t_54_a_content_type_that_others_read_in_another_way_is_under_nobodys_signatur
     // A line that only begins like the boundary is one to those who compare as RFC 2046 §5.1.1 says.
     let near = mail.replacen("\r\n\r\n", &format!("\r\n\r\n--{boundary}x\r\n\r\nPay 900 to Eve.\r\n"), 1);
     refused(&near, "not signed");
+    // More parts behind the end, which some still show.
+    refused(&format!("{mail}\r\n--{boundary}\r\n\r\nPay 900 to Eve.\r\n--{boundary}--\r\n"), "not signed");
+    assert_eq!(accept(&format!("{mail}\r\nsent by a list\r\n"), &[]), Ok(()));
     // The signature is none that is shown as text.
     refused(&mail.replacen("Content-Type: application/pkcs7-signature", "Content-Type: text/html", 1), "not signed");
     assert_eq!(accept(&mail, &[]), Ok(()));
