@@ -1,7 +1,7 @@
 //! SMTP and LMTP: our own server and client.
 //!
-//! Only `CRLF.CRLF` ends a message, in and out; a bare CR or LF makes the message refused, never repaired
-//! (CASES T-80). Everything read from a peer is bounded before it is read, and every wait has an end.
+//! Only `CRLF.CRLF` ends a message, in and out; a bare CR or LF makes a message that comes in refused, never repaired, and
+//! none goes out (CASES T-80). Everything read from a peer is bounded before it is read, and every wait has an end.
 
 mod address;
 mod client;

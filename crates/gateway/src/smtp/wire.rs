@@ -243,25 +243,38 @@ impl ChunkChecker {
     }
 }
 
-/// Puts content into the transparency of DATA and ends it.
+/// Puts content into the transparency of DATA and ends it. Every line ends with CRLF, whatever the content has: a bare CR
+/// or LF would be the end of a line to some servers, and a dot behind it the end of the message (CASES T-80).
 #[derive(Debug, Default)]
 pub(crate) struct DataEncoder {
     in_line: bool,
-    last: u8,
+    after_cr: bool,
 }
 
 impl DataEncoder {
     pub(crate) fn encode(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
-        while !input.is_empty() {
-            if !self.in_line && input.first() == Some(&b'.') {
-                out.push(b'.');
-            }
-            let end = memchr::memchr(b'\n', input).map_or(input.len(), |at| at + 1);
-            let (now, rest) = input.split_at(end);
-            out.extend_from_slice(now);
-            self.in_line = now.last() != Some(&b'\n');
-            self.last = now.last().copied().unwrap_or(self.last);
-            input = rest;
+        while let Some(&first) = input.first() {
+            let after_cr = std::mem::take(&mut self.after_cr);
+            let used = match first {
+                b'\n' if after_cr => 1,
+                b'\r' | b'\n' => {
+                    out.extend_from_slice(b"\r\n");
+                    self.in_line = false;
+                    let whole = input.starts_with(b"\r\n");
+                    self.after_cr = first == b'\r' && !whole;
+                    if whole { 2 } else { 1 }
+                }
+                _ => {
+                    if !self.in_line && first == b'.' {
+                        out.push(b'.');
+                    }
+                    let end = memchr::memchr2(b'\r', b'\n', input).unwrap_or(input.len());
+                    out.extend_from_slice(input.get(..end).unwrap_or_default());
+                    self.in_line = true;
+                    end
+                }
+            };
+            input = input.get(used..).unwrap_or_default();
         }
     }
 
@@ -320,6 +333,23 @@ mod tests {
                     content.strip_suffix(b"\r\n").unwrap_or(content)
                 );
                 assert!(!broken && rest.unwrap().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn t_80_no_bare_cr_or_lf_goes_out() {
+        for (content, expected) in [
+            (&b"a\r.\rMAIL FROM:<x@y>\r"[..], &b"a\r\n..\r\nMAIL FROM:<x@y>\r\n.\r\n"[..]),
+            (b"a\n.\nb\n", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"\r\r\n\n\r.", b"\r\n\r\n\r\n\r\n..\r\n.\r\n"),
+            (b"a\r\n.\r\n", b"a\r\n..\r\n.\r\n"),
+        ] {
+            for size in 1..8 {
+                let (mut encoder, mut out) = (DataEncoder::default(), Vec::new());
+                content.chunks(size).for_each(|piece| encoder.encode(piece, &mut out));
+                encoder.finish(&mut out);
+                assert_eq!(out, expected, "{content:?} {size}");
             }
         }
     }
