@@ -65,7 +65,9 @@ fn repeat_lists(arguments: &[OsString], end: usize) -> Vec<OsString> {
 #[derive(Debug, Parser)]
 #[command(name = "sealpost", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit status: 0 done and accepted, 1 understood and refused, 2 could not.\n\
-    Files or - for standard input and output; mail, DER, PEM and base64 are recognised by content.")]
+    Files or - for standard input and output; mail, DER, PEM and base64 are recognised by content.\n\
+    --json prints one object in one line, whatever the exit status is: accepted, refused or error.\n\
+    Where content goes to standard output, it goes to standard error.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
