@@ -1,6 +1,6 @@
 use std::io::{Read as _, Write as _};
 
-use mime::{Base64Reader, CrlfWriter, Entity, Header, Limits, PartReader, QuotedPrintableReader};
+use mime::{Ambiguity, Base64Reader, CrlfWriter, Entity, Header, Limits, PartReader, QuotedPrintableReader};
 
 pub(crate) fn entity(bytes: &[u8]) {
     let Ok(entity) = Entity::parse(bytes, &Limits::default()) else { return };
@@ -24,6 +24,20 @@ pub(crate) fn header(bytes: &[u8]) {
     let _ = (header.visible_from(), header.content_type(), header.disposition(), header.transfer_encoding());
     let (again, _) = Header::parse(&[&header.to_bytes()[..], b"\r\n"].concat(), &Limits::default()).unwrap();
     assert_eq!(again.fields().len(), header.fields().len());
+    // Under a name every line is a field, and the header still ends where it did.
+    let mut named = header.clone();
+    named.name_stray_lines("X-Stray");
+    let (again, _) = Header::parse(&[&named.to_bytes()[..], b"\r\n"].concat(), &Limits::default()).unwrap();
+    assert_eq!(again.fields().len(), header.fields().len());
+    assert_ne!(again.ambiguity(), Some(Ambiguity::StrayLine));
+    // A tidied field is one field in whole lines.
+    for field in named.fields() {
+        let tidied = Header::from_fields(vec![field.tidied()]);
+        let (again, _) = Header::parse(&[&tidied.to_bytes()[..], b"\r\n"].concat(), &Limits::default()).unwrap();
+        assert_eq!(again.fields().len(), 1);
+        assert!(again.fields().iter().all(|one| one.is(field.name())));
+        assert!(!matches!(again.ambiguity(), Some(Ambiguity::Control | Ambiguity::BlankLine | Ambiguity::StrayLine)));
+    }
 }
 
 pub(crate) fn address(bytes: &[u8]) {

@@ -63,7 +63,7 @@ impl Header {
 
 fn has_blank_line(field: &Field) -> bool {
     let lines = field.raw().strip_suffix(b"\n").unwrap_or(field.raw()).split(|&b| b == b'\n');
-    lines.skip(1).any(|line| line.trim_ascii().is_empty())
+    lines.skip(1).any(|line| line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')))
 }
 
 fn has_control(field: &Field) -> bool {

@@ -267,6 +267,10 @@ pub(crate) struct Encrypt {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Content that no tag protects against change is written all the same, and standard error says so:\n\
+    verify the signature inside before you trust it."
+)]
 pub(crate) struct Decrypt {
     #[command(flatten)]
     pub(crate) identity: Identity,

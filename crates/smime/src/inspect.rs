@@ -80,6 +80,9 @@ fn inspect_entity(entity: &Entity, limits: &Limits, depth: usize) -> Node {
         node.kind = "ambiguous".into();
         node.odd.push("there are two content types, or one that cannot be read".into());
     }
+    // Of two content types that was said already.
+    let ambiguity = entity.header().ambiguity().filter(|_| node.odd.is_empty());
+    node.odd.extend(ambiguity.map(|ambiguity| ambiguity.to_string()));
     for (name, fact) in [("From", "from"), ("To", "to"), ("Subject", "subject"), ("Date", "date")] {
         let mut fields = entity.header().all(name);
         node.facts.extend(fields.next().map(|field| (fact, field.text())));
