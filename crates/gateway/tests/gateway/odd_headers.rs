@@ -18,12 +18,7 @@ fn encrypted(rig: &Rig, content: &[u8]) -> Vec<u8> {
     format!(
         "From: {BOB}\r\nTo: {ALICE}\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; \
          smime-type=authEnveloped-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
-        mime::encode_base64(&cms)
-            .as_bytes()
-            .chunks(76)
-            .map(|line| String::from_utf8_lossy(line))
-            .collect::<Vec<_>>()
-            .join("\r\n")
+        mime::encode_base64(&cms).as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n")
     )
     .into_bytes()
 }
