@@ -125,10 +125,12 @@ fn crl_status(
         crl_issuer: Vec::new(),
     };
     let points = certificate.extensions().crl_distribution_points();
-    // CASES S-26: of several lists for one scope the newest decides, so it is asked first.
+    // CASES S-26: of several lists for one scope the newest decides, so it is asked first; of two that are equally
+    // new, the one that names the certificate, in whatever order they came.
     let mut newest_first: Vec<usize> = (0..search.checker.crls.len()).collect();
-    newest_first.sort_by_key(|&index| {
-        std::cmp::Reverse(search.checker.crls.get(index).map(|list| (list.this_update(), list.number())))
+    newest_first.sort_by_cached_key(|&index| {
+        let list = search.checker.crls.get(index);
+        std::cmp::Reverse(list.map(|list| (list.this_update(), list.number(), list_names(list, certificate))))
     });
     for point in points.iter().chain([&implicit]) {
         for &index in &newest_first {

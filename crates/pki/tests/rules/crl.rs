@@ -217,3 +217,14 @@ fn s_26_the_newest_list_decides_in_whatever_order_they_come() {
     assert_eq!(status(&root, &alice, &[before.clone(), after.clone()]), "revoked");
     assert_eq!(status(&root, &alice, &[after, before]), "revoked");
 }
+
+#[test]
+fn s_26_of_two_lists_of_one_time_the_one_that_revokes_decides() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let (clears, revokes) = (root.crl(&Crl::default()), root.crl(&Crl::of(&alice)));
+    assert_eq!(clears.this_update(), revokes.this_update());
+    assert_eq!(clears.number(), revokes.number());
+    assert_eq!(status(&root, &alice, &[clears.clone(), revokes.clone()]), "revoked");
+    assert_eq!(status(&root, &alice, &[revokes, clears]), "revoked");
+}
