@@ -182,6 +182,8 @@ impl Parser<'_> {
                             text.push(self.peek().ok_or(AddressError::Truncated)?);
                             self.bump();
                         }
+                        // RFC 5322 §3.2.2: a folded name keeps the TAB that its second line began with.
+                        '\t' => text.push(' '),
                         c if c.is_control() => return Err(AddressError::Unexpected { at: self.at }),
                         c => text.push(c),
                     }
@@ -253,8 +255,11 @@ impl Parser<'_> {
             // CASES T-10: an encoded word in an address reads as one thing to one parser and as another to the next.
             Word::Atom(text) if is_encoded_word(&text) => return Err(AddressError::EncodedWord),
             Word::Atom(text) if !dots_right(&text) => return Err(AddressError::Unexpected { at }),
-            // CASES T-10: a quoted `@` or `<` makes two addresses of one for sloppy readers.
-            Word::Quoted(text) if text.contains(['@', '<', '>', ',']) => return Err(AddressError::Unexpected { at }),
+            // CASES T-10: a quoted `@` or `<` makes two addresses of one for sloppy readers; a control character
+            // that was escaped ends it for others.
+            Word::Quoted(text) if text.contains(|c: char| matches!(c, '@' | '<' | '>' | ',') || c.is_control()) => {
+                return Err(AddressError::Unexpected { at });
+            }
             Word::Atom(text) | Word::Quoted(text) => text,
         };
         if !dots_right(&domain) || local_part.is_empty() {
@@ -298,6 +303,10 @@ mod tests {
         assert_eq!(addresses("friends: a@x.y, b@x.y; , c@x.y").unwrap(), ["a@x.y", "b@x.y", "c@x.y"]);
         assert_eq!(addresses("undisclosed-recipients:;").unwrap(), Vec::<String>::new());
         assert_eq!(addresses("jürgen@müller.example").unwrap(), ["jürgen@müller.example"]);
+        for folded in ["\"Doe,\t Jane\" <jane@x.y>", "\"Doe,\tJane\"\t<jane@x.y>"] {
+            assert_eq!(addresses(folded).unwrap(), ["jane@x.y"], "long names are folded with a TAB");
+        }
+        assert_eq!(parse_mailbox_list("\"Doe,\tJane\" <j@x.y>").unwrap()[0].display_name.as_deref(), Some("Doe, Jane"));
         assert_eq!(parse_mailbox_list("J. Doe <j@x.y>").unwrap()[0].display_name.as_deref(), Some("J. Doe"));
     }
 
@@ -318,6 +327,9 @@ mod tests {
             "alice@[127.0.0.1]",
             "(unclosed alice@example.org",
             "\"open@example.org",
+            "\"alice\\\0\"@example.org",
+            "\"al\\\tice\"@example.org",
+            "\"al\u{1}ice\" <alice@example.org>",
             "group: a@x.y",
             "alice",
         ] {
