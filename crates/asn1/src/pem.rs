@@ -13,8 +13,13 @@ pub struct Pem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PemError {
-    /// What stands between the lines is not base64, or is encrypted the old way (RFC 1421).
+    /// What stands between the lines is not base64.
     BadBase64 {
+        /// The block's label.
+        label: String,
+    },
+    /// What stands between the lines is encrypted the old way (RFC 1421).
+    OldEncryption {
         /// The block's label.
         label: String,
     },
@@ -29,6 +34,11 @@ impl fmt::Display for PemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadBase64 { label } => write!(f, "the PEM block {label} is not base64"),
+            Self::OldEncryption { label } => write!(
+                f,
+                "the PEM block {label} is encrypted in the old way of OpenSSL, which is not read: \
+                 openssl pkcs8 -topk8 writes it in the new one"
+            ),
             Self::NoEnd { label } => write!(f, "the PEM block {label} has no END line"),
         }
     }
@@ -36,11 +46,14 @@ impl fmt::Display for PemError {
 
 impl std::error::Error for PemError {}
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// All blocks of a text, in order. Text around them is passed over (RFC 7468 §2); an empty list means
-/// that there is no PEM here.
+/// that there is no PEM here. A byte order mark, as editors put it there, counts as text before.
 pub fn parse_pem(text: &[u8]) -> Result<Vec<Pem>, PemError> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, Vec<u8>)> = None;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     for line in text.split(|&b| b == b'\n' || b == b'\r') {
         let line = line.trim_ascii();
         let marker = |word: &str| -> Option<String> {
@@ -55,6 +68,10 @@ pub fn parse_pem(text: &[u8]) -> Result<Vec<Pem>, PemError> {
             None => open = marker("BEGIN").map(|label| (label, Vec::new())),
             Some((label, body)) => {
                 if marker("END").is_some_and(|end| end == *label) {
+                    // RFC 1421 §4.6.1.1
+                    if body.starts_with(b"Proc-Type:") {
+                        return Err(PemError::OldEncryption { label: std::mem::take(label) });
+                    }
                     let der = decode_base64(body).ok_or_else(|| PemError::BadBase64 { label: label.clone() })?;
                     blocks.push(Pem { label: std::mem::take(label), der });
                     open = None;
@@ -136,6 +153,8 @@ mod tests {
             assert_eq!(parse_pem(text.as_bytes()).unwrap(), [Pem { label: "CERTIFICATE".into(), der }]);
         }
         assert_eq!(parse_pem(b"no block here"), Ok(vec![]));
+        let text = format!("\u{feff}{}", encode_pem("CERTIFICATE", &[1, 2, 3]));
+        assert_eq!(parse_pem(text.as_bytes()).unwrap(), [Pem { label: "CERTIFICATE".into(), der: vec![1, 2, 3] }]);
     }
 
     #[test]
@@ -144,6 +163,8 @@ mod tests {
         assert_eq!(no_end, Err(PemError::NoEnd { label: "X509 CRL".into() }));
         let encrypted =
             b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
-        assert_eq!(parse_pem(encrypted), Err(PemError::BadBase64 { label: "RSA PRIVATE KEY".into() }));
+        assert_eq!(parse_pem(encrypted), Err(PemError::OldEncryption { label: "RSA PRIVATE KEY".into() }));
+        let junk = parse_pem(b"-----BEGIN CMS-----\n!!!!\n-----END CMS-----\n");
+        assert_eq!(junk, Err(PemError::BadBase64 { label: "CMS".into() }));
     }
 }
