@@ -13,7 +13,7 @@ use crate::audit::digest_of;
 use crate::database::{Row, Tx, values};
 use crate::id::random_id;
 use crate::people::about;
-use crate::{Actor, Address, Directory, Error, Person, PersonId, hex, statements as sql};
+use crate::{Actor, Address, Directory, Error, Person, PersonId, hex, passkeys, statements as sql};
 
 /// How somebody logs in.
 #[derive(Clone, PartialEq, Eq)]
@@ -236,7 +236,8 @@ pub(crate) async fn count_attempt(
 }
 
 impl Directory {
-    /// Gives somebody a password, as its hash; ends their sessions and the links that would set another one.
+    /// Gives somebody a password, as its hash; ends their sessions and the links that would set another one. With one
+    /// that must be changed, a first password, they begin anew: their second factors are gone as well.
     pub async fn set_password(&self, id: PersonId, hash: &str, must_change: bool, by: &Actor) -> Result<(), Error> {
         let person = self.known_person(id).await?;
         if !hash.starts_with('$') {
@@ -251,6 +252,9 @@ impl Directory {
         }
         let action = if must_change { "account.first-password" } else { "account.password" };
         change.note(about(action, id, &person.address, by, "")).await?;
+        if must_change {
+            passkeys::remove_second_factors(&mut change, id, &person.address, by).await?;
+        }
         change.commit().await
     }
 

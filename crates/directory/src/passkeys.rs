@@ -6,10 +6,10 @@
 use asn1::Time;
 use crypto::DigestAlgorithm;
 
-use crate::audit::digest_of;
+use crate::audit::{Change, digest_of};
 use crate::database::{Row, values};
 use crate::people::about;
-use crate::{Actor, Directory, Error, PasskeyId, PersonId, statements as sql};
+use crate::{Actor, Address, Directory, Error, PasskeyId, PersonId, statements as sql};
 
 /// Somebody's passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,28 +185,29 @@ impl Directory {
         change.commit().await
     }
 
-    /// Takes away all that somebody has beside the password, when there is anything: for who has lost it.
-    pub async fn remove_second_factors(&self, id: PersonId, by: &Actor) -> Result<(), Error> {
-        let person = self.known_person(id).await?;
-        let mut change = self.change().await?;
-        let passkeys = change.tx.fetch(sql::REMOVE_PASSKEYS_OF, values![id.0]).await?;
-        let codes = change.tx.execute(sql::REMOVE_SECOND_FACTOR, values![id.0]).await? > 0;
-        change.tx.execute(sql::REMOVE_RECOVERY_CODES, values![id.0]).await?;
-        if passkeys.is_empty() && !codes {
-            return Ok(());
-        }
-        for mut passkey in passkeys {
-            let name = passkey.text()?;
-            change.note(about("account.passkey-removed", id, &person.address, by, &name)).await?;
-        }
-        if codes {
-            change.note(about("account.second-factor-removed", id, &person.address, by, "")).await?;
-        }
-        change.commit().await
-    }
-
     /// As many as somebody may have.
     pub const MOST_PASSKEYS: usize = 10;
+}
+
+/// Takes passkeys, codes from the phone and recovery codes away, in the change that gives somebody a first password:
+/// who has lost the phone as well begins anew, and whoever had added a passkey of their own is out.
+pub(crate) async fn remove_second_factors(
+    change: &mut Change<'_>,
+    id: PersonId,
+    address: &Address,
+    by: &Actor,
+) -> Result<(), Error> {
+    let passkeys = change.tx.fetch(sql::REMOVE_PASSKEYS_OF, values![id.0]).await?;
+    let codes = change.tx.execute(sql::REMOVE_SECOND_FACTOR, values![id.0]).await? > 0;
+    change.tx.execute(sql::REMOVE_RECOVERY_CODES, values![id.0]).await?;
+    for mut passkey in passkeys {
+        let name = passkey.text()?;
+        change.note(about("account.passkey-removed", id, address, by, &name)).await?;
+    }
+    if codes {
+        change.note(about("account.second-factor-removed", id, address, by, "")).await?;
+    }
+    Ok(())
 }
 
 fn read(mut row: Row) -> Result<Passkey, Error> {

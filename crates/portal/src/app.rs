@@ -98,13 +98,11 @@ impl App {
         self.hashed.load(Ordering::Relaxed)
     }
 
-    /// Gives somebody a first password and takes away what they had beside the one before: who has lost the phone as
-    /// well begins anew.
+    /// Gives somebody a first password; the directory takes away what they had beside the one before.
     pub(crate) async fn give_first_password(&self, person: PersonId, by: &Actor) -> Result<String, Problem> {
         let password = password::first_password()?;
         let hash = self.hash_password(&password).await?;
         self.directory.set_password(person, &hash, true, by).await?;
-        self.directory.remove_second_factors(person, by).await?;
         Ok(password)
     }
 

@@ -10,12 +10,19 @@ pub(crate) fn item(rest: &mut &[u8], what: &'static str) -> Result<Value, Reject
         .map_err(|error| Rejected::malformed(what, error.to_string()))
 }
 
+/// No map that authenticators write has as many.
+const MOST_PAIRS: usize = 64;
+
 /// The pairs of a map.
 pub(crate) struct Map(Vec<(Value, Value)>);
 
 impl Map {
     pub(crate) fn of(value: Value, what: &'static str) -> Result<Self, Rejected> {
         let Value::Map(pairs) = value else { return Err(Rejected::malformed(what, "it is no map")) };
+        // Each is compared with each.
+        if pairs.len() > MOST_PAIRS {
+            return Err(Rejected::malformed(what, "there are too many keys"));
+        }
         for (index, (key, _)) in pairs.iter().enumerate() {
             // Two readers could take two different ones.
             if pairs.iter().take(index).any(|(before, _)| before == key) {
@@ -51,3 +58,19 @@ pub(crate) fn as_number(value: &Value) -> Option<i64> {
 }
 
 const DEPTH: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_40_a_map_has_few_keys_each_once() {
+        let map = |keys: &[u32]| {
+            Map::of(Value::Map(keys.iter().map(|&key| (key.into(), Value::Null)).collect()), "a map").is_ok()
+        };
+        let many: Vec<u32> = (0..65).collect();
+        assert!(map(&many[..64]));
+        assert!(!map(&many));
+        assert!(!map(&[1, 2, 1]));
+    }
+}

@@ -1,6 +1,6 @@
 //! What is in a message, for a browser: text, cleaned HTML, files.
 
-use mail_parser::{Message, MessageParser, MimeHeaders as _, PartType};
+use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
 
 use crate::form::plain_name;
 use crate::problem::Problem;
@@ -55,6 +55,15 @@ impl MailFile {
 
 // Only what came as HTML: text that was made HTML is better shown as text.
 fn html_of(message: &Message<'_>) -> Option<String> {
+    // CASES T-40: the parser looks at all open elements at each tag, so a few hundred thousand take hours. The text
+    // of such a message is shown.
+    let tags = |part: &MessagePart<'_>| match &part.body {
+        PartType::Html(html) => html.bytes().filter(|&octet| octet == b'<').count(),
+        _ => 0,
+    };
+    if message.html_bodies().take(MOST_PARTS).map(tags).sum::<usize>() > MOST_TAGS {
+        return None;
+    }
     let parts: Vec<String> = message
         .html_bodies()
         .take(MOST_PARTS)
@@ -99,6 +108,8 @@ fn files_of(message: &Message<'_>) -> Vec<MailFile> {
 }
 
 const MOST_PARTS: usize = 20;
+/// Elements of HTML in one message.
+const MOST_TAGS: usize = 10_000;
 const MOST_FILES: usize = 50;
 
 #[cfg(test)]
@@ -115,6 +126,15 @@ mod tests {
             assert!(!clean.contains(gone), "{gone} is in {clean}");
         }
         assert!(clean.contains("href=\"https://good.example\"") && clean.contains("target=\"_blank\""), "{clean}");
+    }
+
+    #[test]
+    fn t_40_html_that_takes_hours_is_shown_as_text() {
+        let mail = |times| format!("Content-Type: text/html\r\n\r\n{}hello", "<div>".repeat(times)).into_bytes();
+        let content = Content::parse(&mail(1_000_000));
+        assert!(content.html.is_none());
+        assert_eq!(content.text.as_deref().map(str::trim), Some("hello"));
+        assert!(Content::parse(&mail(100)).html.is_some());
     }
 
     #[test]
