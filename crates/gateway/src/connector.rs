@@ -2,24 +2,29 @@
 //!
 //! Two fields keep the ends apart. The *ticket* is what the server's rule puts on mail for us: everybody's mail comes from
 //! that cloud's addresses and under its certificate, so without the ticket nobody knows whose it is. The *loop mark* is
-//! what we put on mail that we give back: the server's rule sends to us only what does not carry it.
+//! what we put on mail that we give back: the server's rule sends to us only what does not carry it. It is another one for
+//! each direction, because whoever gets mail of ours may read the mark on it: what is known outside opens nothing inward,
+//! and incoming mail that a rule forwards comes by here again.
 
 use cms::{Spool, SpoolLimits};
 use mime::{Field, Header};
 
+use crate::Side;
 use crate::mail::{Mail, Rewritten, read_header, unreadable_spool};
 use crate::smtp::{Reply, reader_behind};
 
 /// The field of the ticket.
 pub(crate) const TICKET: &str = "X-Sealpost-Ticket";
 
-/// A field whose value only the mail server and we know.
+/// A field whose values only the mail server and we know.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoopMark {
     /// The field's name.
     pub header: String,
-    /// Its value.
-    pub secret: String,
+    /// Its value on mail for people inside.
+    pub inside: String,
+    /// Its value on mail for the world.
+    pub outside: String,
 }
 
 impl std::fmt::Debug for LoopMark {
@@ -29,13 +34,25 @@ impl std::fmt::Debug for LoopMark {
 }
 
 impl LoopMark {
-    /// As it is put before a mail that leaves us.
-    pub(crate) fn line(&self) -> String {
-        format!("{}: {}\r\n", self.header, self.secret)
+    /// As it is put before a mail that leaves us for people on this side.
+    pub(crate) fn line(&self, to: Side) -> String {
+        format!("{}: {}\r\n", self.header, self.value(to))
     }
 
-    fn is_ours(&self, field: &Field) -> bool {
-        field.is(&self.header) && same(field.value().trim(), &self.secret)
+    /// Whether it says that we have had this mail, where mail of this side's people comes in.
+    fn is_ours(&self, field: &Field, from: Side) -> bool {
+        let to = match from {
+            Side::Inside => Side::Outside,
+            Side::Outside => Side::Inside,
+        };
+        field.is(&self.header) && same(field.value().trim(), self.value(to))
+    }
+
+    fn value(&self, to: Side) -> &str {
+        match to {
+            Side::Inside => &self.inside,
+            Side::Outside => &self.outside,
+        }
     }
 }
 
@@ -51,6 +68,7 @@ pub(crate) enum Standing {
 /// Looks at ticket and loop mark, and takes out what must not go on: tickets, and marks that are not ours.
 pub(crate) async fn admit(
     mail: Mail,
+    side: Side,
     ticket: Option<&str>,
     mark: Option<&LoopMark>,
     limits: SpoolLimits,
@@ -65,10 +83,12 @@ pub(crate) async fn admit(
         tracing::warn!("a mail without the ticket was not taken");
         return Err(Reply::new(550, "5.7.1", "this mail server is not known here: the mail carries no ticket"));
     }
-    let returned = mark.is_some_and(|mark| header.fields().iter().any(|field| mark.is_ours(field)));
+    let returned = mark.is_some_and(|mark| header.fields().iter().any(|field| mark.is_ours(field, side)));
     let standing = if returned { Standing::Returned } else { Standing::New };
     let (skip, before) = (header.octets_read(), header.fields().len());
-    header.retain(|field| !field.is(TICKET) && mark.is_none_or(|mark| !field.is(&mark.header) || mark.is_ours(field)));
+    header.retain(|field| {
+        !field.is(TICKET) && mark.is_none_or(|mark| !field.is(&mark.header) || mark.is_ours(field, side))
+    });
     if header.fields().len() == before {
         return Ok((mail, standing));
     }
@@ -103,8 +123,8 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let mark = LoopMark { header: "X-Sealpost-Loop".into(), secret: "CANARY".into() };
+        let mark = LoopMark { header: "X-Sealpost-Loop".into(), inside: "CANARY".into(), outside: "CANARY2".into() };
         assert!(!format!("{mark:?}").contains("CANARY"));
-        assert_eq!(mark.line(), "X-Sealpost-Loop: CANARY\r\n");
+        assert_eq!(mark.line(Side::Inside), "X-Sealpost-Loop: CANARY\r\n");
     }
 }

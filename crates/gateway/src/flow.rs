@@ -19,11 +19,11 @@ use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::connector::{self, Standing};
 use crate::facts::Facts;
 use crate::in_memory::{self, Room};
-use crate::mail::{Mail, Rewritten, broke_off, unreadable_header, unreadable_spool};
+use crate::mail::{Mail, Rewritten, broke_off, read_header, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
 use crate::returned::{self, Returned};
 use crate::smtp::{Class, Client, Content, Envelope, Peer, Recipient, Reply, Service};
-use crate::{Settings, Side, trace};
+use crate::{Settings, Side, incoming, trace};
 
 /// What all listeners and workers have in common.
 #[derive(Debug)]
@@ -94,10 +94,10 @@ impl<B: Book> Shared<B> {
         content: Spool,
     ) -> Result<Vec<Reply>, Reply> {
         let mark = self.settings.loop_mark.as_ref();
-        let (mail, standing) = connector::admit(Mail::new(content), ticket, mark, self.spool_limits()).await?;
+        let (mail, standing) = connector::admit(Mail::new(content), side, ticket, mark, self.spool_limits()).await?;
         let facts = read(peer, envelope, &mut *mail.lock().await)?;
         if standing == Standing::Returned {
-            return self.pass_on(peer, envelope, mail, &facts).await;
+            return self.pass_on(side, peer, envelope, mail, &facts).await;
         }
         let mut replies = vec![unhandled(); envelope.recipients.len()];
         let everybody = envelope.recipients.iter().cloned().enumerate();
@@ -148,8 +148,16 @@ impl<B: Book> Shared<B> {
         Ok(others)
     }
 
-    /// What we have had already goes on as it is: the mail server's rule was to keep it from us.
-    async fn pass_on(&self, peer: &Peer, envelope: &Envelope, mail: Mail, facts: &Facts) -> Result<Vec<Reply>, Reply> {
+    /// What we have had already goes on as it is: the mail server's rule was to keep it from us. From outside only what
+    /// we say of it is taken out: the mark is on mail that people inside can read and pass on (CASES T-11, T-90).
+    async fn pass_on(
+        &self,
+        side: Side,
+        peer: &Peer,
+        envelope: &Envelope,
+        mail: Mail,
+        facts: &Facts,
+    ) -> Result<Vec<Reply>, Reply> {
         if facts.hops > crate::decide::MOST_HOPS {
             return Err(Reply::new(554, "5.4.6", "the message goes round in circles"));
         }
@@ -165,6 +173,13 @@ impl<B: Book> Shared<B> {
             left.into_iter().partition(|(_, recipient)| self.book.is_inside(recipient.to.mailbox()));
         for (client, to) in [(&self.inside, inside), (&self.outside, outside)] {
             let message = &mut Rewritten::default();
+            if side == Side::Outside {
+                let mut header = read_header(&mut *mail.lock().await)?;
+                let skip = header.octets_read();
+                trace::strip_forged(&mut header, &self.settings.hostname);
+                trace::mark_subject(&mut header, &incoming::marks(&self.settings.incoming), "");
+                *message = Rewritten::with_header(&header, skip, None);
+            }
             let copy = Copy { client, peer, envelope, mail: &mail, message, to: &to, key: &key, decrypted: false };
             self.send(copy, &mut replies).await;
         }
@@ -202,7 +217,8 @@ impl<B: Book> Shared<B> {
             return;
         }
         let mut head = trace::received(peer, &self.settings.hostname, self.book.now()).raw().to_vec();
-        head.splice(0..0, self.loop_mark().into_bytes());
+        let way = if std::ptr::eq(client, &self.inside) { Side::Inside } else { Side::Outside };
+        head.splice(0..0, self.loop_mark(way).into_bytes());
         head.extend_from_slice(&message.head);
         let mut original;
         let spool = match &mut message.content {
@@ -234,8 +250,8 @@ impl<B: Book> Shared<B> {
 
     /// What stands before every mail that leaves us, if something does. On mail that carries it already it is there
     /// twice, which changes nothing for whoever looks for it.
-    pub(crate) fn loop_mark(&self) -> String {
-        self.settings.loop_mark.as_ref().map(connector::LoopMark::line).unwrap_or_default()
+    pub(crate) fn loop_mark(&self, to: Side) -> String {
+        self.settings.loop_mark.as_ref().map(|mark| mark.line(to)).unwrap_or_default()
     }
 
     /// Who has the message already. A message with one recipient is whole or not at all: nothing is remembered of it.

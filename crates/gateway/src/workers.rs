@@ -17,7 +17,7 @@ use crate::facts::own_ids;
 use crate::flow::Shared;
 use crate::mail::unreadable_header;
 use crate::smtp::{Class, Envelope, Reply, ReversePath, down};
-use crate::{Watch, incoming, trace};
+use crate::{Side, Watch, incoming, trace};
 
 /// Delivers what is in the outbox until `shutdown` says true; then ends what it has begun (CASES R-16).
 pub(crate) async fn deliver_outbox(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
@@ -196,7 +196,8 @@ async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
         Ok(content) => content,
         Err(reply) => return reply,
     };
-    let mut spool = match shared.spool(&[shared.loop_mark().into_bytes(), content].concat()) {
+    let way = if inside { Side::Inside } else { Side::Outside };
+    let mut spool = match shared.spool(&[shared.loop_mark(way).into_bytes(), content].concat()) {
         Ok(spool) => spool,
         Err(reply) => return reply,
     };

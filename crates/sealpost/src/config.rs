@@ -233,7 +233,8 @@ pub(crate) struct Milter {
 pub(crate) struct LoopMark {
     #[serde(default = "loop_header")]
     pub(crate) header: String,
-    pub(crate) secret: String,
+    pub(crate) inside_secret: String,
+    pub(crate) outside_secret: String,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -684,7 +685,8 @@ impl Config {
             mailbox.password = SecretPlace::resolved(&mailbox.password, folder);
             mailbox.tls_roots = folder.join(&mailbox.tls_roots);
         }
-        let secrets = secrets.chain(self.gateway.loop_mark.iter_mut().map(|mark| &mut mark.secret));
+        let marks = self.gateway.loop_mark.iter_mut();
+        let secrets = secrets.chain(marks.flat_map(|mark| [&mut mark.inside_secret, &mut mark.outside_secret]));
         for secret in secrets.chain(self.gateway.listener.iter_mut().filter_map(|listener| listener.ticket.as_mut())) {
             *secret = SecretPlace::resolved(secret, folder);
         }
@@ -811,8 +813,10 @@ impl Config {
             if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
                 return Err(format!("gateway.loop_mark.header {name} is not the name of a header field"));
             }
-            if !is_in_a_file(&mark.secret) {
-                return Err("gateway.loop_mark.secret is not file:PATH or credential:NAME".into());
+            for (name, secret) in [("inside", &mark.inside_secret), ("outside", &mark.outside_secret)] {
+                if !is_in_a_file(secret) {
+                    return Err(format!("gateway.loop_mark.{name}_secret is not file:PATH or credential:NAME"));
+                }
             }
         }
         if let Some(scanner) = &incoming.scanner {

@@ -9,10 +9,12 @@ use crate::house::{ALICE, BOB, CAROL, House};
 use crate::support::{contains, header, mail};
 
 const TICKET: &str = "ticket-0123456789abcdef";
-const SECRET: &str = "secret-0123456789abcdef";
+const INWARD: &str = "inward-0123456789abcdef";
+const OUTWARD: &str = "outward-0123456789abcde";
 
 fn looped(settings: &mut Settings) {
-    settings.loop_mark = Some(LoopMark { header: "X-Sealpost-Loop".into(), secret: SECRET.into() });
+    let (inside, outside) = (INWARD.into(), OUTWARD.into());
+    settings.loop_mark = Some(LoopMark { header: "X-Sealpost-Loop".into(), inside, outside });
     for listener in &mut settings.listeners {
         listener.ticket = Some(TICKET.into());
     }
@@ -33,11 +35,11 @@ async fn only_mail_with_the_ticket_is_taken_and_the_ticket_goes_no_further() {
         }
     }
     let ticket = format!("X-Sealpost-Ticket: {TICKET}\r\n");
-    for (listener, from, to) in [(house.inside, ALICE, CAROL), (house.outside, BOB, ALICE)] {
+    for (listener, from, to, mark) in [(house.inside, ALICE, CAROL, OUTWARD), (house.outside, BOB, ALICE, INWARD)] {
         let replies = house.send(listener, from, &[to], &with(&ticket, &plain)).await;
         assert_eq!(replies[0].code(), 250, "{}", replies[0]);
         let arrived = house.mail(to).remove(0);
-        assert!(!contains(&arrived, TICKET) && contains(&arrived, SECRET));
+        assert!(!contains(&arrived, TICKET) && contains(&arrived, mark));
         assert_eq!(header(&arrived).all("X-Sealpost-Loop").count(), 1);
     }
 }
@@ -53,7 +55,7 @@ async fn t_85_mail_with_our_mark_passes_and_forged_marks_are_taken_out() {
     assert!(contains(&arrived, "multipart/signed"), "a forged mark does not keep mail from being signed");
     assert!(!contains(&arrived, "guessed") && !contains(&arrived, "again"));
 
-    let returned = format!("{ticket}X-Sealpost-Loop: {SECRET}\r\n");
+    let returned = format!("{ticket}X-Sealpost-Loop: {OUTWARD}\r\n");
     house.send(house.inside, ALICE, &[CAROL], &with(&returned, &plain)).await;
     let arrived = house.mail(CAROL).pop().unwrap();
     assert!(!contains(&arrived, "multipart/signed") && arrived.ends_with(&plain), "it passes untouched");
@@ -61,6 +63,31 @@ async fn t_85_mail_with_our_mark_passes_and_forged_marks_are_taken_out() {
     let hops = "Received: from a by b; Tue, 24 Nov 2026 12:00:00 +0000\r\n".repeat(51);
     let replies = house.send(house.inside, ALICE, &[CAROL], &with(&format!("{returned}{hops}"), &plain)).await;
     assert_eq!((replies[0].code(), replies[0].enhanced()), (554, "5.4.6"));
+}
+
+#[tokio::test]
+async fn t_90_what_is_known_outside_or_inside_lets_no_mail_pass_for_judged() {
+    let house = House::start(looped).await;
+    let ticket = format!("X-Sealpost-Ticket: {TICKET}\r\n");
+    let claims = "Authentication-Results: gate.inside.example; smime=pass\r\n";
+    let results = |of: &str| header(&house.mail(of).pop().unwrap()).value("Authentication-Results");
+    let forged = mail(BOB, ALICE, "[signed] hello", "text");
+    // Every partner reads the mark on our mail to them; it is another one.
+    let outward = format!("{ticket}X-Sealpost-Loop: {OUTWARD}\r\n{claims}");
+    house.send(house.outside, BOB, &[ALICE], &with(&outward, &forged)).await;
+    assert_eq!(results(ALICE).as_deref(), Some("gate.inside.example; smime=none"));
+    assert!(!contains(&house.mail(ALICE)[0], OUTWARD), "it is taken out");
+    // Who was sent incoming mail as an attachment knows the right one, and still cannot speak for us.
+    let inward = format!("{ticket}X-Sealpost-Loop: {INWARD}\r\n{claims}");
+    house.send(house.outside, BOB, &[ALICE], &with(&inward, &forged)).await;
+    let arrived = header(&house.mail(ALICE).pop().unwrap());
+    assert_eq!((arrived.value("Authentication-Results"), arrived.value("Subject").unwrap().as_str()), (None, "hello"));
+    // CASES T-29: incoming mail that a rule forwards is treated like any that leaves.
+    let message = mail(ALICE, CAROL, "Fwd: hello", "text");
+    let replies = house.send(house.inside, ALICE, &[CAROL], &with(&inward, &message)).await;
+    assert_eq!(replies[0].code(), 250, "{}", replies[0]);
+    let sent = house.mail(CAROL).pop().unwrap();
+    assert!(contains(&sent, "multipart/signed") && !contains(&sent, INWARD) && contains(&sent, OUTWARD));
 }
 
 #[tokio::test(flavor = "multi_thread")]
