@@ -24,6 +24,8 @@ pub enum Scope {
     CertificatesWrite,
     /// Reads the certificates of the people inside.
     ContactsRead,
+    /// Submits mail in the place of a password, where its owner has a second factor; opens nothing in the API.
+    MailSubmit,
     /// Reads who was invited.
     PartnersRead,
     /// Invites partners and gives first passwords.
@@ -36,12 +38,13 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, by name.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AuditRead,
         Self::BoardWrite,
         Self::CertificatesRead,
         Self::CertificatesWrite,
         Self::ContactsRead,
+        Self::MailSubmit,
         Self::PartnersRead,
         Self::PartnersWrite,
         Self::PeopleRead,
@@ -56,6 +59,7 @@ impl Scope {
             Self::CertificatesRead => "certificates:read",
             Self::CertificatesWrite => "certificates:write",
             Self::ContactsRead => "contacts:read",
+            Self::MailSubmit => "mail:submit",
             Self::PartnersRead => "partners:read",
             Self::PartnersWrite => "partners:write",
             Self::PeopleRead => "people:read",

@@ -19,9 +19,10 @@ use tokio::sync::{Notify, mpsc};
 use crate::acme::Answerer;
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 use crate::facts::own_ids;
+use crate::finder;
 use crate::intake::Intake;
+use crate::log_in::LogIn;
 use crate::smtp::Reply;
-use crate::{finder, log_in};
 
 /// The book that the program uses.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(crate) struct DirectoryBook {
     store: Option<MessageStore>,
     intake: Intake,
     answerer: Option<Answerer>,
+    log_in: LogIn,
     intake_address: EmailAddress,
     paths: PathCache,
     wake: Arc<Notify>,
@@ -54,6 +56,7 @@ impl DirectoryBook {
         store: Option<MessageStore>,
         intake: Intake,
         answerer: Option<Answerer>,
+        log_in: LogIn,
     ) -> (Self, mpsc::Receiver<Vec<Trace>>, mpsc::Receiver<EmailAddress>) {
         let intake_address = directory.settings().intake.email().clone();
         let (traces, kept) = mpsc::channel(TRACES);
@@ -65,6 +68,7 @@ impl DirectoryBook {
             wake: intake.wake(),
             intake,
             answerer,
+            log_in,
             intake_address,
             paths: PathCache::new(),
             written: Mutex::default(),
@@ -267,7 +271,7 @@ impl Book for DirectoryBook {
     }
 
     async fn authenticate(&self, name: &str, password: &str, network: IpAddr) -> Result<bool, Reply> {
-        log_in::check(&self.directory, name, password, network).await
+        self.log_in.check(&self.directory, name, password, network).await
     }
 
     fn revocation(&self) -> Revocation {

@@ -11,6 +11,7 @@ use crate::book::Book;
 use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, Way};
 use crate::intake::{self, Intake};
+use crate::log_in::LogIn;
 use crate::metrics::Metrics;
 use crate::milter::{MilterAddress, MilterServer};
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
@@ -43,8 +44,9 @@ impl Gateway {
         let mut limits = smime::Limits::in_folder(&settings.spool_folder);
         limits.spool.memory = settings.limits.memory_bytes;
         let taking_in = Intake::new(directory.clone(), keys.clone(), settings.intake.clone(), limits);
+        let log_in = LogIn::new(settings.second_factor_for.clone());
         let answerer = settings.acme.clone().map(acme::Answerer::new);
-        let (book, traces, wanted) = DirectoryBook::new(directory, keys, store, taking_in, answerer);
+        let (book, traces, wanted) = DirectoryBook::new(directory, keys, store, taking_in, answerer, log_in);
         let (mut this, shared) = Self::bind(settings, book).await?;
         // It ends after the listeners, so that what they did last is kept as well.
         let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));

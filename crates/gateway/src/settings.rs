@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use directory::RenewalSettings;
+use directory::{RenewalSettings, Role};
 use egress::LookUp;
 use pki::EmailAddress;
 
@@ -58,6 +58,8 @@ pub struct Settings {
     pub mailbox: Option<MailboxSettings>,
     /// Who is asked for certificates of people who are written to and have none here.
     pub look_up: Option<Arc<LookUp>>,
+    /// Whoever has one of these roles needs a second factor, and submits mail with a token for it.
+    pub second_factor_for: Vec<Role>,
     /// What mail that leaves us carries, where a mail server gives us mail and takes it back.
     pub loop_mark: Option<LoopMark>,
 }
@@ -224,6 +226,7 @@ impl Settings {
             acme: None,
             mailbox: None,
             look_up: None,
+            second_factor_for: Vec::new(),
             loop_mark: None,
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use argon2::password_hash::PasswordHasher as _;
-use directory::{Actor, Limit};
+use directory::{Actor, Limit, Scope};
 use testkit::Peer;
 
 use crate::house::{ALICE, CAROL, House, mailbox};
@@ -81,6 +81,24 @@ async fn t_84_t_104_a_log_in_decides_whose_key_signs() {
     let heard = send(base64_login(ALICE, "correct horse"), ALICE).await;
     assert!(heard.contains("454 4.7.0"), "{heard}");
     assert_eq!(house.mail(CAROL).len(), 2);
+    // Who has a second factor submits with a token for it: a password alone may have been phished.
+    house.clock.advance_seconds(301);
+    house.directory.set_password(house.employee.id, &hash, false, &Actor::System).await.unwrap();
+    house.directory.set_second_factor(house.employee.id, b"secret", 1, &[], &Actor::System).await.unwrap();
+    let heard = send(base64_login(ALICE, "correct horse"), ALICE).await;
+    assert!(heard.contains("534 5.7.9") && heard.contains("530 5.7.0"), "{heard}");
+    let token = async |scope| {
+        let made = house.directory.issue_api_token(house.employee.id, "mail", &[scope], 30, &Actor::System).await;
+        made.unwrap().0.as_str().to_owned()
+    };
+    let (other, right) = (token(Scope::TracesRead).await, token(Scope::MailSubmit).await);
+    for (name, password) in [(ALICE, &other), ("otto@inside.example", &right)] {
+        let heard = send(base64_login(name, password), ALICE).await;
+        assert!(heard.contains("535 5.7.8"), "{heard}");
+    }
+    let heard = send(base64_login(ALICE, &right), ALICE).await;
+    assert!(heard.contains("235 2.7.0") && heard.contains("250 2.1.5 delivered"), "{heard}");
+    assert!(contains(&house.mails(CAROL, 3).await[2], "multipart/signed"));
     // Without TLS it is not even offered.
     let replies = house.send(house.inside, ALICE, &[CAROL], &mail(ALICE, CAROL, "x", "text")).await;
     assert!(!replies[0].is_positive(), "{}", replies[0]);

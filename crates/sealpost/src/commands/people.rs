@@ -124,7 +124,7 @@ pub(crate) struct NewToken {
     #[arg(value_name = "ADDRESS")]
     address: String,
     /// What it is for: audit:read, board:write, certificates:read, certificates:write, contacts:read,
-    /// partners:read, partners:write, people:read, traces:read
+    /// mail:submit, partners:read, partners:write, people:read, traces:read
     #[arg(long, value_name = "SCOPE", required = true)]
     scope: Vec<String>,
     /// How many days it is good

@@ -65,12 +65,18 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     settings.listeners = gateway.listener.iter().map(listener).collect::<Result<_, _>>()?;
     settings.milters = gateway.milter.iter().map(milter).collect::<Result<_, _>>()?;
     settings.policy = policy(&config.policy)?;
+    settings.second_factor_for = config.portal.second_factor_for.iter().copied().map(role).collect();
     settings.incoming = incoming(&gateway.incoming)?;
     settings.mailbox = gateway.intake.mailbox.as_ref().map(mailbox).transpose()?;
     settings.look_up = Some(Arc::new(look_up::sources(config)?));
     if let Some(mark) = &gateway.loop_mark {
-        let secret = super::secret_line("gateway.loop_mark.secret", &mark.secret)?;
-        settings.loop_mark = Some(gateway::LoopMark { header: mark.header.clone(), secret });
+        let inside = super::secret_line("gateway.loop_mark.inside_secret", &mark.inside_secret)?;
+        let outside = super::secret_line("gateway.loop_mark.outside_secret", &mark.outside_secret)?;
+        // Whoever outside reads the mark on our mail could make theirs pass for judged.
+        if inside == outside {
+            return Err(Stop::refused("gateway.loop_mark.inside_secret and outside_secret are the same"));
+        }
+        settings.loop_mark = Some(gateway::LoopMark { header: mark.header.clone(), inside, outside });
     }
     settings.intake = gateway::IntakeSettings {
         authentication_results: gateway.intake.authentication_results.clone(),
