@@ -236,8 +236,9 @@ pub(crate) async fn count_attempt(
 }
 
 impl Directory {
-    /// Gives somebody a password, as its hash; ends their sessions and the links that would set another one. With one
-    /// that must be changed, a first password, they begin anew: their second factors are gone as well.
+    /// Gives somebody a password, as its hash; ends what began with the one before: sessions, log-ins that wait for the
+    /// second factor, links that would set another one, and tokens for programs. With one that must be changed, a first
+    /// password, they begin anew: their second factors are gone as well.
     pub async fn set_password(&self, id: PersonId, hash: &str, must_change: bool, by: &Actor) -> Result<(), Error> {
         let person = self.known_person(id).await?;
         if !hash.starts_with('$') {
@@ -246,10 +247,10 @@ impl Directory {
         let mut change = self.change().await?;
         change.tx.execute(sql::SET_PASSWORD, values![id.0, hash, must_change, change.now]).await?;
         change.tx.execute(sql::END_SESSIONS_OF, values![id.0]).await?;
-        let password_links = [Purpose::FirstLogIn.name(), Purpose::ResetPassword.name()];
-        for purpose in password_links {
-            change.tx.execute(sql::USE_TOKENS_OF, values![purpose, id.0, change.now]).await?;
+        for purpose in [Purpose::FirstLogIn, Purpose::ResetPassword, Purpose::SecondFactor] {
+            change.tx.execute(sql::USE_TOKENS_OF, values![purpose.name(), id.0, change.now]).await?;
         }
+        change.tx.execute(sql::REVOKE_API_TOKENS_OF, values![id.0, change.now]).await?;
         let action = if must_change { "account.first-password" } else { "account.password" };
         change.note(about(action, id, &person.address, by, "")).await?;
         if must_change {

@@ -560,6 +560,7 @@ statements! {
     API_TOKENS_OF = "SELECT id, person, name, scopes, created, expires, used, revoked FROM api_tokens
         WHERE person = $1 ORDER BY created DESC, id";
     TOUCH_API_TOKEN = "UPDATE api_tokens SET used = $2 WHERE id = $1";
+    REVOKE_API_TOKENS_OF = "UPDATE api_tokens SET revoked = $2 WHERE person = $1 AND revoked IS NULL";
     REVOKE_API_TOKEN = "UPDATE api_tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL";
     ADD_API_CALL = "INSERT INTO api_answers (token, key_hash, request, at) VALUES ($1, $2, $3, $4)
         ON CONFLICT (token, key_hash) DO NOTHING";

@@ -12,7 +12,7 @@ pub(crate) mod records;
 pub(crate) mod requests;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -81,7 +81,9 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Fault> {
+        // The guard has bounded it by what the call takes.
+        DefaultBodyLimit::disable().apply(&mut request);
         let bytes = Bytes::from_request(request, state).await.map_err(|_| Fault::too_large())?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => Fault::invalid(error.to_string()),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -50,6 +50,10 @@ impl Form {
         if !kind.starts_with("application/x-www-form-urlencoded") {
             return Err(Problem::BadForm);
         }
+        // Each field takes many times its octets in memory, and none of these forms is long.
+        let (parts, body) = request.into_parts();
+        let bytes = to_bytes(body, MOST_ENCODED).await.map_err(|_| Problem::TooLarge)?;
+        let request = Request::from_parts(parts, Body::from(bytes));
         let axum::Form(fields) =
             axum::Form::<Vec<(String, String)>>::from_request(request, &()).await.map_err(|_| Problem::BadForm)?;
         if fields.len() > MOST_FIELDS {
@@ -58,7 +62,9 @@ impl Form {
         Ok(Self { fields, ..Self::default() })
     }
 
-    async fn read_multipart(request: Request) -> Result<Self, Problem> {
+    async fn read_multipart(mut request: Request) -> Result<Self, Problem> {
+        // The guard has bounded it by what the route takes; the framework's own limit is lower than some of them.
+        DefaultBodyLimit::disable().apply(&mut request);
         let mut parts = Multipart::from_request(request, &()).await.map_err(|_| Problem::BadForm)?;
         let mut form = Self::default();
         while let Some(part) = parts.next_field().await.map_err(|_| Problem::BadForm)? {
@@ -108,5 +114,7 @@ pub(crate) fn plain_name(name: &str) -> String {
     crate::page::clean(last).chars().take(120).collect::<String>().trim().to_owned()
 }
 
+/// Octets of a form without files.
+const MOST_ENCODED: usize = 64 << 10;
 // As many as the board has rows to choose.
 const MOST_FIELDS: usize = 260;

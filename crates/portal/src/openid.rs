@@ -9,6 +9,7 @@ mod id_token;
 mod jwk;
 
 use std::fmt;
+use std::sync::PoisonError;
 
 use asn1::Time;
 use crypto::DigestAlgorithm;
@@ -103,6 +104,8 @@ pub(crate) struct Provider {
     settings: OpenId,
     redirect: String,
     known: Mutex<Option<Known>>,
+    /// When it was away last, and why: nobody waits for it again at once.
+    away: std::sync::Mutex<Option<(Time, String)>>,
 }
 
 /// What the provider said about itself.
@@ -124,7 +127,12 @@ impl Provider {
             let because = format!("{} begins neither with https:// nor with http:// and this machine", settings.issuer);
             return Err(Error::Setting { what: "the provider's issuer", because });
         }
-        Ok(Self { settings, redirect: format!("{base_url}/login/openid"), known: Mutex::new(None) })
+        Ok(Self {
+            settings,
+            redirect: format!("{base_url}/login/openid"),
+            known: Mutex::new(None),
+            away: Default::default(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -233,6 +241,23 @@ impl Provider {
         if let Some(known) = kept.as_ref().filter(|known| now < known.since.plus_seconds(KEPT_SECONDS)) {
             return Ok(known.clone());
         }
+        let remembered = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, because)) = remembered.filter(|(since, _)| now < since.plus_seconds(AWAY_SECONDS)) {
+            return Err(Failure::Away(because));
+        }
+        let found = self.discover(now).await;
+        let away = match &found {
+            Err(Failure::Away(because)) => Some((now, because.clone())),
+            _ => None,
+        };
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = away;
+        let known = found?;
+        *kept = Some(known.clone());
+        Ok(known)
+    }
+
+    /// Asks the provider what it says about itself.
+    async fn discover(&self, now: Time) -> Result<Known, Failure> {
         let issuer = &self.settings.issuer;
         let document = self.json(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))).await?;
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -249,9 +274,7 @@ impl Provider {
         let supports = |method: &str| methods.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(method)));
         let secret_in_form = supports("client_secret_post") && !supports("client_secret_basic");
         let keys = Key::read_set(&self.json(&key_set).await?);
-        let known = Known { authorization, token, key_set, secret_in_form, keys, since: now, keys_since: now };
-        *kept = Some(known.clone());
-        Ok(known)
+        Ok(Known { authorization, token, key_set, secret_in_form, keys, since: now, keys_since: now })
     }
 
     // Who sends tokens with made-up key names does not make the provider be asked each time.
@@ -298,6 +321,8 @@ fn is_safe(url: &str) -> bool {
 
 const KEPT_SECONDS: i64 = 3600;
 const KEYS_SECONDS: i64 = 60;
+/// How long a provider that was away is not asked again, from the question on that it did not answer.
+const AWAY_SECONDS: i64 = 20;
 
 #[cfg(test)]
 mod tests {

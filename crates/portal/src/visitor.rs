@@ -179,7 +179,8 @@ impl Visitor {
         let rest: Vec<&str> =
             self.0.query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("lang=")).collect();
         let rest = rest.iter().map(|pair| format!("&{pair}")).collect::<String>();
-        format!("{}?lang={}{rest}", self.0.path, language.code())
+        // Two slashes would begin the name of another host.
+        format!("/{}?lang={}{rest}", self.0.path.trim_start_matches(['/', '\\']), language.code())
     }
 
     /// The value of a parameter of the page's address, as long as it is plain.

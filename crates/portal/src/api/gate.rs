@@ -33,12 +33,24 @@ impl Limiter {
     /// Counts a call; the seconds to wait when there were too many.
     fn count(&self, key: String, most: u32, now: i64) -> Result<(), i64> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.0 != now.div_euclid(60) || counts.1.len() >= MOST_KEYS {
+        if counts.0 != now.div_euclid(60) {
             *counts = (now.div_euclid(60), HashMap::new());
+        }
+        // Whoever has called least is forgotten first: nobody gets new calls by coming from many networks.
+        while counts.1.len() >= MOST_KEYS && !counts.1.contains_key(&key) {
+            let least = counts.1.values().copied().min().unwrap_or_default();
+            counts.1.retain(|_, count| *count > least);
         }
         let count = counts.1.entry(key).or_default();
         *count = count.saturating_add(1);
         if *count > most { Err(60 - now.rem_euclid(60)) } else { Ok(()) }
+    }
+
+    /// Whether there were too many already, without counting another.
+    fn check(&self, key: &str, most: u32, now: i64) -> Result<(), i64> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = counts.0 == now.div_euclid(60) && counts.1.get(key).is_some_and(|count| *count >= most);
+        if over { Err(60 - now.rem_euclid(60)) } else { Ok(()) }
     }
 }
 
@@ -104,6 +116,8 @@ async fn authenticate(gate: &ApiGate, parts: &Parts) -> Result<Caller, Fault> {
     let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let network = network_key(gate.app.origin(peer, &parts.headers));
     let most = gate.app.settings.api_calls_per_minute;
+    // For who goes on trying tokens that are none the directory is not asked any more.
+    gate.limiter.check(&network, most, now).map_err(too_many)?;
     let refused = || gate.limiter.count(network.clone(), most.div_ceil(10), now).map_err(too_many);
     let sent = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = sent.and_then(|value| value.split_once(' '));
@@ -156,3 +170,24 @@ fn read_answer(stored: &[u8]) -> Option<Response> {
 
 const MOST_KEYS: usize = 10_000;
 const MOST_KEPT: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_104_who_called_too_often_is_not_forgotten_among_many() {
+        let limiter = Limiter::default();
+        for _ in 0..6 {
+            let _ = limiter.count("network:eve".into(), 5, 0);
+        }
+        for number in 0..MOST_KEYS * 2 {
+            limiter.count(format!("network:{number}"), 5, 0).unwrap();
+        }
+        assert!(limiter.0.lock().unwrap().1.len() <= MOST_KEYS);
+        assert_eq!(limiter.count("network:eve".into(), 5, 0), Err(60));
+        assert_eq!(limiter.check("network:eve", 5, 30), Err(30));
+        assert_eq!(limiter.check("network:eve", 5, 60), Ok(()), "the next minute");
+        assert_eq!(limiter.check("network:new", 5, 0), Ok(()));
+    }
+}

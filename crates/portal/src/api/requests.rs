@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, LOCATION};
 use directory::harvest::{Finding, harvest};
 use directory::{
-    Address, Language, Origin, Request, RequestFilter, RequestId, Role, State as RequestState, Submission,
+    Address, Language, Limit, Origin, Request, RequestFilter, RequestId, Role, State as RequestState, Submission,
 };
 use pki::lint::lint;
 use pki::{Certificate, Fingerprint, Outcome, PathChecker, PathPolicy, Purpose};
@@ -256,6 +256,10 @@ pub(crate) async fn create(
     let address = Address::parse(&new.address)?;
     if !caller.is_any(&[Role::Officer, Role::Employee]) && address != caller.person.address {
         return Err(Fault::forbidden("partners send in their own certificates"));
+    }
+    // CASES T-110: each writes to a mailbox, which officers may do for many partners at once.
+    if !caller.is_any(&[Role::Officer]) {
+        let _counted = app.directory.attempt(Limit::Upload, &[&format!("person:{}", caller.person.id)]).await?;
     }
     let language = match new.language.as_deref() {
         None => None,

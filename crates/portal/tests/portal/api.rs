@@ -207,3 +207,33 @@ fn the_document_names_every_route_and_is_the_one_in_the_reference() {
     let kept = std::fs::read_to_string(file).unwrap_or_default();
     assert!(kept == text, "out of date: SEALPOST_WRITE_OPENAPI=1 cargo test -p portal --test portal the_document");
 }
+
+#[test]
+fn t_110_who_is_no_officer_sends_in_only_so_many_certificates() {
+    let house = House::open();
+    let emma = house.person("emma@muster.example").id;
+    for _ in 0..30 {
+        drop(house.run(house.directory.attempt(directory::Limit::Upload, &[&format!("person:{emma}")])));
+    }
+    let body = |of: &str| {
+        let pem = certificate(of).certificate().to_pem();
+        serde_json::json!({ "address": of, "certificate": pem }).to_string()
+    };
+    for (owner, to, status) in
+        [("emma@muster.example", "one@partner.example", 429), ("otto@muster.example", "two@partner.example", 201)]
+    {
+        let token = token(&house, owner, &[Scope::CertificatesWrite]);
+        assert_eq!(call(&house, &token, "POST", "/api/v1/requests", &body(to), &[]).status, status, "{owner}");
+    }
+}
+
+#[test]
+fn t_104_who_goes_on_trying_tokens_is_not_looked_up_any_more() {
+    let house = House::with("http://portal.example", |settings| settings.api_calls_per_minute = 3);
+    let good = token(&house, "otto@muster.example", &[Scope::CertificatesRead]);
+    let bad = "A".repeat(43);
+    let status = |token: &str| call(&house, token, "GET", "/api/v1/requests", "", &[]).status;
+    assert_eq!([&bad, &bad, &bad, &good].map(|token| status(token)), [401, 429, 429, 429]);
+    house.clock.advance_seconds(60);
+    assert_eq!(status(&good), 200);
+}

@@ -147,3 +147,13 @@ fn t_107_names_of_files_are_text_and_never_paths() {
         assert!(!answer.html.contains("<script"), "{name}");
     }
 }
+
+#[test]
+fn t_101_no_link_of_ours_leads_to_another_host() {
+    let house = House::open();
+    for path in ["//evil.example/x", "///evil.example/x"] {
+        let page = house.browser("de").get(path);
+        assert_eq!(page.status, 404);
+        assert!(!page.html.contains("\"//") && page.html.contains("\"/evil.example/x?lang=en\""), "{}", page.html);
+    }
+}

@@ -40,6 +40,23 @@ fn mail() -> String {
 }
 
 #[test]
+fn t_107_a_message_may_have_what_the_page_says_and_a_form_without_files_less() {
+    let house = House::open();
+    let id = deliver(&house, &mail(), "Vertrag");
+    let petra = house.logged_in("petra@partner.example", "de");
+    let path = format!("/messages/{id}/reply");
+    let form = petra.get(&path);
+    let fields = [("subject", "Re: Vertrag"), ("text", "Einverstanden")];
+    let sent = petra.upload_as("attachment", &form, &path, &fields, &vec![7; 3 << 20]);
+    assert_eq!((sent.status, sent.location.as_str()), (303, "/inbox?folder=sent"), "{}", sent.html);
+    let long = "a&".repeat(50_000);
+    let refused = petra.submit(&form, &path, &[("subject", "x"), ("text", &long)]);
+    assert_eq!(refused.status, 413, "{}", refused.html);
+    let kept = house.run(house.directory.messages(&address("petra@partner.example"), Folder::Sent, 9));
+    assert!(kept.len() == 1 && kept[0].bytes > 3 << 20);
+}
+
+#[test]
 fn f8_a_partner_reads_answers_downloads_and_deletes() {
     let house = House::open();
     let id = deliver(&house, &mail(), "Vertrag für Grün");

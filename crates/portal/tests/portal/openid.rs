@@ -178,6 +178,31 @@ fn the_provider_may_change_its_key_and_be_away() {
 }
 
 #[test]
+fn t_122_a_provider_that_is_away_is_not_asked_by_everybody() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let counter = std::sync::Arc::clone(&asked);
+    // It hangs up on everybody, until the tests end.
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            drop(connection);
+        }
+    });
+    let (house, _) = open(KeyKind::P256, |openid| openid.issuer = issuer);
+    let status = || house.browser("en").get("/login/openid").status;
+    assert_eq!(status(), 503);
+    let first = asked.load(Ordering::SeqCst);
+    assert_eq!([status(), status(), status()], [503; 3]);
+    assert_eq!(asked.load(Ordering::SeqCst), first);
+    house.clock.advance_seconds(60);
+    assert_eq!(status(), 503);
+    assert!(asked.load(Ordering::SeqCst) > first, "it is asked again later");
+}
+
+#[test]
 fn whom_the_provider_knows_needs_no_password_and_no_second_factor_here() {
     let (house, _provider) = open(KeyKind::P256, |_| {});
     let otto = house.person("otto@muster.example").id;

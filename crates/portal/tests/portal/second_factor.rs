@@ -149,3 +149,26 @@ fn t_105_where_it_is_required_nothing_goes_before_it_is_set_up() {
     // Nobody else is asked.
     assert_eq!(house.logged_in(PETRA, "en").get("/inbox").status, 200);
 }
+
+#[test]
+fn t_105_another_password_ends_what_began_with_the_one_before() {
+    let house = House::open();
+    let petra = house.logged_in(PETRA, "en");
+    let (secret, _) = set_up(&house, &petra);
+    house.clock.advance_seconds(60);
+    // Somebody has her old password, and waits at the second factor while she chooses another.
+    let (browser, page) = password(&house);
+    assert_eq!(page.location, "/login/code");
+    let person = house.person(PETRA);
+    let by = directory::Actor::Person(person.id);
+    let scope = [directory::Scope::CertificatesRead];
+    let (token, _) = house.run(house.directory.issue_api_token(person.id, "x", &scope, 9, &by));
+    assert!(house.run(house.directory.api_token(token.as_str())).is_some());
+    let hash = portal::hash_password("another one of hers").unwrap();
+    house.run(house.directory.set_password(person.id, &hash, false, &by));
+    let form = browser.get("/login?lang=en");
+    let answer = browser.submit(&form, "/login/code", &[("code", &code(&secret, now(&house)))]);
+    assert_ne!(answer.location, "/inbox", "{}", answer.html);
+    assert_ne!(browser.get("/inbox").status, 200);
+    assert!(house.run(house.directory.api_token(token.as_str())).is_none());
+}
