@@ -52,9 +52,11 @@ impl LogIn {
         };
         if password.len() == TOKEN {
             let token = directory.api_token(password).await.map_err(Unavailable::from)?;
-            let own =
-                token.filter(|(token, person)| token.scopes.contains(&Scope::MailSubmit) && person.address == address);
-            if own.is_some() {
+            let own = token.is_some_and(|(token, person)| {
+                let theirs = person.address == address && !person.roles.has(Role::Partner);
+                theirs && token.scopes.contains(&Scope::MailSubmit)
+            });
+            if own {
                 directory.succeeded(attempt).await.map_err(Unavailable::from)?;
                 return Ok(true);
             }
@@ -74,7 +76,7 @@ impl LogIn {
         let Some((person, _)) = usable.filter(|_| fits) else { return Ok(false) };
         directory.succeeded(attempt).await.map_err(Unavailable::from)?;
         let required = self.second_factor_for.iter().any(|role| person.roles.has(*role));
-        if required || directory.second_factor(person.id).await.map_err(Unavailable::from)?.is_some() {
+        if required || directory.has_second_factor(person.id).await.map_err(Unavailable::from)? {
             let text =
                 "this account has a second factor: submit with a token for mail:submit in the place of the password";
             return Err(Reply::new(534, "5.7.9", text));
