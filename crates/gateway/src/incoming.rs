@@ -113,8 +113,9 @@ fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<
 fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Outcome, Reply> {
     let Some(content) = &mut outcome.content else { return Ok(outcome) };
     let entity = entity_of(&outcome.header, content, outcome.skip)?;
-    let left = "its HTML is under a signature, and was left as it came: it may fetch something, or hide text";
-    let (entity, signed) = match clean_html::clean(&entity) {
+    let left = "what is under a signature inside was left as it came: its HTML may fetch something, or hide text";
+    let keep_signed = outcome.verdict.result == SmimeResult::Pass;
+    let (entity, signed) = match clean_html::clean(&entity, keep_signed) {
         Ok(Cleaned::Nothing) => return Ok(outcome),
         Ok(Cleaned::Signed) => {
             outcome.verdict.notes.push(left.into());
@@ -131,7 +132,10 @@ fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Ou
     let mut spool = Spool::new(policy.limits.spool.clone());
     spool.write_all(&entity).map_err(|_| Reply::new(452, "4.3.1", "the message cannot be stored now"))?;
     let (header, skip, content) = put_under(outcome.header, spool, &policy.limits.spool)?;
-    outcome.verdict.notes.push("what its HTML would fetch was taken out, and hidden text has a frame".into());
+    outcome
+        .verdict
+        .notes
+        .push("what its HTML would fetch was taken out, and its styles, so that hidden text shows".into());
     if signed {
         outcome.verdict.notes.push(left.into());
     }
