@@ -241,6 +241,10 @@ fn may_sign<'a>(facts: &Facts, known: &'a Snapshot) -> Result<&'a Certificate, P
     if facts.fields.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("resent-")) {
         return Err(no("it was resent by somebody else", true));
     }
+    // What a mailbox or a program gives on keeps the sender that a stranger wrote on its envelope.
+    if facts.came_in {
+        return Err(no("it came in from outside and is only sent on", true));
+    }
     let Some(identity) = &known.identity else { return Err(no("the sender is not known here", true)) };
     if identity.canonical() != from.canonical() {
         return Err(no("the visible From is not the one who sends it", true));

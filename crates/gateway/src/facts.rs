@@ -35,6 +35,8 @@ pub struct Facts {
     pub automatic: bool,
     /// `Received` fields.
     pub hops: usize,
+    /// It carries results under our name: it came in from outside, and is not written by whoever sends it on.
+    pub came_in: bool,
     /// What the mail server that gave it to us calls it in its own queue.
     pub queue_id: Option<String>,
     /// The Message-IDs under which answers may name it: one, if all is well.
@@ -96,6 +98,7 @@ impl Facts {
             protection: protection(header, beginning),
             automatic: !auto.is_empty() && !auto.eq_ignore_ascii_case("no"),
             hops: header.all("Received").count(),
+            came_in: false,
             queue_id: queue_id(header),
             own_ids,
             has_plain_id,

@@ -15,7 +15,7 @@ use crate::log_in::LogIn;
 use crate::metrics::Metrics;
 use crate::milter::{MilterAddress, MilterServer};
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
-use crate::{Error, ListenerSettings, Settings, acme, finder, key_worker, workers};
+use crate::{Error, ListenerSettings, Settings, Side, acme, finder, key_worker, workers};
 
 /// A gateway that is running.
 #[derive(Debug)]
@@ -116,9 +116,11 @@ impl Gateway {
         let milters = milter_servers.iter().map(|server| server.address().clone()).collect();
         // A mail server has a connection for each of its clients, beside those of the listeners.
         let places = usize::try_from(settings.connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(places));
+        // Each side has its own: strangers take no place from the people inside.
+        let [for_inside, for_outside] = [(); 2].map(|()| Arc::new(Semaphore::new(places)));
         for server in milter_servers {
-            running.spawn(server.serve(Arc::clone(&shared), Arc::clone(&room), shutdown.subscribe(), GRACE));
+            let room = if server.side() == Side::Inside { &for_inside } else { &for_outside };
+            running.spawn(server.serve(Arc::clone(&shared), Arc::clone(room), shutdown.subscribe(), GRACE));
         }
         let (ended, _) = watch::channel(false);
         let metrics = Arc::clone(&shared.metrics);

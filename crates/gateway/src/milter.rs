@@ -24,7 +24,7 @@ pub struct MilterSettings {
     pub address: MilterAddress,
     /// Whose mail is asked about here.
     pub side: Side,
-    /// Who may connect by TCP; everybody when empty.
+    /// Who may connect by TCP; when empty everybody, and for mail from inside this machine alone.
     pub networks: Vec<Network>,
 }
 

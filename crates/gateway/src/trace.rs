@@ -28,11 +28,22 @@ pub(crate) fn received(peer: &Peer, hostname: &str, now: Time) -> Field {
 pub(crate) fn strip_forged(header: &mut Header, hostname: &str) {
     let ours = fold(hostname);
     header.retain(|field| {
-        let results = field.is("Authentication-Results");
-        let claims = results && [field.value(), field.text()].iter().any(|value| names(value, &ours));
+        let claims = claims(field, &ours);
         let space = field.name().to_ascii_lowercase().starts_with("x-sealpost-");
         !claims && !space
     });
+}
+
+/// Whether a mail carries results under our name, in whatever writing: the mark of what came in from outside. Its
+/// sender cannot keep it off.
+pub(crate) fn came_in(header: &Header, hostname: &str) -> bool {
+    let ours = fold(hostname);
+    header.fields().iter().any(|field| claims(field, &ours))
+}
+
+fn claims(field: &Field, ours: &str) -> bool {
+    let results = field.is("Authentication-Results");
+    results && [field.value(), field.text()].iter().any(|value| names(value, ours))
 }
 
 /// Whether results are under a name that is, or looks like, the folded `ours`: with comments and quotation marks or
@@ -84,11 +95,13 @@ mod tests {
             "X-Sealpost-Verdict: valid",
         ] {
             let mut header = header(&format!("{forged}\r\nSubject: x\r\n\r\n"));
+            assert_eq!(came_in(&header, "gate.example"), !forged.starts_with("X-"), "{forged}");
             strip_forged(&mut header, "gate.example");
             assert_eq!(header.fields().len(), 1, "{forged}");
         }
         for other in ["mx.other.example; dkim=pass", "(a;b) mx.other.example; dkim=pass (gate.example)"] {
             let mut others = header(&format!("Authentication-Results: {other}\r\n\r\n"));
+            assert!(!came_in(&others, "gate.example"), "{other}");
             strip_forged(&mut others, "gate.example");
             assert_eq!(others.fields().len(), 1, "{other}");
         }

@@ -55,10 +55,7 @@ impl<B: Book> Shared<B> {
         let everybody = envelope.recipients.iter().cloned().enumerate();
         let (intake, mut others): (Vec<_>, Vec<_>) =
             everybody.partition(|(_, recipient)| self.book.is_intake(recipient.to.mailbox()));
-        if !intake.is_empty() {
-            self.take_in(envelope, &mail, &facts).await?;
-        }
-        let mut taken: Vec<usize> = intake.into_iter().map(|(index, _)| index).collect();
+        let mut taken: Vec<usize> = intake.iter().map(|(index, _)| *index).collect();
         if side == Side::Outside && crate::acme::may_be_challenge(&facts) {
             let asked: Vec<usize> = others.iter().map(|(index, _)| *index).collect();
             let mut replies = vec![unhandled(); envelope.recipients.len()];
@@ -71,15 +68,17 @@ impl<B: Book> Shared<B> {
                 }
             }
         }
-        if others.is_empty() {
-            return Ok(Filtered { mail, changed: None, taken });
-        }
         let others: Vec<Recipient> = others.into_iter().map(|(_, recipient)| recipient).collect();
-        let envelope = envelope.with_recipients(others);
+        let for_others = envelope.with_recipients(others);
         let changed = match side {
-            Side::Inside => self.signed(peer, &envelope, &mail, facts).await?,
-            Side::Outside => self.marked(&envelope, &mail, &facts).await?,
+            _ if for_others.recipients.is_empty() => None,
+            Side::Inside => self.signed(peer, &for_others, &mail, facts.clone()).await?,
+            Side::Outside => self.marked(&for_others, &mail, &facts).await?,
         };
+        // Last: whoever hears that it is not taken gets no answer from the intake address.
+        if !intake.is_empty() {
+            self.take_in(envelope, &mail, &facts).await?;
+        }
         Ok(Filtered { mail, changed, taken })
     }
 
@@ -108,10 +107,8 @@ impl<B: Book> Shared<B> {
         if facts.hops > MOST_HOPS {
             return Err(Reply::new(554, "5.4.6", "the message goes round in circles"));
         }
-        // What only passes through is nobody's here.
-        if !envelope.recipients.iter().any(|recipient| self.book.is_inside(recipient.to.mailbox())) {
-            return Ok(None);
-        }
+        // Whoever it is to: an alias or a host name may lead inside, and nothing under our name gets there that is not ours.
+        let is_ours = envelope.recipients.iter().any(|recipient| self.book.is_inside(recipient.to.mailbox()));
         let policy = self.judging().await?;
         let mut settings = self.settings.incoming.clone();
         settings.undecryptable = Undecryptable::DeliverEncrypted;
@@ -121,7 +118,9 @@ impl<B: Book> Shared<B> {
             Ok(opened) => {
                 tracing::info!(smime = opened.verdict.result.as_str(), "judged");
                 self.metrics.judged(opened.verdict.result.as_str(), false);
-                self.learn(facts, opened).await;
+                if is_ours {
+                    self.learn(facts, opened).await;
+                }
                 (opened.verdict.to_json(), handed_back())
             }
             Err(reply) => (serde_json::json!({ "direction": "inward" }), reply.clone()),

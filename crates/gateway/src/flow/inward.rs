@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use pki::Credential;
 
-use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
+use super::{Copy, Shared, calmly, delivered_before, message_key, set, unhandled};
 use crate::book::Book;
 use crate::facts::{Facts, Protection};
 use crate::incoming::{self, Opened};
@@ -92,8 +92,11 @@ impl<B: Book> Shared<B> {
                 Err(reply) => left.iter().for_each(|(index, _)| set(&mut replies, *index, reply.clone())),
             }
         }
-        self.finish(envelope, &key, &replies).await;
-        self.trace(envelope, &facts, &details, &replies);
+        let behind = async {
+            self.finish(envelope, &key, &replies).await;
+            self.trace(envelope, &facts, &details, &replies);
+        };
+        calmly(behind).await;
         Ok(replies)
     }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use pki::{Credential, EmailAddress};
 
-use super::{Copy, Shared, delivered_before, message_key, set, unhandled};
+use super::{Copy, Shared, calmly, delivered_before, message_key, set, unhandled};
 use crate::book::{Book, MessageKey, WebmailerMessage};
 use crate::decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};
 use crate::explain::{Explanation, additional, explain};
 use crate::facts::Facts;
-use crate::mail::{Mail, Rewritten};
-use crate::outgoing;
+use crate::mail::{Mail, Rewritten, read_header};
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
+use crate::{outgoing, trace};
 
 /// What was decided about a message from inside, and what it was decided from.
 pub(super) struct Planned {
@@ -59,9 +59,12 @@ impl<B: Book> Shared<B> {
             };
             self.send_group(peer, envelope, &group, (&mail, &mut message), &key, &done, &mut replies).await;
         }
-        self.finish(envelope, &key, &replies).await;
-        self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
-        self.afterwards(envelope, &facts, &known, &replies).await;
+        let behind = async {
+            self.finish(envelope, &key, &replies).await;
+            self.trace(envelope, &facts, &explanations.iter().map(Explanation::to_json).collect::<Vec<_>>(), &replies);
+            self.afterwards(envelope, &facts, &known, &replies).await;
+        };
+        calmly(behind).await;
         Ok(replies)
     }
 
@@ -73,6 +76,7 @@ impl<B: Book> Shared<B> {
         mail: &Mail,
         facts: &mut Facts,
     ) -> Result<Planned, Reply> {
+        facts.came_in = trace::came_in(&read_header(&mut *mail.lock().await)?, &self.settings.hostname);
         let identity = match &peer.user {
             Some(user) => EmailAddress::parse(user).ok(),
             None => envelope.from.mailbox().cloned(),

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use async_imap::extensions::idle::IdleResponse;
 use cms::Spool;
 use crypto::DigestAlgorithm;
 use directory::JournalKey;
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use mime::Header;
 use pki::EmailAddress;
 use rustls::pki_types::ServerName;
@@ -242,7 +243,9 @@ async fn handle(
             return Ok(Handled::Done);
         };
         directory.record_delivery(&key, &format!("{TRY}{tries}")).await?;
-        match take_in(shared, &content).await {
+        // A defect costs this message a try, and the mailbox nothing.
+        let taken = AssertUnwindSafe(take_in(shared, &content)).catch_unwind().await;
+        match taken.unwrap_or_else(|_| Err(broke_off())) {
             Ok(()) => {}
             Err(reply) if reply == too_many() || reply == broke_off() => {
                 tracing::warn!(uid, %reply, "a message in the mailbox is put off");

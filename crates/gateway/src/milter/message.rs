@@ -41,6 +41,10 @@ impl Message {
             return Err(Reply::new(452, "4.5.3", "too many recipients; send to the others separately"));
         }
         let to = ForwardPath::parse(bare(arguments), domain)?;
+        // CASES T-83: what looks like one of ours, the mail server may route out again.
+        if to.routes() {
+            return Err(Reply::new(550, "5.7.1", "addresses inside addresses are not taken"));
+        }
         self.envelope.recipients.push(Recipient { to, notify: None, orcpt: None });
         self.written.push(arguments.first().cloned().unwrap_or_default());
         Ok(())
@@ -163,6 +167,14 @@ mod tests {
             let mut message = message(1_000);
             message.add(body);
             assert_eq!(message.finish().unwrap_err().code(), 550);
+        }
+    }
+
+    #[test]
+    fn t_83_nothing_goes_to_an_address_inside_an_address() {
+        for routing in ["<anna%partner.example@inside.example>", "partner.example!anna@inside.example"] {
+            let refused = message(1_000).to(&[routing.into()], "inside.example", 9).unwrap_err();
+            assert_eq!((refused.code(), refused.enhanced()), (550, "5.7.1"), "{routing}");
         }
     }
 

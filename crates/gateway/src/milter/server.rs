@@ -56,6 +56,11 @@ impl MilterServer {
         &self.address
     }
 
+    /// Whose mail it is asked about.
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
     /// Serves until `shutdown` says true; then lets each session finish its message, at most for `grace`. A mail server
     /// has one connection for each of its clients: they all come from one address, and `room` counts them together.
     pub(crate) async fn serve<B: Book>(
@@ -103,7 +108,12 @@ impl MilterServer {
     fn may_come(&self, peer: Option<IpAddr>) -> bool {
         // Who comes by the file system is what its permissions say.
         let Some(peer) = peer else { return true };
-        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(peer))
+        match (self.networks.as_slice(), self.side) {
+            // Whoever reaches it has mail signed: nobody does by an empty list.
+            ([], Side::Inside) => peer.to_canonical().is_loopback(),
+            ([], Side::Outside) => true,
+            (networks, _) => networks.iter().any(|network| network.contains(peer)),
+        }
     }
 
     async fn accept(&self) -> io::Result<(BoxedStream, Option<IpAddr>)> {
@@ -144,4 +154,19 @@ async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     // The mail server is in the group of the folder.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_list_only_this_machine_has_mail_signed() {
+        for (side, stranger) in [(Side::Inside, false), (Side::Outside, true)] {
+            let address = MilterAddress::Tcp(([127, 0, 0, 1], 0).into());
+            let server = MilterServer::bind(&MilterSettings { address, side, networks: Vec::new() }).await.unwrap();
+            assert!(server.may_come(Some(THIS_MACHINE)) && server.may_come(None));
+            assert_eq!(server.may_come(Some([192, 0, 2, 1].into())), stranger, "{side:?}");
+        }
+    }
 }

@@ -1,9 +1,11 @@
 use std::io::{self, Read as _};
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cms::SpoolLimits;
+use futures_util::FutureExt as _;
 use milter::{Actions, BODY_CHUNK, Command, Decoder, HeaderField, Negotiation, Response, Steps, header_changes};
 use mime::Header;
 use pki::EmailAddress;
@@ -17,7 +19,7 @@ use crate::Side;
 use crate::book::Book;
 use crate::flow::Shared;
 use crate::flow::filter::Filtered;
-use crate::mail::Rewritten;
+use crate::mail::{Rewritten, broke_off};
 use crate::smtp::{BoxedStream, Peer, Protocol, Reply, down, reader_behind};
 
 /// One connection of a mail server: one of its clients, and the messages that this one sends.
@@ -179,10 +181,12 @@ impl<B: Book> Session<B> {
         };
         let shared = Arc::clone(&self.shared);
         let work = shared.filter(self.side, &peer, &envelope, content, queue_id);
+        // CASES R-14: what something breaks over is answered, and not left to what the mail server does without answer.
+        let work = AssertUnwindSafe(work).catch_unwind();
         tokio::pin!(work);
         let filtered = loop {
             match timeout(PROGRESS, &mut work).await {
-                Ok(filtered) => break filtered,
+                Ok(filtered) => break filtered.unwrap_or_else(|_| Err(broke_off())),
                 // The mail server waits as long as it hears something.
                 Err(_) => _ = self.say(&Response::Progress).await?,
             }
@@ -216,7 +220,7 @@ impl<B: Book> Session<B> {
                     return self.say(&Response::TemporaryFailure).await;
                 }
             };
-            self.stream.write_all(&out).await?;
+            self.write(&out).await?;
             out.clear();
             if let Some(skip) = body {
                 // Other pieces than of the body in between, and Postfix does not take the rest.
@@ -227,8 +231,7 @@ impl<B: Book> Session<B> {
             }
         }
         Response::Continue.encode(&mut out).map_err(io::Error::other)?;
-        self.stream.write_all(&out).await?;
-        self.stream.flush().await?;
+        self.write(&out).await?;
         Ok(Next::GoOn)
     }
 
@@ -246,7 +249,7 @@ impl<B: Book> Session<B> {
             let content = if piece.is_empty() { b"\r\n" } else { piece.as_slice() };
             let mut packet = Vec::with_capacity(content.len() + 5);
             Response::ReplaceBody(content).encode(&mut packet).map_err(io::Error::other)?;
-            self.stream.write_all(&packet).await?;
+            self.write(&packet).await?;
             if piece.is_empty() {
                 return Ok(());
             }
@@ -263,11 +266,19 @@ impl<B: Book> Session<B> {
         }
     }
 
+    /// A mail server that does not read holds nothing here for ever.
+    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        let written = async {
+            self.stream.write_all(octets).await?;
+            self.stream.flush().await
+        };
+        timeout(PATIENCE, written).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
     async fn say(&mut self, response: &Response<'_>) -> io::Result<Next> {
         let mut out = Vec::new();
         response.encode(&mut out).map_err(io::Error::other)?;
-        self.stream.write_all(&out).await?;
-        self.stream.flush().await?;
+        self.write(&out).await?;
         Ok(Next::GoOn)
     }
 }

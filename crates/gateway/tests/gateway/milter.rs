@@ -209,6 +209,11 @@ async fn t_84_a_key_signs_for_its_owner_alone() {
         let asked = server.tell(from, &[BOB], &mail(ALICE, BOB, "x", "text")).await;
         assert_eq!((asked.last, asked.body.is_some()), (b'c', signed), "{user} {from}");
     }
+    // What came in and is given on by a mailbox or a program has its sender's word alone.
+    server.say(b'D', b"M").await;
+    let came = format!("Authentication-Results: {OURS}; smime=none\r\n").into_bytes();
+    let asked = server.tell(ALICE, &[BOB], &[came, mail(ALICE, BOB, "x", "text")].concat()).await;
+    assert_eq!((asked.last, asked.body), (b'c', None));
 }
 
 #[tokio::test]
@@ -225,12 +230,15 @@ async fn t_90_what_comes_in_is_marked_and_forged_results_go() {
     assert!(has(b'm', "Subject: [signed] hello") && has(b'm', "X-Sealpost-Verdict:"), "{asked:?}");
     assert!(asked.headers.contains(&(b'm', "Authentication-Results:".into())), "the forged one goes: {asked:?}");
     assert_eq!(rig.book.learnt().len(), 1);
-    // What is encrypted stays so; what is for others only is nobody's here.
+    // What is encrypted stays so; what is for others may lead inside by an alias, and so has nothing forged on it.
     let encrypted = Encryptor::to(rig.alice.certificate()).unwrap().encrypt(&mail(BOB, ALICE, "x", "CANARY")).unwrap();
     let asked = server.tell(BOB, &[ALICE], &encrypted).await;
     assert!(asked.body.is_none() && asked.headers[0].1.contains("smime=none"), "{asked:?}");
     let asked = server.tell(BOB, &[CAROL], &[forged, mail(BOB, CAROL, "x", "text")].concat()).await;
-    assert!(asked.headers.is_empty() && asked.last == b'c', "{asked:?}");
+    assert!(asked.headers.contains(&(b'm', "Authentication-Results:".into())) && asked.last == b'c', "{asked:?}");
+    assert!(asked.headers.contains(&(b'm', "X-Sealpost-Verdict:".into())), "{asked:?}");
+    assert!(asked.headers.iter().any(|(letter, field)| *letter == b'i' && field.contains("smime=none")), "{asked:?}");
+    assert_eq!(rig.book.learnt().len(), 1);
 }
 
 #[tokio::test]
@@ -359,6 +367,10 @@ async fn postfix_asks_what_to_change() {
     let reply = submit(ALICE, CAROL, &mail(ALICE, CAROL, "x", "CANARY"), submission).await;
     assert_eq!(reply.code(), 451, "{reply}");
     assert!(reply.text().contains("must be encrypted"), "{reply}");
+
+    // From outside nobody is one of ours.
+    let reply = submit(ALICE, ALICE, &mail(ALICE, ALICE, "x", "text"), smtp).await;
+    assert!(reply.code() == 554 && reply.text().contains("Access denied"), "{reply}");
 
     // In, by the socket: verified and marked, and the recipient's own program verifies as well.
     let signed =
