@@ -46,6 +46,8 @@ pub struct Plan {
     pub action: Action,
     /// The rule that decided.
     pub rule: String,
+    /// It stays in the house, and no rule is about that.
+    pub stays: bool,
     /// Why, in the order of thinking.
     pub reasons: Vec<String>,
 }
@@ -128,7 +130,7 @@ fn no_clear_sibling(mut plan: Plan, facts: &Facts, wanted: &Wanted) -> Plan {
     let clear = match &plan.action {
         Action::Deliver(treatment) => treatment.encrypt.is_empty(),
         // What is neither changed nor encrypted leaves as readable as it came; inside it stays in the house.
-        Action::Untouched => plan.rule != INSIDE && facts.protection != Protection::Encrypted,
+        Action::Untouched => !plan.stays && facts.protection != Protection::Encrypted,
         _ => false,
     };
     let allowed = wanted.otherwise == Otherwise::Clear || wanted.encrypt == Choice::Never;
@@ -150,15 +152,18 @@ fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy)
     if facts.hops > MOST_HOPS {
         reasons.push(format!("{} Received fields", facts.hops));
         let action = Action::Refuse(Reply::new(554, "5.4.6", "the message goes round in circles"));
-        return (Plan { recipient, action, rule: "loop".into(), reasons }, wanted);
+        return (Plan { recipient, action, rule: "loop".into(), stays: false, reasons }, wanted);
     }
-    if about.inside && wanted.rule == "default" {
+    if about.inside && wanted.is_default {
         reasons.push("the recipient is inside".into());
-        return (Plan { recipient, action: Action::Untouched, rule: INSIDE.into(), reasons }, wanted);
+        return (Plan { recipient, action: Action::Untouched, rule: INSIDE.into(), stays: true, reasons }, wanted);
     }
     if facts.protection == Protection::Encrypted {
         reasons.push("it is encrypted already, by the sender's own program".into());
-        return (Plan { recipient, action: Action::Untouched, rule: wanted.rule.clone(), reasons }, wanted);
+        return (
+            Plan { recipient, action: Action::Untouched, rule: wanted.rule.clone(), stays: false, reasons },
+            wanted,
+        );
     }
     // CASES T-29, T-30, T-31: what came in encrypted goes out encrypted or not at all, whatever a rule says.
     if (facts.confidential || facts.returns_nameless) && !about.inside {
@@ -179,11 +184,11 @@ fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy)
         Action::Deliver(treatment) if treatment.changes_nothing() => Action::Untouched,
         other => other,
     };
-    (Plan { recipient, action, rule: wanted.rule.clone(), reasons }, wanted)
+    (Plan { recipient, action, rule: wanted.rule.clone(), stays: false, reasons }, wanted)
 }
 
 /// The rule's name where the recipient is inside and no rule is about that.
-pub(crate) const INSIDE: &str = "inside";
+const INSIDE: &str = "inside";
 
 /// Received fields that a message may have (CASES T-85).
 pub(crate) const MOST_HOPS: usize = 50;

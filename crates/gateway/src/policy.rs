@@ -130,6 +130,8 @@ pub struct Rule {
 pub struct Wanted {
     /// The rule's name, or `default`.
     pub rule: String,
+    /// No rule matched, whatever rules are called.
+    pub is_default: bool,
     /// Whether to sign.
     pub sign: Choice,
     /// Whether to encrypt.
@@ -170,6 +172,7 @@ impl Policy {
         };
         Wanted {
             rule: found.map_or_else(|| "default".to_owned(), |rule| rule.name.clone()),
+            is_default: found.is_none(),
             sign: found.and_then(|rule| rule.sign).unwrap_or(sign),
             encrypt: found.and_then(|rule| rule.encrypt).unwrap_or(encrypt),
             otherwise: found.and_then(|rule| rule.otherwise).unwrap_or(self.otherwise),

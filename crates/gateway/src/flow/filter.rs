@@ -6,7 +6,7 @@ use cms::Spool;
 use super::{Shared, read, unhandled};
 use crate::Side;
 use crate::book::Book;
-use crate::decide::{Action, INSIDE, MOST_HOPS, Plan, Treatment};
+use crate::decide::{Action, MOST_HOPS, Plan, Treatment};
 use crate::explain::{Explanation, explain};
 use crate::facts::Facts;
 use crate::incoming;
@@ -151,7 +151,7 @@ fn one_for_all(plans: &[Plan]) -> Result<Option<&Treatment>, Reply> {
             Action::Deliver(treatment) if !treatment.encrypt.is_empty() => return only_signs("is to be encrypted"),
             Action::Hold(reply) => held = held.or(Some(reply)),
             // In the house a signature does no harm.
-            Action::Untouched if plan.rule == INSIDE => {}
+            Action::Untouched if plan.stays => {}
             Action::Untouched => as_it_came = true,
             Action::Deliver(other) => match treatment {
                 None => treatment = Some(other),
@@ -187,9 +187,9 @@ mod tests {
         }
     }
 
-    fn plan(action: Action, rule: &str) -> Plan {
+    fn plan(action: Action, stays: bool) -> Plan {
         let to = pki::EmailAddress::parse("bob@partner.example").unwrap();
-        Plan { recipient: Recipient::new(to), action, rule: rule.into(), reasons: Vec::new() }
+        Plan { recipient: Recipient::new(to), action, rule: "inside".into(), stays, reasons: Vec::new() }
     }
 
     #[test]
@@ -205,10 +205,10 @@ mod tests {
             (vec![Action::Deliver(sign()), Action::Untouched], 550),
             (vec![Action::Deliver(sign()), Action::Deliver(Treatment { banner: Some("x".into()), ..sign() })], 550),
         ] {
-            let plans: Vec<Plan> = actions.into_iter().map(|action| plan(action, "rule")).collect();
+            let plans: Vec<Plan> = actions.into_iter().map(|action| plan(action, false)).collect();
             assert_eq!(one_for_all(&plans).unwrap_err().code(), code);
         }
-        let house = [plan(Action::Untouched, INSIDE), plan(Action::Deliver(sign()), "default")];
+        let house = [plan(Action::Untouched, true), plan(Action::Deliver(sign()), false)];
         assert!(one_for_all(&house).unwrap().unwrap().sign);
         assert!(one_for_all(&house[..1]).unwrap().is_none());
     }
