@@ -92,6 +92,14 @@ impl Directory {
         Ok(checker.check(request.certificate()).ok())
     }
 
+    /// The path of a signer's certificate to a trusted anchor, revocation aside: who has one may ask the sources that it
+    /// names (CASES T-121).
+    pub async fn signer_path(&self, signer: &Certificate, others: &[Certificate]) -> Result<Option<Path>, Error> {
+        let anchors = self.trust_anchors().await?;
+        let policy = PathPolicy::at(self.now()).purpose(Purpose::Sign).revocation(Revocation::Off);
+        Ok(PathChecker::new(&anchors, &policy).intermediates(others).check(signer).ok())
+    }
+
     /// What is to be said about a request's certificate now, for the officer's board and for programs.
     pub async fn assess(&self, request: &Request) -> Result<Assessment, Error> {
         let (anchors, material) = (self.trust_anchors().await?, self.material_of(request).await?);

@@ -9,6 +9,7 @@ use directory::Trace;
 use pki::{Certificate, Credential, EmailAddress, Revocation, TrustAnchors};
 
 use crate::facts::Facts;
+use crate::inquiry::Answer;
 use crate::smtp::Reply;
 
 /// What the gateway asks and tells about people, keys and deliveries: the directory and the key ring, as it sees them.
@@ -138,6 +139,16 @@ pub trait Book: Send + Sync + 'static {
     /// What else is known about revocation. It is asked from a thread that may wait.
     fn revocations(&self) -> Option<Arc<dyn smime::Revocations>> {
         None
+    }
+
+    /// Asks whether a signer's certificate was revoked, for a while: nothing was known, and it must be.
+    fn ask_about(
+        &self,
+        signer: &Certificate,
+        others: &[Certificate],
+    ) -> impl Future<Output = Result<Answer, Unavailable>> + Send {
+        let _ = (signer, others);
+        async { Ok(Answer::Nothing) }
     }
 
     /// Whether there is a webmailer to put messages into.

@@ -20,6 +20,7 @@ use crate::acme::Answerer;
 use crate::book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 use crate::facts::own_ids;
 use crate::finder;
+use crate::inquiry::{Answer, Inquiry};
 use crate::intake::Intake;
 use crate::log_in::LogIn;
 use crate::smtp::Reply;
@@ -33,6 +34,7 @@ pub(crate) struct DirectoryBook {
     intake: Intake,
     answerer: Option<Answerer>,
     log_in: LogIn,
+    inquiry: Inquiry,
     intake_address: EmailAddress,
     paths: PathCache,
     wake: Arc<Notify>,
@@ -57,6 +59,7 @@ impl DirectoryBook {
         intake: Intake,
         answerer: Option<Answerer>,
         log_in: LogIn,
+        inquiry: Inquiry,
     ) -> (Self, mpsc::Receiver<Vec<Trace>>, mpsc::Receiver<EmailAddress>) {
         let intake_address = directory.settings().intake.email().clone();
         let (traces, kept) = mpsc::channel(TRACES);
@@ -69,6 +72,7 @@ impl DirectoryBook {
             intake,
             answerer,
             log_in,
+            inquiry,
             intake_address,
             paths: PathCache::new(),
             written: Mutex::default(),
@@ -281,6 +285,10 @@ impl Book for DirectoryBook {
     fn revocations(&self) -> Option<Arc<dyn smime::Revocations>> {
         let runtime = tokio::runtime::Handle::current();
         Some(Arc::new(KnownRevocations { directory: self.directory.clone(), runtime }))
+    }
+
+    async fn ask_about(&self, signer: &Certificate, others: &[Certificate]) -> Result<Answer, Unavailable> {
+        self.inquiry.about(&self.directory, signer, others).await
     }
 
     fn has_webmailer(&self) -> bool {

@@ -19,6 +19,7 @@ use crate::book::{Book, IntakeMail, MessageKey, Unavailable};
 use crate::connector::{self, Standing};
 use crate::facts::Facts;
 use crate::in_memory::{self, Room};
+use crate::inquiry::Deferred;
 use crate::mail::{Mail, Rewritten, broke_off, read_header, unreadable_header, unreadable_spool};
 use crate::metrics::Metrics;
 use crate::returned::{self, Returned};
@@ -33,6 +34,8 @@ pub(crate) struct Shared<B> {
     pub(crate) book: B,
     /// For mails that are needed whole.
     pub(crate) room: Room,
+    /// Mails that wait for what is fetched about their signers.
+    pub(crate) deferred: Deferred,
     pub(crate) inside: Client,
     pub(crate) outside: Client,
 }

@@ -10,12 +10,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::book::Book;
 use crate::directory_book::DirectoryBook;
 use crate::flow::{Shared, Way};
+use crate::inquiry::Inquiry;
 use crate::intake::{self, Intake};
 use crate::log_in::LogIn;
 use crate::metrics::Metrics;
 use crate::milter::{MilterAddress, MilterServer};
 use crate::smtp::{Caps, Client, ClientSettings, Hop, Listening, Server, ServerTls, client_config};
-use crate::{Error, ListenerSettings, Settings, Side, acme, finder, key_worker, workers};
+use crate::{Error, ListenerSettings, Settings, Side, Watch, acme, finder, key_worker, workers};
 
 /// A gateway that is running.
 #[derive(Debug)]
@@ -46,7 +47,9 @@ impl Gateway {
         let taking_in = Intake::new(directory.clone(), keys.clone(), settings.intake.clone(), limits);
         let log_in = LogIn::new(settings.second_factor_for.clone());
         let answerer = settings.acme.clone().map(acme::Answerer::new);
-        let (book, traces, wanted) = DirectoryBook::new(directory, keys, store, taking_in, answerer, log_in);
+        let watch = Watch::sharing(settings.worker.clone(), Arc::clone(&settings.fetcher));
+        let inquiry = Inquiry::new(watch, settings.inquiry);
+        let (book, traces, wanted) = DirectoryBook::new(directory, keys, store, taking_in, answerer, log_in, inquiry);
         let (mut this, shared) = Self::bind(settings, book).await?;
         // It ends after the listeners, so that what they did last is kept as well.
         let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
@@ -95,6 +98,7 @@ impl Gateway {
             settings: settings.clone(),
             metrics: Arc::default(),
             room: Default::default(),
+            deferred: Default::default(),
             book,
         });
         let (mut bound, mut tls) = (Vec::new(), Vec::new());

@@ -5,8 +5,8 @@ use std::io::{Read as _, Write as _};
 
 use cms::Spool;
 use mime::{Field, Header};
-use pki::{Certificate, Credential};
-use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, Verifier};
+use pki::{Certificate, Credential, Revocation, RevocationStatus};
+use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
 
 use crate::book::Candidate;
 use crate::clean_html::{self, Cleaned};
@@ -26,6 +26,8 @@ pub(crate) struct Opened {
     pub(crate) signers: Vec<Candidate>,
     /// An encrypted layer is left: other keys may open it.
     pub(crate) is_unopened: bool,
+    /// Whose signature holds but for what is not known about revocation: the certificate, and those that came with it.
+    pub(crate) undecided: Option<(Certificate, Vec<Certificate>)>,
 }
 
 /// What the message becomes: another header, the body behind so many octets of a spool, and the verdict.
@@ -36,6 +38,7 @@ struct Outcome {
     content: Option<Spool>,
     verdict: Verdict,
     signers: Vec<Candidate>,
+    undecided: Option<(Certificate, Vec<Certificate>)>,
 }
 
 /// Opens a message for one recipient, or says why it is not taken. What is decrypted is called `message_id` at its very
@@ -56,7 +59,7 @@ pub(crate) fn open(
     if settings.clean_html && outcome.verdict.decrypted {
         outcome = cleaned(outcome, mail, policy)?;
     }
-    let Outcome { mut header, skip, content, verdict, signers } = outcome;
+    let Outcome { mut header, skip, content, verdict, signers, undecided } = outcome;
     let is_unopened = verdict == not_opened();
     trace::strip_forged(&mut header, hostname);
     // CASES T-90: a line that is no field is neither the rest of a field of ours nor, to others, the body's beginning.
@@ -77,7 +80,7 @@ pub(crate) fn open(
         header.retain(|field| !field.is("Message-ID"));
         header.prepend(Field::new("Message-ID", id));
     }
-    Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers, is_unopened })
+    Ok(Opened { message: Rewritten::with_header(&header, skip, content), verdict, signers, is_unopened, undecided })
 }
 
 /// What we put before subjects, and nobody else.
@@ -126,7 +129,7 @@ fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Ou
             let header = read_header(mail)?;
             let skip = header.octets_read();
             let verdict = Verdict::none(Some("it stays encrypted: what is inside has too many parts to be cleaned"));
-            return Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new() });
+            return Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None });
         }
     };
     let mut spool = Spool::new(policy.limits.spool.clone());
@@ -152,7 +155,7 @@ fn withheld(header: Header, found: &str) -> Outcome {
         notes: vec![format!("malware was found inside, and the message stays encrypted: {found}")],
         ..Verdict::none(Some("the content was not released"))
     };
-    Outcome { header, skip, content: None, verdict, signers: Vec::new() }
+    Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None }
 }
 
 fn judge(
@@ -163,7 +166,8 @@ fn judge(
     settings: &Incoming,
 ) -> Result<Outcome, Reply> {
     let skip = header.octets_read();
-    let as_it_came = |header, verdict| Outcome { header, skip, content: None, verdict, signers: Vec::new() };
+    let as_it_came =
+        |header, verdict| Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None };
     let reader = mail.reader().map_err(|_| unreadable_spool())?;
     let verification = match Verifier::new(policy).with_keys(keys).verify(reader) {
         Ok(verification) => verification,
@@ -213,21 +217,46 @@ fn judge(
             }
             let content = accepted.into_spool().map_err(|_| unreadable_spool())?;
             let (header, skip, content) = put_under(header, content, &policy.limits.spool)?;
-            Ok(Outcome { header, skip, content: Some(content), verdict, signers })
+            Ok(Outcome { header, skip, content: Some(content), verdict, signers, undecided: None })
         }
         Err(rejected) => {
             let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
-            // CASES T-24: what was encrypted is never refused; the answer would tell its sender about the content.
-            if verdict.result == SmimeResult::Fail && !verdict.decrypted && settings.tampered == Tampered::Refuse {
-                let why = verdict.reason.clone().unwrap_or_default();
-                return Err(Reply::new(550, "5.7.5", format!("the signature is not accepted: {why}")));
+            let undecided = undecided(rejected.layers(), policy);
+            if let Some(reply) = refusal(&verdict, settings).filter(|_| undecided.is_none()) {
+                return Err(reply);
             }
             if !matches!(rejected.layers().first(), Some(LayerReport::Encrypted(_))) {
-                return Ok(as_it_came(header, Verdict { decrypted: false, ..verdict }));
+                return Ok(Outcome { undecided, ..as_it_came(header, Verdict { decrypted: false, ..verdict }) });
             }
-            without_outer_layer(mail, header, keys, policy, settings, verdict)
+            let outcome = without_outer_layer(mail, header, keys, policy, settings, verdict)?;
+            Ok(Outcome { undecided, ..outcome })
         }
     }
+}
+
+/// What is answered where mail whose signature does not hold is refused. CASES T-24: what was encrypted never is; the
+/// answer would tell its sender about the content.
+pub(crate) fn refusal(verdict: &Verdict, settings: &Incoming) -> Option<Reply> {
+    let refused = verdict.result == SmimeResult::Fail && !verdict.decrypted && settings.tampered == Tampered::Refuse;
+    let why = verdict.reason.as_deref().unwrap_or_default();
+    refused.then(|| Reply::new(550, "5.7.5", format!("the signature is not accepted: {why}")))
+}
+
+/// The signer about whom only the answer is missing whether the certificate was revoked, where it has to be known.
+fn undecided(layers: &[LayerReport], policy: &Policy) -> Option<(Certificate, Vec<Certificate>)> {
+    if policy.revocation != Revocation::Required {
+        return None;
+    }
+    let signers = layers.iter().filter_map(|layer| match layer {
+        LayerReport::Signed(report) => Some(report.signers.iter().map(move |signer| (signer, report))),
+        _ => None,
+    });
+    let waits = |signer: &SignerVerdict| {
+        let unknown = signer.revocation == RevocationStatus::Unknown;
+        signer.integrity == Check::Pass && signer.path == Check::Fail && unknown
+    };
+    let (signer, report) = signers.flatten().find(|(signer, _)| waits(signer))?;
+    Some((signer.certificate.clone()?, report.certificates.clone()))
 }
 
 /// What was hidden outside and stands under an accepted signature is shown again (RFC 9788 §4.5): the subject and what
@@ -267,7 +296,7 @@ fn without_outer_layer(
         Ok(Ok(decrypted)) => {
             let content = decrypted.into_spool().map_err(|_| unreadable_spool())?;
             let (header, skip, content) = put_under(header, content, &policy.limits.spool)?;
-            Ok(Outcome { header, skip, content: Some(content), verdict, signers: Vec::new() })
+            Ok(Outcome { header, skip, content: Some(content), verdict, signers: Vec::new(), undecided: None })
         }
         // CASES T-21: what anybody may have changed on its way is not released without a signature that holds.
         Ok(Err(_)) => match settings.undecryptable {
@@ -280,7 +309,7 @@ fn without_outer_layer(
                     decrypted: false,
                     ..verdict
                 };
-                Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new() })
+                Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None })
             }
         },
         Err(error) if is_unavailable(&error) => Err(key_unavailable()),

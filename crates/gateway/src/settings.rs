@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::{RenewalSettings, Role};
-use egress::LookUp;
+use egress::{Fetcher, FetcherLimits, LookUp};
 use pki::EmailAddress;
 
 use crate::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
@@ -60,6 +60,10 @@ pub struct Settings {
     pub look_up: Option<Arc<LookUp>>,
     /// Whoever has one of these roles needs a second factor, and submits mail with a token for it.
     pub second_factor_for: Vec<Role>,
+    /// Fetches what certificates point to, about revocation.
+    pub fetcher: Arc<Fetcher>,
+    /// How long a mail waits in its session for what is fetched about its signer, where revocation is required.
+    pub inquiry: Duration,
     /// What mail that leaves us carries, where a mail server gives us mail and takes it back.
     pub loop_mark: Option<LoopMark>,
 }
@@ -227,6 +231,8 @@ impl Settings {
             mailbox: None,
             look_up: None,
             second_factor_for: Vec::new(),
+            fetcher: Arc::new(Fetcher::new(FetcherLimits::default())),
+            inquiry: Duration::from_secs(8),
             loop_mark: None,
         }
     }

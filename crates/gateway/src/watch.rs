@@ -38,6 +38,28 @@ impl Watch {
         Self { fetcher: Arc::new(fetcher), worker: worker.into(), seconds: 1800 }
     }
 
+    /// The same with a fetcher that others use as well.
+    pub(crate) fn sharing(worker: impl Into<String>, fetcher: Arc<Fetcher>) -> Self {
+        Self { fetcher, worker: worker.into(), seconds: 1800 }
+    }
+
+    /// Whether one of the sources that a path names is to be asked now.
+    pub(crate) async fn is_due(&self, directory: &Directory, path: &Path) -> Result<bool, Error> {
+        for (_, source) in path.revocation_sources() {
+            if directory.is_revocation_due(&source, self.seconds).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Asks the sources that a path names and that are due; gives how many told something.
+    pub(crate) async fn ask(&self, directory: &Directory, path: &Path) -> Result<u64, Error> {
+        let mut report = WatchReport::default();
+        self.fetch(directory, path, &mut report).await?;
+        Ok(report.fetched)
+    }
+
     /// With another time between two looks.
     #[must_use]
     pub fn every(self, seconds: i64) -> Self {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use asn1::Time;
 use directory::{Leased, OutgoingKind, Trace};
-use egress::{Fetcher, FetcherLimits};
 use pki::Credential;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -122,7 +121,7 @@ pub(crate) async fn watch_revocation(shared: Arc<Shared<DirectoryBook>>, mut shu
     if shared.book.directory().settings().revocation == pki::Revocation::Off {
         return;
     }
-    let watch = Watch::new(shared.settings.worker.clone(), Fetcher::new(FetcherLimits::default()));
+    let watch = Watch::sharing(shared.settings.worker.clone(), Arc::clone(&shared.settings.fetcher));
     let pause = Duration::from_secs(shared.settings.schedule_seconds.max(1));
     loop {
         tokio::select! {

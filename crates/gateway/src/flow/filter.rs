@@ -3,13 +3,13 @@
 
 use cms::Spool;
 
-use super::{Shared, read, unhandled};
+use super::inward::Opening;
+use super::{Shared, message_key, read, unhandled};
 use crate::Side;
 use crate::book::Book;
 use crate::decide::{Action, MOST_HOPS, Plan, Treatment};
 use crate::explain::{Explanation, explain};
 use crate::facts::Facts;
-use crate::incoming;
 use crate::mail::{Mail, Rewritten};
 use crate::settings::Undecryptable;
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
@@ -112,8 +112,8 @@ impl<B: Book> Shared<B> {
         let policy = self.judging().await?;
         let mut settings = self.settings.incoming.clone();
         settings.undecryptable = Undecryptable::DeliverEncrypted;
-        let hostname = self.settings.hostname.clone();
-        let opened = mail.work(move |mail| incoming::open(mail, &[], &policy, &settings, &hostname, None)).await;
+        let key = (message_key(envelope, mail).await?, 0);
+        let opened = self.opened(mail, Opening { key, keys: Vec::new(), policy, settings, message_id: None }).await;
         let (detail, reply) = match &opened {
             Ok(opened) => {
                 tracing::info!(smime = opened.verdict.result.as_str(), "judged");

@@ -1,15 +1,17 @@
 //! From the world: opened with the recipient's keys, judged, marked, delivered.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use pki::Credential;
 
 use super::{Copy, Shared, calmly, delivered_before, message_key, set, unhandled};
-use crate::book::Book;
+use crate::book::{Book, MessageKey};
 use crate::facts::{Facts, Protection};
 use crate::incoming::{self, Opened};
+use crate::inquiry::Answer;
 use crate::mail::Mail;
-use crate::settings::Undecryptable;
+use crate::settings::{Incoming, Undecryptable};
 use crate::smtp::{Envelope, Peer, Recipient, Reply};
 
 impl<B: Book> Shared<B> {
@@ -46,20 +48,19 @@ impl<B: Book> Shared<B> {
         };
         while let Some((left, keys)) = sets.pop_front() {
             let with_keys = keys.is_some();
-            let (policy, mut settings, keys) =
-                (policy.clone(), self.settings.incoming.clone(), keys.unwrap_or_default());
+            let mut settings = self.settings.incoming.clone();
             if !with_keys {
                 settings.undecryptable = Undecryptable::DeliverEncrypted;
             }
-            let (hostname, id) = (self.settings.hostname.clone(), message_id.clone());
-            let open = move |mail: &mut _| incoming::open(mail, &keys, &policy, &settings, &hostname, Some(&id));
-            // What is cleaned is in memory as a whole.
-            let cleans = with_keys && self.settings.incoming.clean_html;
-            let room = if cleans { self.room_for(&mail).await.map(Some) } else { Ok(None) };
-            let opened = match room {
-                Ok(_room) => mail.work(open).await,
-                Err(reply) => Err(reply),
+            let place = left.first().map_or(0, |(index, _)| *index);
+            let opening = Opening {
+                key: (key, place),
+                keys: keys.unwrap_or_default(),
+                policy: policy.clone(),
+                settings,
+                message_id: Some(message_id.clone()),
             };
+            let opened = self.opened(&mail, opening).await;
             if !with_keys && opened.as_ref().is_ok_and(|opened| opened.is_unopened) {
                 sets.extend(self.by_keys(left, &mut replies).await?);
                 continue;
@@ -98,6 +99,43 @@ impl<B: Book> Shared<B> {
         };
         calmly(behind).await;
         Ok(replies)
+    }
+
+    /// Opens a message. Where all that is missing is whether its signer's certificate was revoked, that is asked first:
+    /// what is not known then is never called valid (CASES T-14).
+    pub(super) async fn opened(&self, mail: &Mail, opening: Opening) -> Result<Opened, Reply> {
+        // What is cleaned is in memory as a whole.
+        let _room = match opening.settings.clean_html && !opening.keys.is_empty() {
+            true => Some(self.room_for(mail).await?),
+            false => None,
+        };
+        let (opening, hostname) = (Arc::new(opening), self.settings.hostname.clone());
+        let open = || {
+            let (opening, hostname) = (Arc::clone(&opening), hostname.clone());
+            mail.work(move |mail| {
+                let Opening { keys, policy, settings, message_id, .. } = &*opening;
+                incoming::open(mail, keys, policy, settings, &hostname, message_id.as_deref())
+            })
+        };
+        let mut opened = open().await?;
+        if let Some((signer, others)) = &opened.undecided {
+            let answer = self.book.ask_about(signer, others).await?;
+            match answer {
+                Answer::News => opened = open().await?,
+                Answer::Later if self.deferred.once_more(opening.key) => {
+                    let text = "whether the signer's certificate was revoked is being found out; come again";
+                    return Err(Reply::new(451, "4.7.5", text));
+                }
+                Answer::Later | Answer::Nothing => {}
+            }
+        }
+        if opening.policy.revocation == pki::Revocation::Required {
+            self.deferred.forget(opening.key);
+        }
+        match opened.undecided.as_ref().and_then(|_| incoming::refusal(&opened.verdict, &opening.settings)) {
+            Some(reply) => Err(reply),
+            None => Ok(opened),
+        }
     }
 
     /// What signatures are judged by.
@@ -156,6 +194,17 @@ type Set = (Vec<(usize, Recipient)>, Option<Vec<Credential>>);
 
 /// Copies that one attempt makes of an encrypted message.
 const MOST_COPIES: usize = 100;
+
+/// What a message is opened with.
+pub(super) struct Opening {
+    /// Which message, and for whom.
+    pub(super) key: (MessageKey, usize),
+    pub(super) keys: Vec<Credential>,
+    pub(super) policy: smime::Policy,
+    pub(super) settings: Incoming,
+    /// What is decrypted is called so.
+    pub(super) message_id: Option<String>,
+}
 
 fn set_detail(details: &mut [serde_json::Value], index: usize, detail: serde_json::Value) {
     if let Some(place) = details.get_mut(index) {

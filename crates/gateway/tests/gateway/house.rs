@@ -86,6 +86,17 @@ impl House {
         tokens: Vec<crypto::Token>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::about(url, folder, tokens, |_| (), change).await
+    }
+
+    /// With something else in the directory's settings as well.
+    pub(crate) async fn about(
+        url: &str,
+        folder: tempfile::TempDir,
+        tokens: Vec<crypto::Token>,
+        change_about: impl FnOnce(&mut directory::Settings),
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let pki = TestPki::shared();
         let mut about = directory::Settings::new(
             "Muster GmbH",
@@ -95,6 +106,7 @@ impl House {
             StoreKey::generate().unwrap(),
         );
         about.trust = pki.anchors();
+        change_about(&mut about);
         let clock = Arc::new(ManualClock::at(testkit::now()));
         let directory = Directory::open(url, about, clock.clone()).await.unwrap();
         let master = vec![MasterKey::generate().unwrap().into()];

@@ -9,6 +9,7 @@ mod house;
 mod house_mail;
 mod imap;
 mod incoming;
+mod inquiry;
 mod intake;
 mod keys;
 mod leaks;

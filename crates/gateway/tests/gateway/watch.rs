@@ -17,14 +17,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 /// A CA's server: what it says now, and how often it was asked.
-struct CaServer {
-    url: String,
+pub(crate) struct CaServer {
+    pub(crate) url: String,
     says: Arc<Mutex<Option<Vec<u8>>>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl CaServer {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/ca.crl", listener.local_addr().unwrap());
         let (says, asked) = (Arc::new(Mutex::new(None::<Vec<u8>>)), Arc::new(AtomicUsize::new(0)));
@@ -48,7 +48,7 @@ impl CaServer {
         Self { url, says, asked }
     }
 
-    fn publish(&self, number: u64, revoked: Option<&Person>) {
+    pub(crate) fn publish(&self, number: u64, revoked: Option<&Person>) {
         let mut builder = RevocationListBuilder::new(number, now(), now().plus_days(5));
         if let Some(person) = revoked {
             let serial = person.certificate().serial().clone();
@@ -120,11 +120,16 @@ impl House {
 }
 
 fn watch() -> Watch {
-    let limits = FetcherLimits { timeout: Duration::from_secs(60), ..FetcherLimits::default() };
-    Watch::new("test", egress::danger::fetcher_to_anywhere(limits, Arc::new(SystemResolver)))
+    Watch::new("test", fetcher())
 }
 
-fn person(of: &str, url: &str) -> Person {
+/// One that asks on loopback as well.
+pub(crate) fn fetcher() -> egress::Fetcher {
+    let limits = FetcherLimits { timeout: Duration::from_secs(60), ..FetcherLimits::default() };
+    egress::danger::fetcher_to_anywhere(limits, Arc::new(SystemResolver))
+}
+
+pub(crate) fn person(of: &str, url: &str) -> Person {
     let pki = TestPki::shared();
     pki.issue(&pki.mailbox(of).crl_url(url), KeyKind::P256)
 }
