@@ -139,6 +139,7 @@ impl<B: Book> Shared<B> {
         mail: &Mail,
         replies: &mut [Reply],
     ) -> Result<Vec<(usize, Recipient)>, Reply> {
+        let _room = self.room_for(mail).await?;
         let content = whole(mail).await?;
         let mut others = Vec::new();
         for (index, recipient) in recipients {

@@ -1,5 +1,6 @@
-//! How much of mails may be in memory as a whole at the same time: those that get a banner, go into the webmailer, or are
-//! looked into for certificates. All others pass through spools (CASES N-17).
+//! How much of mails may be in memory as a whole at the same time: those that get a banner, go into the webmailer, are
+//! looked into for certificates or for a CA's challenge, are cleaned, or leave the outbox. All others pass through spools
+//! (CASES N-17).
 
 use std::sync::Arc;
 use std::time::Duration;

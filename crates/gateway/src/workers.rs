@@ -14,6 +14,7 @@ use crate::book::{Book as _, Unavailable};
 use crate::directory_book::DirectoryBook;
 use crate::facts::own_ids;
 use crate::flow::Shared;
+use crate::in_memory;
 use crate::mail::unreadable_header;
 use crate::smtp::{Class, Envelope, Reply, ReversePath, down};
 use crate::{Side, Watch, incoming, trace};
@@ -187,6 +188,12 @@ async fn attempt(shared: &Shared<DirectoryBook>, mail: &Leased) -> Reply {
     if outgoing.kind == OutgoingKind::Reply && !inside {
         return Reply::new(550, "5.7.1", "answers from the webmailer go to people inside only");
     }
+    // It is there three times: as it was kept, signed, and on its way.
+    let octets = u64::try_from(outgoing.content.len()).unwrap_or(u64::MAX).saturating_mul(3);
+    let _room = match shared.room.for_mail(octets, in_memory::PATIENCE).await {
+        Ok(room) => room,
+        Err(reply) => return reply,
+    };
     let content = match outgoing.kind {
         OutgoingKind::Reply => from_partner(shared, &outgoing.content).await,
         _ => sign(shared, mail).await.map_err(Reply::from),

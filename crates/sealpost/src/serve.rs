@@ -12,6 +12,7 @@ use std::time::Duration;
 use directory::{Clock, Directory, KeyRing, SystemClock};
 use gateway::Gateway;
 use portal::Portal;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Role, Serve};
@@ -156,6 +157,10 @@ fn nothing_into_core_dumps() {
     if let Err(error) = std::fs::write("/proc/self/coredump_filter", "0") {
         tracing::warn!(%error, "core dumps of this process cannot be emptied");
     }
+    // Nor does another process of the same user read it out of here.
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "other processes of this user can look into this one");
+    }
 }
 
 /// Goes on under the configuration as the file has it now: for new rules, and for new certificates on the listeners.
@@ -269,4 +274,15 @@ fn log_to_standard_error(config: &Config) {
 fn cannot_start(error: &dyn std::error::Error) -> Stop {
     Stop::failed(error.to_string().as_str())
         .hint("is another program listening there? the addresses are in the configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_35_nobody_looks_into_the_process() {
+        nothing_into_core_dumps();
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
 }
