@@ -9,8 +9,10 @@ pub mod authenticator;
 mod der;
 #[cfg(feature = "acme")]
 mod dkim;
+mod dovecot;
 #[cfg(feature = "openid")]
 mod openid;
+mod postfix;
 mod postgres;
 mod softhsm;
 mod tls;
@@ -31,8 +33,10 @@ pub use acme::{AcmeServer, Misbehaviour};
 pub use der::{Der, Mutator};
 #[cfg(feature = "acme")]
 pub use dkim::DkimSigner;
+pub use dovecot::Dovecot;
 #[cfg(feature = "openid")]
 pub use openid::{CLIENT_ID, CLIENT_SECRET, OpenIdProvider, TokenFault};
+pub use postfix::{Postfix, free, user};
 pub use postgres::Postgres;
 pub use softhsm::SoftHsm;
 pub use tls::TlsPki;

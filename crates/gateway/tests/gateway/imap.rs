@@ -6,11 +6,10 @@ use cms::{Spool, SpoolLimits};
 use directory::{Origin, State};
 use gateway::smtp::{Client, Envelope, Hop, Protocol};
 use gateway::{Gateway, MailboxSettings, Settings};
-use testkit::{Postgres, TestPki};
+use testkit::{Dovecot, Postgres, TestPki, free};
 
 use crate::access::certificate;
 use crate::house::{ALICE, BOB, CAROL, House, INTAKE, until};
-use crate::postfix::{Dovecot, free};
 use crate::support::{contains, header};
 use crate::topologies::Page;
 

@@ -19,7 +19,6 @@ mod odd_headers;
 mod outgoing;
 mod partners;
 mod policy;
-mod postfix;
 mod scanned;
 mod spoofed;
 mod support;

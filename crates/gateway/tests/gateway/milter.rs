@@ -7,13 +7,12 @@ use std::time::Duration;
 use gateway::policy::{Choice, Otherwise, Rule};
 use gateway::{MilterAddress, MilterSettings, Settings, Side};
 use smime::{Encryptor, Signer};
-use testkit::{Peer, TestPki};
+use testkit::{Dovecot, Peer, Postfix, TestPki, free, user};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::house::{ALICE, BOB, CAROL, House, INTAKE, until};
-use crate::postfix::{Dovecot, Postfix, free, user};
 use crate::support::{OURS, Rig, client_of, contains, header, mail};
 use crate::topologies::{Internet, Page};
 

@@ -11,11 +11,10 @@ use gateway::policy::Choice;
 use gateway::smtp::{Caps, Hop, Listening, Protocol, Server};
 use gateway::{Settings, Side};
 use smime::{Encryptor, Sender, Signer, Verifier};
-use testkit::TestPki;
+use testkit::{Dovecot, Postfix, TestPki, free};
 use tokio::sync::watch;
 
 use crate::house::{ALICE, BOB, CAROL, House, until};
-use crate::postfix::{Dovecot, Postfix, free};
 use crate::support::{address, client_of, contains, header, mail, mail_in};
 
 /// The code blocks of a page, by name, with ports that are free.

@@ -1,6 +1,6 @@
 //! An installation of the program with one employee and one partner, and the program at work in it.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Sealpost {
         let folder = tempfile::tempdir().unwrap();
         let people = People::new(kind);
         fill(folder.path(), &people);
-        let inside = free();
+        let inside = testkit::free();
         let text = format!(
             "[organisation]\nname = \"Muster GmbH\"\ndomains = [\"inside.example\"]\n\
              intake_address = \"emailzertifikat@inside.example\"\n[database]\nurl = \"sqlite:house.db\"\n\
@@ -168,8 +168,4 @@ fn token(mail: &[u8], people: &People) -> String {
     std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut entity).unwrap();
     let text = mime::Entity::parse(&entity, &mime::Limits::default()).unwrap().first_text().unwrap();
     text.split_once("/confirm/").unwrap().1.chars().take(43).collect()
-}
-
-pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

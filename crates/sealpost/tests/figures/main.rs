@@ -7,7 +7,6 @@
 mod floor;
 mod house;
 mod page;
-mod postfix;
 mod rounds;
 mod sink;
 mod source;

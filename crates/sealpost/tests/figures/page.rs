@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::postfix;
-
 /// Mails a second, once for each round.
 #[derive(Debug, Default)]
 pub(crate) struct Spread(pub(crate) Vec<f64>);
@@ -150,7 +148,7 @@ fn machine(scale: f64) -> String {
     format!(
         "{model}, {cores} processors; Linux {}; Postfix {}; {}; Sealpost {}, one process.{small}",
         kernel.trim(),
-        postfix::version(),
+        testkit::Postfix::version(),
         openssl.join(" "),
         env!("CARGO_PKG_VERSION"),
     )

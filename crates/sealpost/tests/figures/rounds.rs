@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crypto::KeyKind;
+use testkit::{Postfix, free};
 
 use crate::floor;
-use crate::house::{People, Place, Sealpost, free};
+use crate::house::{People, Place, Sealpost};
 use crate::page::{Connections, Direct, Lmtp, Spread};
-use crate::postfix::Postfix;
 use crate::sink::Sink;
 use crate::source::{SESSIONS, Session, flood};
 
@@ -17,6 +17,14 @@ pub(crate) struct Rounds {
 }
 
 const ROUNDS: usize = 3;
+
+/// What a Postfix has that sends everything to the sink.
+fn to(sink: &Sink) -> String {
+    format!(
+        "relayhost = [127.0.0.1]:{}\nmynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject\n",
+        sink.address.port()
+    )
+}
 
 impl Rounds {
     pub(crate) fn new(scale: f64) -> Self {
@@ -52,7 +60,7 @@ impl Rounds {
     pub(crate) fn postfix_alone(&self) -> Spread {
         let (folder, sink, smtp) = (tempfile::tempdir().unwrap(), Sink::start(), free());
         let master = format!("{smtp} inet n - n - - smtpd\n");
-        let _postfix = Postfix::start(&folder.path().join("postfix"), sink.address, "", &master);
+        let _postfix = Postfix::start_in_its_place(&folder.path().join("postfix"), &to(&sink), &master);
         self.measure(smtp, &sink, self.count(3_000))
     }
 
@@ -79,7 +87,7 @@ impl Rounds {
              filter unix - n n - 10 pipe\n  flags=Rq user=nobody null_sender=\n  argv={} ${{sender}} ${{recipient}}\n",
             filter.display()
         );
-        let postfix = Postfix::start(&at, sink.address, "", &master);
+        let postfix = Postfix::start_in_its_place(&at, &to(&sink), &master);
         let speed = self.measure(smtp, &sink, self.count(500));
         let sample = String::from_utf8_lossy(&sink.sample()).into_owned();
         assert!(sample.contains("pkcs7"), "the filter does nothing: {sample}\n{}", postfix.log());
@@ -97,8 +105,8 @@ impl Rounds {
              \x20 -o receive_override_options=no_unknown_recipient_checks,no_header_body_checks,no_milters,no_address_mappings\n",
             sealpost.inside.port()
         );
-        let main = "lmtp_destination_recipient_limit = 100";
-        let postfix = Postfix::start(&folder.path().join("postfix"), sink.address, main, &master);
+        let main = format!("{}lmtp_destination_recipient_limit = 100\n", to(&sink));
+        let postfix = Postfix::start_in_its_place(&folder.path().join("postfix"), &main, &master);
         let (before, count) = (sealpost.cpu(), self.count(2_000));
         let speed = self.measure(smtp, &sink, count);
         let cpu = (sealpost.cpu() - before) / u32::try_from(sink.count()).unwrap();
