@@ -19,7 +19,12 @@ const PASSWORD: &str = "vier Worte ohne Sinn";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let port = std::env::args().nth(1).unwrap_or_else(|| "8080".into());
+    let port = match std::env::args().nth(1).as_deref() {
+        None => "8080".to_owned(),
+        // A free one: it is part of the address that people reach the pages at, so it has to be known before.
+        Some("0") => std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string(),
+        Some(port) => port.to_owned(),
+    };
     let folder = tempfile::tempdir()?;
     let intake = Address::parse("emailzertifikat@muster.example")?;
     // A name: passkeys want one.
@@ -27,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let name = "Muster Versicherungsmakler GmbH";
     let mut settings = Settings::new(name, ["muster.example"], intake, base.as_str(), StoreKey::generate()?);
     settings.trust = TestPki::shared().anchors();
-    let clock = Arc::new(ManualClock::at(testkit::now().plus_days(-120)));
+    let clock = Arc::new(ManualClock::at(testkit::now().plus_days(-29)));
     let url = format!("sqlite:{}", folder.path().join("sample.db").display());
     let directory = Directory::open(&url, settings, clock.clone()).await?;
     let mut settings = portal::Settings::new(format!("127.0.0.1:{port}").parse()?, folder.path().join("messages"));
@@ -44,16 +49,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     people.add("paul@baubetrieb.example", "Paul Bauer", &[Role::Partner], Some(emma), true).await?;
     people.add("nora@kanzlei.example", "Nora Neumann", &[Role::Partner], Some(emma), false).await?;
 
-    // The months before: one partner after the other has a certificate.
+    // The weeks before: one partner after the other has a certificate.
     for (number, name) in ["Ayla Aydin", "Bernd Brandt", "Carla Conti", "Dirk Dorn", "Eva Ernst"].iter().enumerate() {
         let at = format!("{}@kunde{number}.example", name.split(' ').next().unwrap_or_default().to_lowercase());
         people.add(&at, name, &[Role::Partner], Some(emma), false).await?;
-        clock.advance_days(7);
+        clock.advance_days(2);
         directory.keep_share().await?;
         let request = people.submit_and_confirm(&at).await?;
         let shown = directory.request(request).await?.ok_or("no request")?.fingerprint();
         directory.approve(request, &shown, otto, "").await?;
-        clock.advance_days(7);
+        clock.advance_days(2);
         directory.keep_share().await?;
     }
     clock.set(testkit::now().plus_days(-9));
