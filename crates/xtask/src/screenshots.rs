@@ -1,5 +1,5 @@
-//! The pictures in the documentation: `cargo xtask screenshots` plays the demonstration and photographs its pages in
-//! Chromium.
+//! The pictures in the documentation: `cargo xtask screenshots` plays the demonstration and the portal's sample, and
+//! photographs their pages in Chromium.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::process::{cargo, root};
 
-/// What is photographed: who logs in, which page, how wide, which theme, and the name of the picture.
+/// What is photographed: who logs in, which page, how wide, which theme, and the name of the picture. The officer's are
+/// the sample's: in the demonstration everything has been decided by then.
 const PICTURES: &[(Option<Who>, &str, u32, Theme, &str)] = &[
     (None, "/?lang=de", 1280, Theme::Light, "how-to"),
     (None, "/?lang=en", 390, Theme::Dark, "how-to-phone"),
@@ -32,20 +33,25 @@ enum Theme {
 /// Writes `docs/images/*.png`.
 pub(crate) fn run() -> Result<(), String> {
     cargo(&["build", "--quiet", "--package", "sealpost"], &[])?;
-    let demo = Demo::start()?;
+    cargo(&["build", "--quiet", "--package", "portal", "--example", "sample"], &[])?;
+    let (demo, sample) = (Demo::start()?, Sample::start()?);
     let driver = Driver::start()?;
     let folder = root().join("docs/images");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for (who, path, width, theme, name) in PICTURES {
         let window = driver.window(*width, *theme)?;
+        let url = if *who == Some(Who::Officer) { &sample.url } else { &demo.url };
         if let Some(who) = who {
-            let (address, password) = demo.log_in(*who)?;
-            window.open(&format!("{}/login", demo.url))?;
+            let (address, password) = match who {
+                Who::Partner => demo.partner()?,
+                Who::Officer => ("otto@muster.example", sample.password.as_str()),
+            };
+            window.open(&format!("{url}/login?lang=de"))?;
             window.fill("input[name=address]", address)?;
             window.fill("input[name=password]", password)?;
             window.click("form[action='/login'] button[type=submit], main form button")?;
         }
-        window.open(&format!("{}{path}", demo.url))?;
+        window.open(&format!("{url}{path}"))?;
         let file = folder.join(format!("{name}.png"));
         let picture = window.picture()?;
         std::fs::write(&file, picture).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -83,19 +89,45 @@ impl Demo {
         Ok(Self { child, url, lines })
     }
 
-    /// Address and password, as the demonstration prints them.
-    fn log_in(&self, who: Who) -> Result<(&str, &str), String> {
-        let word = match who {
-            Who::Partner => "partner ",
-            Who::Officer => "officer ",
-        };
-        let line = self.lines.iter().find_map(|line| line.trim().strip_prefix(word));
+    /// Address and password of the partner, as the demonstration prints them.
+    fn partner(&self) -> Result<(&str, &str), String> {
+        let line = self.lines.iter().find_map(|line| line.trim().strip_prefix("partner "));
         let (address, password) = line.and_then(|line| line.split_once("password")).ok_or("nobody can log in")?;
         Ok((address.trim(), password.trim()))
     }
 }
 
 impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The portal's sample: certificates in every state.
+struct Sample {
+    child: Child,
+    url: String,
+    password: String,
+}
+
+impl Sample {
+    fn start() -> Result<Self, String> {
+        let mut child = Command::new(root().join("target/debug/examples/sample"))
+            .arg("0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("the sample does not start: {error}"))?;
+        let out = child.stdout.take().ok_or("the sample has no output")?;
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).map_err(|error| error.to_string())?;
+        let said = line.trim().split_once("  password for everybody: ");
+        let (url, password) = said.ok_or_else(|| format!("the sample broke off: {line}"))?;
+        Ok(Self { url: url.to_owned(), password: password.to_owned(), child })
+    }
+}
+
+impl Drop for Sample {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
