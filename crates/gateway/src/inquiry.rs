@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use directory::{Directory, Error};
+use directory::Directory;
 use pki::Certificate;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -64,7 +64,7 @@ impl Inquiry {
         match timeout(self.patience, asking).await {
             Ok(Ok(Ok(0))) => Ok(Answer::Nothing),
             Ok(Ok(Ok(_))) => Ok(Answer::News),
-            Ok(Ok(Err(error))) => Err::<_, Error>(error).map_err(Unavailable::from),
+            Ok(Ok(Err(error))) => Err(Unavailable::from(error)),
             Ok(Err(_)) | Err(_) => Ok(Answer::Later),
         }
     }
