@@ -72,11 +72,13 @@ async fn r_18_a_message_is_signed_with_one_key_and_its_own_certificate_while_key
     let limits = smime::Limits::in_folder(folder.path());
     let policy = smime::Policy::new(TestPki::shared().anchors(), testkit::now(), limits.clone());
     let own = [house.bob.credential.clone()];
-    let files = boxes.messages(mailbox(BOB).email()).unwrap();
-    assert_eq!(files.len(), 40);
+    let mails = boxes.messages(mailbox(BOB).email()).unwrap().into_iter().map(|file| std::fs::read(file).unwrap());
+    // A run of a minute also has the gateway's own mail, about the new certificates.
+    let ours = |mail: &Vec<u8>| String::from_utf8_lossy(mail).contains("Message-ID: <turn-");
+    let mails: Vec<Vec<u8>> = mails.filter(ours).collect();
+    assert_eq!(mails.len(), 40);
     let mut signers = std::collections::HashSet::new();
-    for file in files {
-        let mail = std::fs::read(file).unwrap();
+    for mail in mails {
         let mut content = Decryptor::new(&own, &limits).decrypt(&mail[..]).unwrap().unwrap();
         let mut signed = Vec::new();
         std::io::Read::read_to_end(&mut content.reader().unwrap(), &mut signed).unwrap();
