@@ -1,7 +1,7 @@
 //! The programs on the other side.
 
 mod bouncy_castle;
-mod gpgsm;
+pub(crate) mod gpgsm;
 mod line_server;
 mod nss;
 mod openssl;

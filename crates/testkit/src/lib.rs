@@ -259,8 +259,12 @@ impl Gpgsm {
     /// Imports a person's key and certificate.
     pub fn import(&self, peer: &Peer, name: &str, person: &Person) {
         peer.write_person(name, person);
-        must(peer.run(&format!("openssl pkcs12 -export -in {name}.pem -out {name}.p12 -passout pass:x -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1")));
-        must(self.import_pkcs12(peer, &format!("{name}.p12"), "x"));
+        // A file that it refuses again and again it takes with another salt.
+        let import = || {
+            must(peer.run(&format!("openssl pkcs12 -export -in {name}.pem -out {name}.p12 -passout pass:x -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1")));
+            self.import_pkcs12(peer, &format!("{name}.p12"), "x")
+        };
+        must(import().or_else(|_| import()).or_else(|_| import()));
     }
 
     /// Imports a PKCS #12 file of the peer's folder and gives the lines of its status.

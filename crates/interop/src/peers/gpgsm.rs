@@ -9,6 +9,9 @@ use crate::peer::{Peer, Pkcs12Content};
 use crate::scene::{Scene, address};
 use crate::task::{Encrypting, Form, Signing, To, Way};
 
+/// How many PKCS #12 files of one key are tried.
+pub(crate) const FILES: usize = 4;
+
 /// GnuPG's `gpgsm` with a home of its own.
 #[derive(Debug)]
 pub(crate) struct GpgSm {
@@ -29,11 +32,14 @@ impl GpgSm {
         let mut refused = BTreeMap::new();
         for (name, person) in scene.people() {
             let _ = gpgsm.run(&shell, &format!("--import {name}.cer"));
-            let imported = crate::cases::pkcs12_for_import(person, name).and_then(|file| {
-                shell.write("import.p12", file);
-                gpgsm.import_pkcs12(&shell, "import.p12", "x")
-            });
-            if let Err(words) = imported {
+            // One file is refused however often it is tried, and the next one, with another salt, is taken.
+            let import = || {
+                crate::cases::pkcs12_for_import(person, name).and_then(|file| {
+                    shell.write("import.p12", file);
+                    gpgsm.import_pkcs12(&shell, "import.p12", "x")
+                })
+            };
+            if let Err(words) = (1..FILES).fold(import(), |imported, _| imported.or_else(|_| import())) {
                 refused.insert(name, words);
             }
         }
