@@ -483,7 +483,9 @@ fn skip_mbox_line(source: &mut dyn BufRead) -> Result<usize, Error> {
     let mut line = Vec::new();
     if source.fill_buf()?.starts_with(b"From ") {
         source.take(LONGEST).read_until(b'\n', &mut line)?;
-        if !line.ends_with(b"\n") {
+        // For everybody else `From :` is a sender.
+        let is_field = line.strip_prefix(b"From").is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"));
+        if !line.ends_with(b"\n") || is_field {
             return Err(Error::Unrecognised);
         }
     }

@@ -88,6 +88,15 @@ fn t_08_a_long_mbox_line_hides_no_fields() {
 }
 
 #[test]
+fn t_08_a_sender_with_a_blank_before_the_colon_is_no_mbox_line() {
+    let mail = signed("alice@example.org", SignatureForm::Clear);
+    for eve in ["From : eve@example.org", "From \t: eve@example.org"] {
+        assert_eq!(accept(&format!("{eve}\r\n{mail}"), &[]).unwrap_err(), "this is neither a mail nor an S/MIME file");
+    }
+    assert!(accept(&mail.replacen("From:", "To: x@example.org\r\nFrom : eve@example.org\r\nFrom:", 1), &[]).is_err());
+}
+
+#[test]
 fn t_54_a_content_type_that_others_read_in_another_way_is_under_nobodys_signature() {
     let mail = signed("alice@example.org", SignatureForm::Clear);
     let boundary = mail.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
