@@ -1,0 +1,71 @@
+use super::*;
+
+/// All keys of a TOML value, as `table.key`.
+fn keys(value: &toml::Value, prefix: &str, into: &mut Vec<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                keys(value, &format!("{prefix}.{key}"), into);
+            }
+        }
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+            items.iter().for_each(|item| keys(item, prefix, into));
+        }
+        _ => into.push(prefix.trim_start_matches('.').to_owned()),
+    }
+}
+
+#[test]
+fn the_reference_names_every_key_and_no_other() {
+    // Reading it strictly shows that no key is too many …
+    let config = Config::parse(REFERENCE).unwrap();
+    // … and writing it again that none is missing: it sets every optional one.
+    let (mut documented, mut existing) = (Vec::new(), Vec::new());
+    keys(&toml::from_str(REFERENCE).unwrap(), "", &mut documented);
+    keys(&toml::Value::try_from(&config).unwrap(), "", &mut existing);
+    documented.sort();
+    existing.sort();
+    assert_eq!(documented, existing);
+}
+
+#[test]
+fn every_key_of_the_reference_is_explained() {
+    let lines: Vec<&str> = REFERENCE.lines().collect();
+    for (before, line) in lines.iter().zip(lines.iter().skip(1)) {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(before.starts_with('#') || before.contains(" = "), "nothing explains {line}");
+        }
+    }
+}
+
+#[test]
+fn unknown_keys_are_errors_with_their_line() {
+    let text = REFERENCE.replace("deadline_days = 7", "deadline_dais = 7");
+    let error = Config::parse(&text).unwrap_err();
+    let line = text.lines().position(|line| line.starts_with("deadline_dais")).unwrap() + 1;
+    assert_eq!(error.line, Some(line));
+    assert!(error.what.contains("deadline_dais"), "{error}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for (from, to, word) in [
+        ("domains = [\"muster.example\"]", "domains = []", "domains"),
+        (
+            "intake_address = \"emailzertifikat@muster.example\"",
+            "intake_address = \"x@other.example\"",
+            "intake_address",
+        ),
+        ("deadline_days = 7", "deadline_days = 0", "deadline_days"),
+        ("inside = \"smtp://127.0.0.1:10026\"", "inside = \"127.0.0.1:10026\"", "next_hop.inside"),
+        ("tls_key = \"/etc/sealpost/tls.key\"", "", "tls_key"),
+        ("side = \"inside\"", "side = \"within\"", "within"),
+        ("unix:/var/spool/postfix/sealpost/outside", "unix:outside", "unix:/PATH"),
+        ("server = \"https://acme", "server = \"http://acme", "acme.server"),
+        ("external_account = \"customer-17\"", "", "external_account_key"),
+    ] {
+        assert!(REFERENCE.contains(from), "{from}");
+        let error = Config::parse(&REFERENCE.replace(from, to)).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
