@@ -120,3 +120,33 @@ pub(crate) fn check() -> Result<String, String> {
     }
     if wrong.is_empty() { Ok(format!("{} crates", MAP.len())) } else { Err(wrong.join("\n")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::process::root;
+
+    fn spawning(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                spawning(&path, found);
+            } else if std::fs::read_to_string(&path).is_ok_and(|text| text.contains("process::Command")) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn t_109_nothing_shipped_starts_another_program() {
+        let mut found = Vec::new();
+        for (name, _) in MAP {
+            spawning(&root().join("crates").join(name).join("src"), &mut found);
+        }
+        assert!(found.is_empty(), "{found:?}");
+        spawning(&root().join("crates/xtask/src"), &mut found);
+        assert!(found.len() > 1, "it is found where it is");
+    }
+}

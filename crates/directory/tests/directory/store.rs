@@ -1,6 +1,9 @@
 //! Outbox, keys, log-in and the record.
 
-use directory::{Actor, Disposition, Error, Limit, LogInWay, Outgoing, OutgoingKind, Purpose, SessionLimits};
+use directory::{
+    Actor, Disposition, Error, Language, Limit, LogInWay, NewPerson, Outgoing, OutgoingKind, Purpose, RequestSearch,
+    Role, Roles, SessionLimits,
+};
 
 use crate::house::{address, on_both};
 
@@ -231,4 +234,28 @@ async fn r_07_a_damaged_write_ahead_log_costs_nothing_that_was_before_the_damage
         assert!(!all || keys.len() == 20, "{what}: {} of 20", keys.len());
         assert!(all || keys.len() < 20, "{what}: the damage was not seen");
     }
+}
+
+#[tokio::test]
+async fn t_108_what_people_write_is_never_sql() {
+    on_both(|house| async move {
+        let (hostile, at) = ("x'); DROP TABLE people; --", address("robert@partner.example"));
+        let new = NewPerson {
+            address: at.clone(),
+            name: hostile.into(),
+            company: Some(hostile.into()),
+            language: Language::German,
+            roles: Roles::of([Role::Partner]),
+            contact: Some(house.employee.id),
+        };
+        house.directory.add_person(new, &Actor::System).await.unwrap();
+        assert_eq!(house.directory.person_at(&at).await.unwrap().unwrap().name, hostile);
+        for text in [hostile, "' OR '1'='1", "' OR 1=1 --", "') UNION SELECT 1 --"] {
+            let search = RequestSearch { text: text.into(), ..RequestSearch::default() };
+            assert!(house.directory.search_requests(&search, 10).await.unwrap().is_empty(), "{text}");
+            house.directory.people(Role::Partner, Some(text), 10).await.unwrap();
+        }
+        assert!(house.directory.person_at(&at).await.unwrap().is_some());
+    })
+    .await;
 }
