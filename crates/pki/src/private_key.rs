@@ -25,10 +25,12 @@ impl Protection {
         }
     }
 
-    pub(crate) fn encryption(self, iterations: u32) -> Result<PasswordEncryption, CredentialError> {
+    pub(crate) fn encryption(self, password: &str, iterations: u32) -> Result<PasswordEncryption, CredentialError> {
         match self {
             Self::Modern => PasswordEncryption::generate(iterations),
-            Self::Compatible => PasswordEncryption::generate_compatible(iterations),
+            Self::Compatible => {
+                PasswordEncryption::generate_compatible(&PasswordForm::Utf16.octets(password), iterations)
+            }
         }
         .map_err(CredentialError::from)
     }
@@ -57,7 +59,7 @@ pub fn encrypt_private_key(
     password: &str,
     protection: Protection,
 ) -> Result<Vec<u8>, CredentialError> {
-    encrypted_pkcs8(&key.to_pkcs8(), password, &protection.encryption(protection.iterations())?)
+    encrypted_pkcs8(&key.to_pkcs8(), password, &protection.encryption(password, protection.iterations())?)
 }
 
 // EncryptedPrivateKeyInfo ::= SEQUENCE { encryptionAlgorithm AlgorithmIdentifier, encryptedData OCTET STRING }
@@ -191,7 +193,7 @@ mod tests {
     fn an_encrypted_key_opens_with_its_password_only() {
         let key = SoftwareKey::generate(KeyKind::P256).unwrap();
         for protection in [Protection::Modern, Protection::Compatible] {
-            let encryption = protection.encryption(10).unwrap();
+            let encryption = protection.encryption("grüße", 10).unwrap();
             let der = encrypted_pkcs8(&key.to_pkcs8(), "grüße", &encryption).unwrap();
             let read = private_key_from_der(&der, Some("grüße")).unwrap();
             assert_eq!(read.public_key(), key.public_key());

@@ -259,7 +259,7 @@ impl Gpgsm {
     /// Imports a person's key and certificate.
     pub fn import(&self, peer: &Peer, name: &str, person: &Person) {
         peer.write_person(name, person);
-        // A file that it refuses again and again it takes with another salt.
+        // With one salt in 64 GnuPG 2.2 derives another key than `openssl` did.
         let import = || {
             must(peer.run(&format!("openssl pkcs12 -export -in {name}.pem -out {name}.p12 -passout pass:x -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -macalg sha1")));
             self.import_pkcs12(peer, &format!("{name}.p12"), "x")
@@ -269,8 +269,7 @@ impl Gpgsm {
 
     /// Imports a PKCS #12 file of the peer's folder and gives the lines of its status.
     ///
-    /// GnuPG 2.2 reads memory that it has not written when it takes such files apart, so that one it has taken a moment
-    /// ago is refused now and then: what fails is tried again.
+    /// Its agent starts on the way, which can fail on a busy machine: what fails is tried again.
     pub fn import_pkcs12(&self, peer: &Peer, file: &str, passphrase: &str) -> Result<String, String> {
         const ATTEMPTS: usize = 5;
         let mut words = String::new();

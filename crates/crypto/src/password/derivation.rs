@@ -24,6 +24,30 @@ pub fn pkcs12_kdf(
     iterations: u32,
     length: usize,
 ) -> Zeroizing<Vec<u8>> {
+    derive(digest, purpose, password, salt, iterations, length, |_| {})
+}
+
+/// Whether GnuPG 2.2 derives the same 3DES key as everybody else.
+///
+/// It adds with big numbers and writes an I_j that begins with a zero octet one octet too short: of all salts one in
+/// 128 gives it another key, and it then says that the password is wrong.
+pub(super) fn gnupg_derives_the_same_key(password: &[u8], salt: &[u8], iterations: u32, length: usize) -> bool {
+    let mut same = true;
+    let each_block = |block: &[u8]| same &= block.first() != Some(&0);
+    derive(DigestAlgorithm::Sha1, Pkcs12Purpose::Key, password, salt, iterations, length, each_block);
+    same
+}
+
+// `each_block` sees the blocks of I after every addition.
+fn derive(
+    digest: DigestAlgorithm,
+    purpose: Pkcs12Purpose,
+    password: &[u8],
+    salt: &[u8],
+    iterations: u32,
+    length: usize,
+    mut each_block: impl FnMut(&[u8]),
+) -> Zeroizing<Vec<u8>> {
     let block = match digest {
         DigestAlgorithm::Sha384 | DigestAlgorithm::Sha512 => 128,
         _ => 64,
@@ -39,7 +63,7 @@ pub fn pkcs12_kdf(
     let mut input = Zeroizing::new(filled(salt));
     input.extend_from_slice(&Zeroizing::new(filled(password)));
     let mut out = Zeroizing::new(Vec::with_capacity(length + digest.length()));
-    while out.len() < length {
+    loop {
         let mut hasher = Hasher::new(digest);
         hasher.update(&vec![id; block]);
         hasher.update(&input);
@@ -48,6 +72,9 @@ pub fn pkcs12_kdf(
             value = digest.digest(value.octets());
         }
         out.extend_from_slice(value.octets());
+        if out.len() >= length {
+            break;
+        }
         let addend = Zeroizing::new(value.octets().iter().copied().cycle().take(block).collect::<Vec<u8>>());
         for part in input.chunks_mut(block) {
             // I_j = (I_j + B + 1) mod 2^v
@@ -57,6 +84,7 @@ pub fn pkcs12_kdf(
                 *octet = carry.to_le_bytes()[0];
                 carry >>= 8;
             }
+            each_block(part);
         }
     }
     out.truncate(length);
@@ -209,6 +237,17 @@ mod tests {
     use crate::PasswordForm;
 
     // The values that implementations have shared since PKCS #12 v1.0; Botan's and Bouncy Castle's tests carry them.
+    #[test]
+    fn a_key_that_gnupg_would_derive_otherwise_is_noticed() {
+        // `openssl pkcs12` had sealed with these salts; gpgsm 2.2.40 opened what was sealed with the last one only.
+        let password = crate::PasswordForm::Utf16.octets("demo");
+        let salts: [(u64, bool); 3] =
+            [(0xd109_954c_3efb_cedd, false), (0x7627_4030_88fe_0199, false), (0x584d_06b8_4ec0_a3ba, true)];
+        for (salt, same) in salts {
+            assert_eq!(gnupg_derives_the_same_key(&password, &salt.to_be_bytes(), 2048, 24), same);
+        }
+    }
+
     #[test]
     fn pkcs12_derivation_gives_the_known_values() {
         let sme = PasswordForm::Utf16.octets("smeg");

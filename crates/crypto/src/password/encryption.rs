@@ -1,7 +1,7 @@
 use asn1::{Encoding, Oid, Reader, Tag};
 use zeroize::Zeroizing;
 
-use super::derivation::{Pbkdf2, Pkcs12Purpose, pbkdf1, pkcs12};
+use super::derivation::{Pbkdf2, Pkcs12Purpose, gnupg_derives_the_same_key, pbkdf1, pkcs12};
 use super::legacy::{des_decrypt, rc2_decrypt, rc4_decrypt, triple_des_encrypt};
 use super::{PasswordForm, PasswordWork};
 use crate::{AlgorithmIdentifier, ContentCipher, DigestAlgorithm, Error, Opener, Sealer, oids, random};
@@ -80,10 +80,17 @@ impl PasswordEncryption {
     }
 
     /// A fresh `pbeWithSHAAnd3-KeyTripleDES-CBC`, for programs that read nothing newer.
-    pub fn generate_compatible(iterations: u32) -> Result<Self, Error> {
+    ///
+    /// The password, in UTF-16 as [`PasswordForm`] has it, decides with which salts GnuPG 2.2 opens what it seals: only
+    /// such a salt is taken.
+    pub fn generate_compatible(password: &[u8], iterations: u32) -> Result<Self, Error> {
         let mut salt = vec![0; 8];
-        random(&mut salt)?;
-        Ok(Self(Kind::Pkcs12 { cipher: Legacy::DesEde3, salt, iterations }))
+        loop {
+            random(&mut salt)?;
+            if gnupg_derives_the_same_key(password, &salt, iterations, Legacy::DesEde3.key_length()) {
+                return Ok(Self(Kind::Pkcs12 { cipher: Legacy::DesEde3, salt, iterations }));
+            }
+        }
     }
 
     /// The identifier that goes with what [`Self::encrypt`] gives.
@@ -326,7 +333,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for encryption in [PasswordEncryption::generate(10), PasswordEncryption::generate_compatible(10)] {
+        let utf16 = PasswordForm::Utf16.octets("geheim");
+        for encryption in [PasswordEncryption::generate(10), PasswordEncryption::generate_compatible(&utf16, 10)] {
             let encryption = encryption.unwrap();
             let password = encryption.form().octets("geheim");
             let sealed = encryption.encrypt(&password, b"a private key").unwrap();
@@ -339,6 +347,17 @@ mod tests {
                 read.decrypt(&other, &sealed, &mut work).ok().as_deref().map(Vec::as_slice),
                 Some(&b"a private key"[..])
             );
+        }
+    }
+
+    #[test]
+    fn compatible_is_compatible_with_gnupg_whatever_chance_gives() {
+        let password = PasswordForm::Utf16.octets("geheim");
+        for _ in 0..2000 {
+            let Kind::Pkcs12 { salt, .. } = PasswordEncryption::generate_compatible(&password, 1).unwrap().0 else {
+                panic!("another scheme")
+            };
+            assert!(gnupg_derives_the_same_key(&password, &salt, 1, 24));
         }
     }
 

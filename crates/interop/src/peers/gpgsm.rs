@@ -32,7 +32,7 @@ impl GpgSm {
         let mut refused = BTreeMap::new();
         for (name, person) in scene.people() {
             let _ = gpgsm.run(&shell, &format!("--import {name}.cer"));
-            // One file is refused however often it is tried, and the next one, with another salt, is taken.
+            // With one salt in 64 GnuPG 2.2 derives another key than the writer did.
             let import = || {
                 crate::cases::pkcs12_for_import(person, name).and_then(|file| {
                     shell.write("import.p12", file);

@@ -99,7 +99,7 @@ impl Pkcs12Builder {
 
     // Certificates first, keys behind them, each in a part of its own, as every reader expects it.
     fn authenticated_safe(&self, password: &str, iterations: u32) -> Result<Vec<u8>, CredentialError> {
-        let encryption = self.protection.encryption(iterations)?;
+        let encryption = self.protection.encryption(password, iterations)?;
         let sealed = encryption.encrypt(&encryption.form().octets(password), &self.certificate_bags())?;
         let keys = Zeroizing::new(self.key_bags(password, iterations)?);
         let mut writer = Writer::new();
@@ -144,7 +144,8 @@ impl Pkcs12Builder {
     fn key_bags(&self, password: &str, iterations: u32) -> Result<Vec<u8>, CredentialError> {
         let mut shrouded = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
-            shrouded.push(encrypted_pkcs8(&entry.pkcs8, password, &self.protection.encryption(iterations)?)?);
+            let encryption = self.protection.encryption(password, iterations)?;
+            shrouded.push(encrypted_pkcs8(&entry.pkcs8, password, &encryption)?);
         }
         let mut writer = Writer::new();
         writer.sequence(|w| {
