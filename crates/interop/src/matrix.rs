@@ -303,7 +303,7 @@ fn attempt(
             same(&message, mail::ENTITY)
         }
         Work::Pkcs12 { people, legacy } => {
-            // What is said where gpgsm takes its keys in holds here, too.
+            // With one salt in 64 gpgsm derives another key than the writer did.
             let files = if reader.name() == "gpgsm" { crate::peers::gpgsm::FILES } else { 1 };
             let mut file = writer.write_pkcs12(people, *legacy).map_err(writing)?;
             let mut got = reader.read_pkcs12(&file, PASSWORD);

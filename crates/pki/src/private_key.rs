@@ -126,12 +126,17 @@ impl<'p> Unlock<'p> {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
         let encryption = PasswordEncryption::from_identifier(algorithm)?;
-        self.attempt(encryption.form(), |octets, work| {
-            let plain = encryption.decrypt(octets, sealed, work)?;
-            // A wrong password leaves right padding once in 256 times, and RC4 has none: what comes out must be ASN.1.
+        // A wrong password leaves right padding once in 256 times, and RC4 has none: what comes out must be ASN.1.
+        let whole = |plain: Zeroizing<Vec<u8>>| {
             let mut reader = Reader::new(&plain, Encoding::Ber);
             let whole = reader.sequence("plaintext").is_ok() && reader.is_empty();
             if whole { Ok(plain) } else { Err(crypto::Error::BadValue) }
+        };
+        self.attempt(encryption.form(), |octets, work| match encryption.decrypt(octets, sealed, work).and_then(whole) {
+            Err(error @ crypto::Error::BadValue) => {
+                encryption.decrypt_of_gnupg(octets, sealed, work).and_then(whole).map_err(|_| error)
+            }
+            opened => opened,
         })
     }
 

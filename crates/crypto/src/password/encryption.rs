@@ -1,7 +1,7 @@
 use asn1::{Encoding, Oid, Reader, Tag};
 use zeroize::Zeroizing;
 
-use super::derivation::{Pbkdf2, Pkcs12Purpose, gnupg_derives_the_same_key, pbkdf1, pkcs12};
+use super::derivation::{Pbkdf2, Pkcs12Purpose, pbkdf1, pkcs12, pkcs12_key_of_gnupg};
 use super::legacy::{des_decrypt, rc2_decrypt, rc4_decrypt, triple_des_encrypt};
 use super::{PasswordForm, PasswordWork};
 use crate::{AlgorithmIdentifier, ContentCipher, DigestAlgorithm, Error, Opener, Sealer, oids, random};
@@ -87,7 +87,8 @@ impl PasswordEncryption {
         let mut salt = vec![0; 8];
         loop {
             random(&mut salt)?;
-            if gnupg_derives_the_same_key(password, &salt, iterations, Legacy::DesEde3.key_length()) {
+            let length = Legacy::DesEde3.key_length();
+            if pkcs12_key_of_gnupg(password, &salt, iterations, length, &mut PasswordWork::new())?.is_none() {
                 return Ok(Self(Kind::Pkcs12 { cipher: Legacy::DesEde3, salt, iterations }));
             }
         }
@@ -154,6 +155,23 @@ impl PasswordEncryption {
                 cipher.decrypt(&key, &iv, ciphertext)
             }
         }
+    }
+
+    /// Decrypts what GnuPG 2.2 sealed with a salt from which it derives another key than everybody else, and is
+    /// [`Error::BadValue`] with any other salt.
+    pub fn decrypt_of_gnupg(
+        &self,
+        password: &[u8],
+        ciphertext: &[u8],
+        work: &mut PasswordWork,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let Kind::Pkcs12 { cipher: cipher @ Legacy::DesEde3, salt, iterations } = &self.0 else {
+            return Err(Error::BadValue);
+        };
+        let key = pkcs12_key_of_gnupg(password, salt, *iterations, cipher.key_length(), work)?;
+        let key = key.ok_or(Error::BadValue)?;
+        let (_, iv) = cipher.derive(password, salt, *iterations, work)?;
+        cipher.decrypt(&key, &iv, ciphertext)
     }
 
     /// Encrypts, with what [`Self::generate`] or [`Self::generate_compatible`] made.
@@ -357,7 +375,7 @@ mod tests {
             let Kind::Pkcs12 { salt, .. } = PasswordEncryption::generate_compatible(&password, 1).unwrap().0 else {
                 panic!("another scheme")
             };
-            assert!(gnupg_derives_the_same_key(&password, &salt, 1, 24));
+            assert_eq!(pkcs12_key_of_gnupg(&password, &salt, 1, 24, &mut PasswordWork::new()), Ok(None));
         }
     }
 

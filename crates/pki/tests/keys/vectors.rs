@@ -51,6 +51,17 @@ fn t_47_vectors_openssl_pkcs12() {
     }
 }
 
+/// GnuPG 2.2 sealed the key of this file with another key than PKCS #12 derives, and reads it itself.
+#[test]
+fn vectors_gnupg_pkcs12() {
+    let bytes = vector("gnupg-pkcs12/another-key.p12");
+    let file = Pkcs12::from_der(&bytes, Some("demo")).unwrap();
+    assert_eq!(file.into_credentials().unwrap().len(), 1);
+    for wrong in ["Demo", "demo1", ""] {
+        assert_eq!(Pkcs12::from_der(&bytes, Some(wrong)).map(drop), Err(CredentialError::WrongPassword), "{wrong}");
+    }
+}
+
 #[test]
 fn vectors_rfc9216_pkcs12() {
     for name in ["alice", "bob", "carlos", "dana"] {
