@@ -213,6 +213,11 @@ fn judge(
                 })
                 .collect();
             if settings.keep_signature && !verdict.decrypted {
+                // RFC 2045 §4. CASES T-07: where it is missing, some show all of a multipart as text, what stands before
+                // the first part at its top.
+                if header.get("MIME-Version").is_none() {
+                    header.push(Field::new("MIME-Version", "1.0"));
+                }
                 return Ok(Outcome { signers, ..as_it_came(header, verdict) });
             }
             let content = accepted.into_spool().map_err(|_| unreadable_spool())?;

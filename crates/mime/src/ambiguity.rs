@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::content_type::BLANKS;
 use crate::{Field, Header};
 
 /// Why not everybody reads a header in the same way. What stands under such a header is nobody's word: a recipient may
@@ -13,6 +14,8 @@ pub enum Ambiguity {
     Control,
     /// Two content types, or one whose type or boundary depends on who reads it.
     ContentType,
+    /// A multipart under another version of MIME than 1.0 (RFC 2045 §4): for some it is text.
+    MimeVersion,
     /// A line that is no field. For some the text begins there, others pass over it.
     StrayLine,
     /// Two transfer encodings, or one that no multipart has (RFC 2045 §6.4): some decode it, others do not.
@@ -26,6 +29,7 @@ impl fmt::Display for Ambiguity {
             Self::BlankLine => "it has a line of blanks alone",
             Self::Control => "a line of it has a control character inside",
             Self::ContentType => "its content type can be taken for another",
+            Self::MimeVersion => "it is of another version of MIME",
             Self::StrayLine => "a line of it is no field",
             Self::TransferEncoding => "its transfer encoding can be taken for another",
         })
@@ -47,6 +51,9 @@ impl Header {
         let Some(content_type) = self.content_type().filter(|content_type| !content_type.is_ambiguous()) else {
             return Some(Ambiguity::ContentType);
         };
+        if content_type.is_multipart() && !self.all("MIME-Version").all(is_version_one) {
+            return Some(Ambiguity::MimeVersion);
+        }
         let encoding = self.transfer_encoding();
         let of_multipart = !content_type.is_multipart() || matches!(encoding.as_str(), "7bit" | "8bit" | "binary");
         let one = self.all("Content-Transfer-Encoding").nth(1).is_none();
@@ -59,6 +66,13 @@ impl Header {
             *field = field.named(name);
         }
     }
+}
+
+// Seen in the wild: comments behind it (RFC 2045 §4 allows them).
+fn is_version_one(field: &Field) -> bool {
+    let value = field.value();
+    let version = value.split('(').next().unwrap_or_default();
+    version.trim_matches(BLANKS) == "1.0"
 }
 
 fn has_blank_line(field: &Field) -> bool {
@@ -82,7 +96,7 @@ mod tests {
 
     #[test]
     fn t_54_what_is_read_in_two_ways_is_known() {
-        use Ambiguity::{BlankLine, ContentType, Control, StrayLine, TransferEncoding};
+        use Ambiguity::{BlankLine, ContentType, Control, MimeVersion, StrayLine, TransferEncoding};
         for (text, expected) in [
             ("From: a@x.org\r\nSubject: b\r\n c\r\n\t d\r\n\r\n", None),
             ("From: a@x.org\nSubject:\n b\n\n", None),
@@ -102,6 +116,11 @@ mod tests {
             ("Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\n", Some(ContentType)),
             ("Content-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n", Some(ContentType)),
             ("Content-Type: multipart/mixed; boundary=a\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", None),
+            ("Content-Type: multipart/mixed; boundary=\"a\r\n b\"\r\n\r\n", Some(ContentType)),
+            ("Content-Type:\u{a0}multipart/mixed; boundary=a\r\n\r\n", Some(ContentType)),
+            ("MIME-Version: 1.0 (by hand)\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n", None),
+            ("MIME-Version: 2.0\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n", Some(MimeVersion)),
+            ("MIME-Version: 2.0\r\nContent-Type: text/plain\r\n\r\n", None),
             (
                 "Content-Type: multipart/mixed; boundary=a\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
                 Some(TransferEncoding),

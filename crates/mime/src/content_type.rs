@@ -26,8 +26,15 @@ impl ContentType {
     /// Reads a field's value; what cannot be read is left out.
     pub fn parse(value: &str) -> Self {
         let Parsed { kind, parameters, ambiguous } = parse(value);
-        let boundary = kind.starts_with("multipart/") && !has_plain_boundary(value);
+        let boundary = kind.starts_with("multipart/") && !(has_plain_boundary(value) && is_plain(value));
         Self { essence: kind, parameters, ambiguous: ambiguous || boundary }
+    }
+
+    /// Reads a field's value as it stands there, folds and all.
+    pub(crate) fn parse_folded(raw: &str, value: &str) -> Self {
+        let read = Self::parse(value);
+        let ambiguous = read.ambiguous || read.is_multipart() && is_folded_in_quotes(raw);
+        Self { ambiguous, ..read }
     }
 
     /// Whether others may read another type or another boundary: one that is there twice, in a form that not everybody
@@ -76,14 +83,14 @@ fn parse(value: &str) -> Parsed {
     let (pieces, mut ambiguous) = split_semicolons(value);
     let mut pieces = pieces.into_iter();
     let first = pieces.next().unwrap_or_default();
-    let kind: String = first.bare.split_whitespace().collect::<String>().to_ascii_lowercase();
-    ambiguous |= !first.written.trim().eq_ignore_ascii_case(&kind) || !is_type(&kind);
+    let kind = first.bare.replace(BLANKS, "").to_ascii_lowercase();
+    ambiguous |= !first.written.trim_matches(BLANKS).eq_ignore_ascii_case(&kind) || !is_type(&kind);
     let mut plain: Vec<(String, String)> = Vec::new();
     let mut extended: Vec<(String, u32, bool, String)> = Vec::new();
     for piece in pieces.take(200) {
         let Some((name, value)) = piece.bare.split_once('=') else { continue };
-        let name = name.trim().to_ascii_lowercase();
-        let value = unquote(value.trim());
+        let name = name.trim_matches(BLANKS).to_ascii_lowercase();
+        let value = unquote(value.trim_matches(BLANKS));
         match name.split_once('*') {
             None => plain.push((name, if value.contains("=?") { decode_words(&value) } else { value })),
             Some((base, rest)) => {
@@ -127,8 +134,9 @@ fn has_plain_boundary(value: &str) -> bool {
     let (pieces, _) = split_semicolons(value);
     let mut found = pieces.iter().skip(1).filter_map(|piece| {
         let (name, value) = piece.bare.split_once('=')?;
-        let name = name.trim().to_ascii_lowercase();
-        (name == "boundary" || name.starts_with("boundary*")).then_some((name, value.trim(), piece))
+        let name = name.trim_matches(BLANKS).to_ascii_lowercase();
+        let value = value.trim_matches(BLANKS);
+        (name == "boundary" || name.starts_with("boundary*")).then_some((name, value, piece))
     });
     let (Some((name, value, piece)), None) = (found.next(), found.next()) else { return false };
     let inner = value.strip_prefix('"').map_or(value, |quoted| quoted.strip_suffix('"').unwrap_or_default());
@@ -137,18 +145,32 @@ fn has_plain_boundary(value: &str) -> bool {
         && piece.bare == piece.written
         && (1..=LONGEST_BOUNDARY).contains(&inner.len())
         && inner.chars().all(|c| matches!(c, '!'..='~') && !matches!(c, '"' | '\\') || quoted && c == ' ')
-        && (quoted || !inner.contains(['(', ')', ',']))
+        && (quoted || is_token(inner))
         && !inner.ends_with(' ')
         && !inner.contains("=?")
 }
 
+/// Whether nothing outside of quotation marks is what only some take for white space or for the end of a line.
+fn is_plain(value: &str) -> bool {
+    value.split('"').step_by(2).all(|outside| outside.chars().all(|c| matches!(c, '\t' | ' '..='~')))
+}
+
+/// RFC 5322 §2.2.3 takes the line end out and keeps the blank; some keep both, and some neither.
+fn is_folded_in_quotes(raw: &str) -> bool {
+    raw.trim_end().split('"').skip(1).step_by(2).any(|inside| inside.contains('\n'))
+}
+
 // RFC 2045 §5.1.
 fn is_type(kind: &str) -> bool {
-    let token = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| matches!(c, '!'..='~') && !"()<>@,;:\\\"/[]?=".contains(c))
-    };
-    kind.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+    kind.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| matches!(c, '!'..='~') && !"()<>@,;:\\\"/[]?=".contains(c))
+}
+
+/// All that is white space in a header (RFC 5322 §2.2.2). What Unicode has more of is text to everybody else.
+pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
 
 /// RFC 2046 §5.1.1 has 70, and longer ones are seen.
 pub(crate) const LONGEST_BOUNDARY: usize = 200;
@@ -180,7 +202,7 @@ fn split(value: &str, comments: bool) -> (Vec<Piece>, bool, bool) {
             ';' | '"' if depth > 0 => odd = true,
             '"' => {
                 // Some know quotation marks only around the whole of a value.
-                odd |= !quoted && !piece.bare.trim_end().ends_with('=');
+                odd |= !quoted && !piece.bare.trim_end_matches(BLANKS).ends_with('=');
                 quoted = !quoted;
             }
             ';' if !quoted => {
@@ -270,7 +292,8 @@ mod tests {
             "text/plain",
             " Multipart/Signed ; boundary=b",
             "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=\"a b=_(x)\"",
-            "multipart/mixed; boundary=----=_Part_1.2:3",
+            "multipart/mixed; boundary=\"----=_Part_1.2:3\"; x=\"\u{e9}\"",
+            "multipart/mixed;\tboundary=----_Part_1.2",
             "application/pkcs7-mime; name*=utf-8''a%20b.p7m; name=a(1).p7m; smime-type=signed-data",
             "text/plain; boundary=a; boundary=b",
         ] {
@@ -299,8 +322,27 @@ mod tests {
             "multipart/signed; boundary=\u{e9}",
             "multipart/signed; boundary=",
             "multipart/signed",
+            "\u{a0}multipart/signed; boundary=b",
+            "multipart/signed\u{85}; boundary=b",
+            "multipart/signed; boundary=\u{a0}b",
+            "multipart/signed; boundary=b\u{c}",
+            "multipart/signed; boundary=b; \u{b}x=y",
+            "multipart/signed;\u{3000}boundary=b",
+            "multipart/signed; boundary=a=b",
+            "multipart/signed; boundary=a/b",
+            "multipart/signed; boundary=zz:b",
+            "multipart/signed; boundary=a?b",
         ] {
             assert!(ContentType::parse(odd).is_ambiguous(), "{odd}");
+        }
+        for (folded, ambiguous) in [
+            (" multipart/signed;\r\n boundary=\"a b\";\r\n\tx=y\r\n", false),
+            (" multipart/signed; boundary=\"a\r\n b\"\r\n", true),
+            (" multipart/signed; boundary=\"a b\"; name=\"x\r\n y\"\r\n", true),
+            (" application/pkcs7-mime; name=\"x\r\n y.p7m\"\r\n", false),
+        ] {
+            let value = folded.replace("\r\n", "");
+            assert_eq!(ContentType::parse_folded(folded, &value).is_ambiguous(), ambiguous, "{folded:?}");
         }
     }
 }

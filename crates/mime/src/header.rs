@@ -1,5 +1,7 @@
+use std::borrow::Cow;
 use std::io::BufRead;
 
+use crate::content_type::BLANKS;
 use crate::{
     ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, encode_words, parse_mailbox_list,
 };
@@ -76,10 +78,13 @@ impl Field {
 
     /// The value without folding (RFC 5322 §2.2.3) and outer white space; octets that are no UTF-8 are replaced.
     pub fn value(&self) -> String {
+        self.folded().replace(['\r', '\n'], "").trim_matches(BLANKS).to_owned()
+    }
+
+    /// The value as it stands there; octets that are no UTF-8 are replaced.
+    fn folded(&self) -> Cow<'_, str> {
         let start = if self.name_length > 0 { self.name_length + 1 } else { 0 };
-        let value = self.raw.get(start..).unwrap_or_default();
-        let unfolded: Vec<u8> = value.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
-        String::from_utf8_lossy(&unfolded).trim().to_owned()
+        String::from_utf8_lossy(self.raw.get(start..).unwrap_or_default())
     }
 
     /// The value with encoded words decoded, for people.
@@ -236,7 +241,7 @@ impl Header {
         let mut fields = self.all("Content-Type");
         match (fields.next(), fields.next()) {
             (None, _) => Some(ContentType::text_plain()),
-            (Some(field), None) => Some(ContentType::parse(&field.value())),
+            (Some(field), None) => Some(ContentType::parse_folded(&field.folded(), &field.value())),
             _ => None,
         }
     }
@@ -249,7 +254,7 @@ impl Header {
     /// The content transfer encoding, in lower case; `7bit` when there is none.
     pub fn transfer_encoding(&self) -> String {
         let value = self.value("Content-Transfer-Encoding").unwrap_or_default();
-        let token: String = value.chars().take_while(|c| !c.is_whitespace() && *c != ';').collect();
+        let token: String = value.chars().take_while(|c| !BLANKS.contains(c) && *c != ';').collect();
         if token.is_empty() { "7bit".into() } else { token.to_ascii_lowercase() }
     }
 

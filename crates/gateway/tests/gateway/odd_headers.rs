@@ -68,6 +68,32 @@ async fn t_01_text_in_a_header_is_not_shown_under_a_signature() {
 }
 
 #[tokio::test]
+async fn t_07_a_text_before_the_signed_part_stays_one_that_nobody_sees() {
+    let keep = |settings: &mut gateway::Settings| settings.incoming.keep_signature = true;
+    let rig = Rig::start(keep).await;
+    let mail = signed(&rig, "CANARY");
+    let boundary = mail.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let bare = mail.replacen("MIME-Version: 1.0\r\n", "", 1);
+    assert_ne!(bare, mail);
+    let arrived = arrived(&rig, bare.as_bytes()).await;
+    assert!(result(&arrived).contains("smime=pass"), "{}", result(&arrived));
+    assert_eq!(header(&arrived).value("MIME-Version").as_deref(), Some("1.0"));
+    // What others may take for another boundary, or for no multipart, is no signed mail.
+    for (old, new) in [
+        ("MIME-Version: 1.0", "MIME-Version: 2.0".to_owned()),
+        (&format!("boundary=\"{boundary}\""), format!("boundary=\u{a0}{boundary}")),
+        (&format!("boundary=\"{boundary}\""), format!("\u{3000}boundary=\"{boundary}\"")),
+        ("Content-Type: ", "Content-Type:\u{a0}".to_owned()),
+    ] {
+        let rig = Rig::start(keep).await;
+        let changed = mail.replacen(old, &new, 1);
+        assert_ne!(changed, mail, "{old}");
+        let arrived = self::arrived(&rig, changed.as_bytes()).await;
+        assert!(!result(&arrived).contains("smime=pass") && !contains(&arrived, "[signed]"), "{new}");
+    }
+}
+
+#[tokio::test]
 async fn t_90_t_11_lines_of_blanks_hide_no_word_of_ours() {
     let rig = Rig::start(|_| ()).await;
     let plain = String::from_utf8(mail(BOB, ALICE, "hello", "text")).unwrap();
