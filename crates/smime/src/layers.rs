@@ -242,11 +242,12 @@ impl LayerOpener<'_> {
             .to_ascii_lowercase();
         let labelled = content_type.essence.starts_with("application/pkcs7-")
             || content_type.essence.starts_with("application/x-pkcs7-");
-        // RFC 8551 §3.10, CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides.
-        if !labelled
-            && content_type.essence != "application/octet-stream"
-            && ![".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end))
-        {
+        // RFC 8551 §3.10, CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides. What others show as
+        // text or as a picture is none, whatever it is called: they show what stands in the structure beside the content.
+        let is_unlabelled = content_type.essence == "application/octet-stream"
+            || (content_type.essence.starts_with("application/") || header.get("Content-Type").is_none())
+                && [".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end));
+        if !labelled && !is_unlabelled {
             return Ok(Step::NoLayer);
         }
         match header.transfer_encoding().as_str() {

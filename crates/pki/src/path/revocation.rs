@@ -118,6 +118,7 @@ fn crl_status(
     }
     let mut in_any_scope = false;
     let mut covered = ReasonFlags::NONE;
+    let mut clearing_keys: Vec<[u8; 32]> = Vec::new();
     // After the certificate's own distribution points, whatever else its issuer has issued.
     let implicit = DistributionPoint {
         name: Some(DistributionPointName::Full(vec![GeneralName::DirectoryName(certificate.issuer().clone())])),
@@ -132,6 +133,7 @@ fn crl_status(
         let list = search.checker.crls.get(index);
         std::cmp::Reverse(list.map(|list| (list.this_update(), list.number(), list_names(list, certificate))))
     });
+    let is_named = search.checker.crls.iter().any(|list| list_names(list, certificate));
     for point in points.iter().chain([&implicit]) {
         for &index in &newest_first {
             let Some(&list) = search.checker.crls.get(index) else { continue };
@@ -143,7 +145,8 @@ fn crl_status(
             let some = |reasons: Option<ReasonFlags>| reasons.unwrap_or(ReasonFlags::ALL);
             let only = list.issuing_distribution_point().and_then(|point| point.only_some_reasons);
             let reasons = some(point.reasons).intersection(some(only));
-            if covered.contains(reasons) && !list_names(list, certificate) {
+            let is_covered = covered.contains(reasons);
+            if is_covered && !is_named {
                 continue;
             }
             // (f), (g)
@@ -151,6 +154,11 @@ fn crl_status(
                 findings.push(format!("{} is not signed by who may sign it", described(list)));
                 continue;
             };
+            // A newer list takes an older one's place where one key has signed both (RFC 5280 §5.2.1). A CA that goes on
+            // under its name with a new key publishes one list for each: what one of them revokes, no other clears.
+            if is_covered && clearing_keys.contains(&signer.public_key_sha256()) {
+                continue;
+            }
             // (c), (h)
             let delta = newest_delta(search, list, &signer);
             let Some(found) = judge(list, delta, certificate, search.checker.policy) else {
@@ -159,13 +167,16 @@ fn crl_status(
             };
             match found {
                 Status::Revoked(_) => return found,
-                Status::Good => covered = covered.union(reasons),
+                Status::Good => {
+                    covered = covered.union(reasons);
+                    clearing_keys.push(signer.public_key_sha256());
+                }
                 Status::Unknown => {}
             }
-            if covered == ReasonFlags::ALL {
-                return Status::Good;
-            }
         }
+    }
+    if covered == ReasonFlags::ALL {
+        return Status::Good;
     }
     if !in_any_scope {
         findings.push("no CRL at hand covers it".to_owned());

@@ -228,3 +228,24 @@ fn s_26_of_two_lists_of_one_time_the_one_that_revokes_decides() {
     assert_eq!(status(&root, &alice, &[clears.clone(), revokes.clone()]), "revoked");
     assert_eq!(status(&root, &alice, &[revokes, clears]), "revoked");
 }
+
+#[test]
+fn s_26_a_list_of_a_new_key_clears_nothing_that_one_of_the_old_key_revokes() {
+    let root = Holder::root("Root", &[]);
+    let (old, new) = (root.ca("Issuing CA", &[]), root.ca("Issuing CA", &[]));
+    let alice = old.person("alice@example.org").certificate;
+    let revokes = old.crl(&Crl { this_update: "2026-08-28", ..Crl::of(&alice) });
+    let clears = new.crl(&Crl { this_update: "2026-08-31", ..Crl::default() });
+    assert!(revokes.this_update() < clears.this_update());
+    let (trusted, above) = (anchors(&[&root]), [old.certificate.clone(), new.certificate.clone()]);
+    for lists in [[clears.clone(), revokes.clone()], [revokes.clone(), clears.clone()]] {
+        let policy = PathPolicy { revocation: Revocation::IfAvailable, ..policy() };
+        let failed = PathChecker::new(&trusted, &policy).intermediates(&above).crls(&lists).check(&alice).unwrap_err();
+        assert_eq!(failed.reason().code(), "revoked");
+    }
+    // Of one key the newer list decides.
+    let cleared = old.crl(&Crl { this_update: "2026-08-30", ..Crl::default() });
+    let policy = PathPolicy { revocation: Revocation::IfAvailable, ..policy() };
+    let lists = [revokes, clears, cleared];
+    assert!(PathChecker::new(&trusted, &policy).intermediates(&above).crls(&lists).check(&alice).is_ok());
+}

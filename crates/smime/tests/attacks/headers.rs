@@ -148,3 +148,16 @@ fn t_01_what_is_encrypted_under_such_a_header_is_read_and_is_nobodys_word() {
     assert!(!verification.has_unopened_layer());
     assert_eq!(verification.layers().len(), 2);
 }
+
+#[test]
+fn t_54_what_others_show_as_text_or_as_a_picture_is_no_signed_mail() {
+    let mail = signed("eve@example.org", SignatureForm::Opaque);
+    let label = "application/pkcs7-mime; smime-type=signed-data; name=\"smime.p7m\"";
+    for kind in ["text/html", "text/plain", "image/png", "message/rfc822", "audio/ogg", "video/mp4", "model/mesh"] {
+        for rest in ["; name=smime.p7m", "; name=\"smime.p7s\"", ""] {
+            let other = mail.replacen(label, &format!("{kind}{rest}"), 1);
+            assert_ne!(other, mail);
+            assert!(accept(&other, &[]).is_err(), "{kind}{rest}");
+        }
+    }
+}
