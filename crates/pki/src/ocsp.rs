@@ -8,7 +8,7 @@ use crypto::{AlgorithmIdentifier, DigestAlgorithm, PublicKey};
 use crate::certificate::{SerialNumber, part_of};
 use crate::crl::{RevocationReason, Revoked};
 use crate::extensions::{KeyUsage, parse_list};
-use crate::path::Status;
+use crate::path::{Status, is_understood};
 use crate::{Certificate, Error, Name, keys, oids};
 
 /// A signed answer about the status of certificates (RFC 6960 §4.2), held as it came. A clone is cheap.
@@ -242,6 +242,10 @@ fn is_authorised(responder: &Certificate, issuer: &Certificate, issuer_key: &Pub
             .is_none_or(|usage| usage.intersects(KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::NON_REPUDIATION)))
         && responder.validity().contains(at)
         && responder.oddities().iter().all(|oddity| !oddity.is_fatal())
+        // RFC 5280 §4.2
+        && responder.extensions().iter().filter(|extension| extension.critical).all(|extension| {
+            is_understood(extension.oid) || extension.oid == oids::OCSP_NOCHECK
+        })
         && responder.public_key().is_ok_and(|key| keys::weakness(key).is_none())
         && keys::accepted_algorithm(responder.signature_algorithm()).is_ok()
         && responder.verify_signature(issuer_key).is_ok()

@@ -26,7 +26,7 @@ pub use explanation::{Explanation, Outcome, Step, Verdict};
 pub use policy::{Conformance, PathLimits, PathPolicy, Purpose, Revocation};
 pub(crate) use revocation::Status;
 pub use sources::{RevocationSource, RevocationSourceKind};
-pub(crate) use validate::leaf_failures;
+pub(crate) use validate::{is_understood, leaf_failures};
 
 use crate::{Certificate, CertificateList, EmailAddress, OcspResponse, Reason, TrustAnchors};
 

@@ -354,12 +354,17 @@ fn check_structure(
     let (section, rule) = ("RFC 5280 §6.1.4 (o), §6.1.5 (f)", "every critical extension is understood");
     for extension in certificate.extensions().iter().filter(|extension| extension.critical) {
         let ocsp_responder = policy.purpose == Purpose::Ocsp && extension.oid == oids::OCSP_NOCHECK;
-        if !UNDERSTOOD.contains(&extension.oid) && !ocsp_responder {
+        if !is_understood(extension.oid) && !ocsp_responder {
             return fail(index, section, rule, Reason::CriticalExtensionUnknown(extension.oid));
         }
     }
     explanation.passed(index, section, rule);
     Ok(())
+}
+
+/// Whether a critical extension of this type refuses nobody.
+pub(crate) fn is_understood(oid: Oid) -> bool {
+    UNDERSTOOD.contains(&oid)
 }
 
 /// Extensions that path validation reads or that say nothing about it.

@@ -1,19 +1,24 @@
 //! Certificate revocation lists.
 
-use pki::{Certificate, CertificateList, PathChecker, PathPolicy, Revocation, RevocationStatus};
+use pki::{Certificate, CertificateList, KeyUsage, PathChecker, PathPolicy, Revocation, RevocationStatus};
 
 use crate::support::{
     CRL_NUMBER, Crl, DELTA_INDICATOR, DISTRIBUTION_POINTS, Extension, Holder, ISSUING_POINT, blank, der, email,
-    general_name, name, number,
+    general_name, name, number, usage,
 };
 use crate::{anchors, policy};
 
 /// What the lists say about the leaf: `good`, `unknown`, `revoked`. Required and if-available must agree.
 fn status(root: &Holder, leaf: &Certificate, lists: &[CertificateList]) -> &'static str {
+    status_beside(root, &[], leaf, lists)
+}
+
+/// The same with certificates of others at hand, who may have signed the lists.
+fn status_beside(root: &Holder, others: &[Certificate], leaf: &Certificate, lists: &[CertificateList]) -> &'static str {
     let trusted = anchors(&[root]);
     let of = |revocation| {
         let policy = PathPolicy { revocation, ..policy() };
-        PathChecker::new(&trusted, &policy).crls(lists).check(leaf)
+        PathChecker::new(&trusted, &policy).intermediates(others).crls(lists).check(leaf)
     };
     match (of(Revocation::IfAvailable), of(Revocation::Required)) {
         (Ok(lenient), Ok(_)) if lenient.revocation() == RevocationStatus::Good => "good",
@@ -84,6 +89,88 @@ fn t_50_a_list_of_somebody_else_says_nothing() {
     }
     // Beside a list that counts, they change nothing.
     assert_eq!(status(&root, &alice, &[namesake.crl(&Crl::of(&alice)), root.crl(&Crl::default())]), "good");
+}
+
+#[test]
+fn t_50_a_key_for_lists_alone_signs_them_under_the_same_anchor() {
+    // RFC 5280 §6.3.3 (f): the CA's name, another key, for lists only.
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let signer_with = |issuer: &Holder, usages| issuer.issue(&blank(name("Root"), vec![usage(usages)]));
+    let signer = signer_with(&root, KeyUsage::CRL_SIGN);
+    let of = |signer: &Holder, offered: &Holder, list: &Crl| {
+        status_beside(&root, std::slice::from_ref(&offered.certificate), &alice, &[signer.crl(list)])
+    };
+    assert_eq!(of(&signer, &signer, &Crl::default()), "good");
+    assert_eq!(of(&signer, &signer, &Crl::of(&alice)), "revoked");
+    // A list that another key has signed, beside the certificate of one who might have.
+    let namesake = Holder::root("Root", &[]);
+    for list in [Crl::default(), Crl::of(&alice)] {
+        assert_eq!(of(&namesake, &signer, &list), "unknown");
+        // One who may not sign lists, one who was never certified here, one of another name.
+        let person = signer_with(&root, KeyUsage::DIGITAL_SIGNATURE);
+        assert_eq!(of(&person, &person, &list), "unknown");
+        let foreign = signer_with(&namesake, KeyUsage::CRL_SIGN);
+        assert_eq!(of(&foreign, &foreign, &list), "unknown");
+        let other = root.issue(&blank(name("Other"), vec![usage(KeyUsage::CRL_SIGN)]));
+        assert_eq!(of(&other, &other, &Crl { issuer: Some(name("Root")), ..list.clone() }), "unknown");
+        let mut old = blank(name("Root"), vec![usage(KeyUsage::CRL_SIGN)]);
+        old.validity = crate::support::validity("2020-01-01", "2021-01-01");
+        let old = root.issue(&old);
+        assert_eq!(of(&old, &old, &list), "unknown");
+    }
+}
+
+#[test]
+fn t_50_what_was_on_hold_may_have_been_lifted_since() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let hold = Crl { revoked: with_reason(&alice, 6), ..Crl::default() };
+    assert_eq!(status(&root, &alice, &[root.crl(&hold)]), "revoked");
+    let stale = Crl { this_update: "2026-08-20", next_update: Some("2026-08-27"), ..hold };
+    assert_eq!(status(&root, &alice, &[root.crl(&stale)]), "unknown");
+}
+
+/// An entry for the certificate that tells why.
+fn with_reason(certificate: &Certificate, reason: u8) -> Vec<(Vec<u8>, &'static str, Vec<Extension>)> {
+    let reason = der(|w| w.primitive(asn1::Tag::ENUMERATED, &[reason]));
+    let entry = vec![(asn1::Oid::new("2.5.29.21"), false, reason)];
+    vec![(certificate.serial().content().to_vec(), "2026-08-10", entry)]
+}
+
+#[test]
+fn t_50_a_delta_that_does_not_fit_changes_nothing() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let indicator = || (DELTA_INDICATOR, true, der(|w| w.unsigned(1)));
+    let revoked = root.crl(&Crl::of(&alice));
+    let good = root.crl(&Crl::default());
+    let removing = Crl { revoked: with_reason(&alice, 8), extensions: vec![number(2), indicator()], ..Crl::default() };
+    assert_eq!(status(&root, &alice, &[revoked.clone(), root.crl(&removing)]), "good");
+    // One that has run out, one of tomorrow, one with a critical extension that is not known: they lift nothing.
+    let old = Crl { this_update: "2026-08-20", next_update: Some("2026-08-27"), ..removing.clone() };
+    assert_eq!(status(&root, &alice, &[revoked.clone(), root.crl(&old)]), "revoked");
+    let future = Crl { this_update: "2026-09-05", next_update: Some("2026-09-15"), ..removing.clone() };
+    assert_eq!(status(&root, &alice, &[revoked.clone(), root.crl(&future)]), "revoked");
+    let with = |extension: Extension, list: &Crl| {
+        root.crl(&Crl { extensions: vec![number(2), indicator(), extension], ..list.clone() })
+    };
+    let strange = || (asn1::Oid::new("1.2.3.4"), true, vec![5, 0]);
+    assert_eq!(status(&root, &alice, &[revoked.clone(), with(strange(), &removing)]), "revoked");
+    // Of another scope, under another key, in another name: they are not of this list at all.
+    let persons = || issuing_point(&der(|w| w.primitive(asn1::Tag::context(1), &[0xFF])));
+    let another_key = || {
+        let identifier = der(|w| w.sequence(|w| w.primitive(asn1::Tag::context(0), &[7; 20])));
+        (asn1::Oid::new("2.5.29.35"), false, identifier)
+    };
+    for extension in [persons(), another_key()] {
+        assert_eq!(status(&root, &alice, &[revoked.clone(), with(extension.clone(), &removing)]), "revoked");
+        assert_eq!(status(&root, &alice, &[good.clone(), with(extension, &Crl::of(&alice))]), "good");
+    }
+    let named =
+        |list: Crl| root.crl(&Crl { issuer: Some(name("Other")), extensions: vec![number(2), indicator()], ..list });
+    assert_eq!(status(&root, &alice, &[revoked, named(removing)]), "revoked");
+    assert_eq!(status(&root, &alice, &[good, named(Crl::of(&alice))]), "good");
 }
 
 #[test]

@@ -67,6 +67,23 @@ fn t_65_weak_keys_are_refused() {
     let large = |length: usize| [vec![0xFF; length - 1], vec![0x97]].concat();
     assert_eq!(rsa(&large(128)).first(), Some(&"key-too-short"));
     assert_eq!(rsa(&vec![0xFF; 256]), ["key-is-weak"]);
+    // CVE-2017-15361: 65537^127 is a power of 65537 modulo every prime, and has no small factor.
+    let mut power = vec![1u8];
+    while power.len() < 257 {
+        // Times 65537: the number itself, and again two octets further up.
+        let shifted = [power.as_slice(), &[0, 0]].concat();
+        let mut carry = 0u16;
+        let mut sum = shifted.clone();
+        for place in (0..shifted.len()).rev() {
+            let own = (place + power.len()).checked_sub(shifted.len()).map_or(0, |at| power[at]);
+            let total = u16::from(shifted[place]) + u16::from(own) + carry;
+            sum[place] = total.to_le_bytes()[0];
+            carry = total >> 8;
+        }
+        assert_eq!(carry, 0);
+        power = sum;
+    }
+    assert_eq!(rsa(&power), ["key-is-weak"]);
 }
 
 #[test]

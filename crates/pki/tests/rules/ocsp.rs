@@ -1,9 +1,11 @@
 //! OCSP responses.
 
-use pki::{Certificate, OcspRequest, OcspResponse, PathChecker, PathPolicy, Revocation, RevocationStatus};
+use asn1::Oid;
+use pki::{Certificate, KeyUsage, OcspRequest, OcspResponse, PathChecker, PathPolicy, Revocation, RevocationStatus};
 
 use crate::support::{
-    Answer, Crl, EMAIL_PROTECTION, Holder, ISSUING_POINT, OCSP_SIGNING, blank, der, name, number, purposes, validity,
+    Answer, Crl, EMAIL_PROTECTION, Extension, Holder, ISSUING_POINT, KEY_USAGE, OCSP_SIGNING, blank, der, name,
+    new_key, number, purposes, usage, validity,
 };
 use crate::{anchors, policy};
 
@@ -57,6 +59,56 @@ fn t_51_who_is_not_authorised_says_nothing() {
 }
 
 #[test]
+fn t_51_another_key_does_not_answer_in_the_name_of_who_may() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let delegate = root.issue(&blank(name("Responder"), vec![purposes(&[OCSP_SIGNING])]));
+    for genuine in [&root, &delegate] {
+        let forger = Holder { key: new_key(), certificate: genuine.certificate.clone() };
+        for answer in [Answer::good(), Answer::revoked()] {
+            let answer = Answer { with_certificate: true, ..answer };
+            assert_ne!(status(&root, &alice, &[genuine.ocsp(&root.certificate, &alice, &answer)]), "unknown");
+            assert_eq!(status(&root, &alice, &[forger.ocsp(&root.certificate, &alice, &answer)]), "unknown");
+        }
+    }
+}
+
+#[test]
+fn t_51_a_delegate_whose_certificate_is_refused_anywhere_else_says_nothing() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let with = |extra: Vec<Extension>| {
+        root.issue(&blank(name("Responder"), [vec![purposes(&[OCSP_SIGNING])], extra].concat()))
+    };
+    let said = |responder: &Holder| {
+        let answer = Answer { with_certificate: true, ..Answer::good() };
+        status(&root, &alice, &[responder.ocsp(&root.certificate, &alice, &answer)])
+    };
+    let no_check = |critical| (Oid::new("1.3.6.1.5.5.7.48.1.5"), critical, vec![5, 0]);
+    assert_eq!(said(&with(vec![no_check(false)])), "good");
+    assert_eq!(said(&with(vec![no_check(true)])), "good");
+    assert_eq!(said(&with(vec![usage(KeyUsage::DIGITAL_SIGNATURE)])), "good");
+    assert_eq!(said(&with(vec![(Oid::new("1.2.3.4"), false, vec![5, 0])])), "good");
+    // RFC 5280 §4.2: an extension twice, one that cannot be parsed, a critical one that is not known.
+    assert_eq!(said(&with(vec![purposes(&[OCSP_SIGNING])])), "unknown");
+    assert_eq!(said(&with(vec![(KEY_USAGE, true, vec![0x42])])), "unknown");
+    assert_eq!(said(&with(vec![(Oid::new("1.2.3.4"), true, vec![5, 0])])), "unknown");
+    assert_eq!(said(&with(vec![usage(KeyUsage::KEY_ENCIPHERMENT)])), "unknown");
+}
+
+#[test]
+fn t_51_an_answer_with_a_condition_that_is_not_understood_is_none() {
+    let root = Holder::root("Root", &[]);
+    let alice = root.person("alice@example.org").certificate;
+    let ask = |answer| status(&root, &alice, &[root.ocsp(&root.certificate, &alice, &answer)]);
+    let extensions = |critical| vec![(Oid::new("1.2.3.4"), critical, vec![5, 0])];
+    for (critical, expected) in [(false, "good"), (true, "unknown")] {
+        assert_eq!(ask(Answer { extensions: extensions(critical), ..Answer::good() }), expected);
+        assert_eq!(ask(Answer { general_extensions: extensions(critical), ..Answer::good() }), expected);
+    }
+}
+
+#[test]
 fn t_51_old_future_and_foreign_answers_are_unknown() {
     let root = Holder::root("Root", &[]);
     let alice = root.person("alice@example.org").certificate;
@@ -73,6 +125,10 @@ fn t_51_old_future_and_foreign_answers_are_unknown() {
     );
     let other = Holder::root("Other", &[]);
     let foreign = root.ocsp(&other.certificate, &alice, &Answer::good());
+    assert_eq!(status(&root, &alice, &[foreign]), "unknown");
+    // About a certificate of the same number, of a CA of the same name with another key.
+    let namesake = Holder::root("Root", &[]);
+    let foreign = root.ocsp(&namesake.certificate, &alice, &Answer::good());
     assert_eq!(status(&root, &alice, &[foreign]), "unknown");
     // Good beside revoked is revoked.
     let both = [Answer::good(), Answer::revoked()].map(|answer| root.ocsp(&root.certificate, &alice, &answer));

@@ -13,6 +13,7 @@ pub(crate) const DISTRIBUTION_POINTS: Oid = Oid::new("2.5.29.31");
 pub(crate) const CRL_NUMBER: Oid = Oid::new("2.5.29.20");
 pub(crate) const DELTA_INDICATOR: Oid = Oid::new("2.5.29.27");
 pub(crate) const ISSUING_POINT: Oid = Oid::new("2.5.29.28");
+pub(crate) const OCSP_NONCE: Oid = Oid::new("1.3.6.1.5.5.7.48.1.2");
 pub(crate) const COMMON_NAME: Oid = Oid::new("2.5.4.3");
 pub(crate) const EMAIL: Oid = Oid::new("1.2.840.113549.1.9.1");
 pub(crate) const EMAIL_PROTECTION: &str = "1.3.6.1.5.5.7.3.4";
@@ -299,17 +300,16 @@ impl Holder {
                         if let Some(next) = answer.next_update {
                             w.context(0, |w| w.generalized_time(time(next)));
                         }
+                        if !answer.extensions.is_empty() {
+                            w.context(1, |w| extensions_der(w, &answer.extensions));
+                        }
                     });
                 });
-                if let Some(nonce) = &answer.nonce {
-                    w.context(1, |w| {
-                        w.sequence(|w| {
-                            w.sequence(|w| {
-                                w.oid(&Oid::new("1.3.6.1.5.5.7.48.1.2"));
-                                w.octet_string_of(|w| w.octet_string(nonce));
-                            });
-                        });
-                    });
+                let nonce = answer.nonce.as_ref();
+                let nonce = nonce.map(|nonce| (OCSP_NONCE, false, der(|w| w.octet_string(nonce))));
+                let extensions: Vec<Extension> = nonce.into_iter().chain(answer.general_extensions.clone()).collect();
+                if !extensions.is_empty() {
+                    w.context(1, |w| extensions_der(w, &extensions));
                 }
             });
         });
@@ -380,6 +380,8 @@ pub(crate) struct Answer {
     pub(crate) next_update: Option<&'static str>,
     pub(crate) nonce: Option<Vec<u8>>,
     pub(crate) with_certificate: bool,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) general_extensions: Vec<Extension>,
 }
 
 impl Answer {
@@ -391,6 +393,8 @@ impl Answer {
             next_update: Some("2026-09-02T00:00:00Z"),
             nonce: None,
             with_certificate: false,
+            extensions: Vec::new(),
+            general_extensions: Vec::new(),
         }
     }
 
