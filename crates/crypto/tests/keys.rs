@@ -63,6 +63,21 @@ fn t_15_a_key_for_pss_alone_verifies_nothing_else() {
         let signature = key.sign(&pss(digest), b"text").unwrap();
         assert_eq!(narrow.verify(&pss(digest), b"text", &signature).is_ok(), taken, "{digest}");
     }
+    // A digest that is longer is another one all the same, and the salt is a lower bound.
+    let of = |parameters: PssParameters| {
+        PublicKey::from_parts(&SignatureAlgorithm::RsaPss(parameters).identifier(), key.public_key().bits()).unwrap()
+    };
+    let sha256 = PssParameters::standard(DigestAlgorithm::Sha256);
+    for (own, used, taken) in [
+        (sha256, DigestAlgorithm::Sha256, true),
+        (sha256, DigestAlgorithm::Sha384, false),
+        (sha256, DigestAlgorithm::Sha512, false),
+        (PssParameters { salt_length: 20, ..sha256 }, DigestAlgorithm::Sha256, true),
+        (PssParameters { salt_length: 33, ..sha256 }, DigestAlgorithm::Sha256, false),
+    ] {
+        let signature = key.sign(&pss(used), b"text").unwrap();
+        assert_eq!(of(own).verify(&pss(used), b"text", &signature).is_ok(), taken, "{own:?} {used}");
+    }
 }
 
 #[test]

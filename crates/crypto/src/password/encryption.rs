@@ -386,4 +386,25 @@ mod tests {
         let opened = encryption.decrypt(b"", &[0; 16], &mut PasswordWork::new());
         assert_eq!(opened, Err(Error::TooMuchWork { limit: PasswordWork::ROUNDS }));
     }
+
+    #[test]
+    fn t_127_salts_and_vectors_are_fresh_each_time() {
+        use super::super::PasswordMac;
+
+        let parts = |encryption: PasswordEncryption| match encryption.0 {
+            Kind::Pbes2 { derivation, cipher: Cipher::Aes { iv, .. } } => vec![derivation.salt, iv],
+            Kind::Pkcs12 { salt, .. } => vec![salt],
+            other => panic!("{other:?}"),
+        };
+        let once = || {
+            let mut drawn = parts(PasswordEncryption::generate(1).unwrap());
+            drawn.extend(parts(PasswordEncryption::generate_compatible(&[0, b'a', 0, 0], 1).unwrap()));
+            drawn.push(PasswordMac::generate(DigestAlgorithm::Sha256, 1).unwrap().parts().1);
+            drawn.push(PasswordMac::generate_pbmac1(1).unwrap().parts().0.parameters.unwrap());
+            drawn
+        };
+        for (one, other) in once().into_iter().zip(once()) {
+            assert_ne!(one, other);
+        }
+    }
 }

@@ -59,3 +59,39 @@ fn expand(level: MlKemLevel, seed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         MlKemLevel::MlKem1024 => ml_kem::DecapsulationKey1024::from_seed(*seed).to_expanded_bytes().to_vec(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use asn1::Writer;
+
+    use super::*;
+
+    #[test]
+    fn t_128_halves_of_a_key_that_do_not_match_are_no_key() {
+        for level in [MlKemLevel::MlKem512, MlKemLevel::MlKem768, MlKemLevel::MlKem1024] {
+            let seed = [7; 64];
+            let expanded = expand(level, &seed).unwrap();
+            let read_expanded = |expanded: &[u8]| {
+                let mut writer = Writer::new();
+                writer.octet_string(expanded);
+                read(level, writer.as_slice()).is_ok()
+            };
+            let read_both = |seed: &[u8]| {
+                let mut writer = Writer::new();
+                writer.sequence(|w| {
+                    w.octet_string(seed);
+                    w.octet_string(&expanded);
+                });
+                read(level, writer.as_slice()).is_ok()
+            };
+            assert!(read_expanded(&expanded) && read_both(&seed));
+            assert!(!read_both(&[8; 64]));
+            // The last octet of the public key, and the first of its digest.
+            for place in [expanded.len() - 65, expanded.len() - 64] {
+                let mut other = expanded.to_vec();
+                other[place] ^= 1;
+                assert!(!read_expanded(&other), "{place}");
+            }
+        }
+    }
+}
