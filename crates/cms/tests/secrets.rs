@@ -79,6 +79,15 @@ fn t_46_a_wrong_password_and_endless_iterations_fail_alike() {
 }
 
 #[test]
+fn t_46_passwords_cost_what_a_message_may_cost_and_no_more() {
+    // Each of ours takes 600,000 iterations, and all that are tried together no more than 2,000,000.
+    let der = seal(&Recipient::password("secret"), ContentCipher::Aes256Gcm);
+    let with = |passwords| open(&der, DecryptionKeys { passwords, ..DecryptionKeys::default() });
+    assert_eq!(with(&["a", "b", "secret"]).unwrap(), b"content");
+    assert!(matches!(with(&["a", "b", "c", "secret"]), Err(Error::DecryptionFailed)));
+}
+
+#[test]
 fn t_23_a_derived_content_key_serves_for_its_cipher_alone() {
     let bob = TestPki::shared().person("bob@example.org", KeyKind::P256);
     let to = Recipient::new(bob.certificate()).unwrap();

@@ -45,6 +45,28 @@ fn s_52_signatures_over_the_content_itself_are_read() {
 }
 
 #[test]
+fn t_05_s_41_content_of_another_type_is_not_signed_without_attributes() {
+    // RFC 5652 §5.3: the type is under no signature then.
+    for kind in [KeyKind::P256, KeyKind::Rsa2048, KeyKind::Ed25519] {
+        let alice = person("alice@example.org", kind);
+        let mut message = sign_bare(&alice, TEXT);
+        let failure = |message: &Der| match kind {
+            KeyKind::Ed25519 => verify_whole(message, TEXT),
+            _ => failures(message).remove(0),
+        };
+        assert_eq!(failure(&message), None, "{kind:?}");
+        for other in [oids::ID_ENVELOPED_DATA, oids::ID_CT_RECEIPT] {
+            message.at(&CONTENT_TYPE).content = content_of(other);
+            assert_eq!(
+                failure(&message),
+                Some(IntegrityFailure::AttributeCount { attribute: "content-type" }),
+                "{kind:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn t_06_signed_attributes_are_no_content_without_a_digest_either() {
     let alice = person("alice@example.org", KeyKind::Ed25519);
     let mut message = sign(&alice, TEXT);

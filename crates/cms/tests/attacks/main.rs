@@ -18,6 +18,7 @@ const TEXT: &[u8] = b"Content-Type: text/plain\r\n\r\nPay 100 to Bob.\r\n";
 
 /// Where things are in a SignedData with content and certificates.
 const DIGEST_ALGORITHMS: [usize; 3] = [1, 0, 1];
+const CONTENT_TYPE: [usize; 4] = [1, 0, 2, 0];
 const CONTENT: [usize; 5] = [1, 0, 2, 1, 0];
 const CERTIFICATES: [usize; 3] = [1, 0, 3];
 const SIGNERS: [usize; 3] = [1, 0, 4];
@@ -321,6 +322,22 @@ fn t_25_t_46_a_recipient_info_that_cannot_be_used_is_passed_over() {
         let mut message = good.clone();
         *message.at(&RECIPIENTS).at(&[0]) = broken;
         assert!(fails_alike(open_with(&message, &bob)), "{change}");
+    }
+}
+
+#[test]
+fn t_127_each_message_has_a_key_and_a_nonce_of_its_own() {
+    // A key wrap has no randomness of its own: the same key wrapped again would look the same.
+    let shared = SharedKey::new(b"name", &[5; 32]).unwrap();
+    for cipher in [ContentCipher::Aes256Gcm, ContentCipher::Aes256Cbc, ContentCipher::ChaCha20Poly1305] {
+        let draw = || {
+            let mut message = seal(&[Recipient::shared_key(shared.clone())], cipher);
+            (message.at(&RECIPIENTS).at(&[0, 3]).content.clone(), message.at(&CIPHER).encode())
+        };
+        let drawn: Vec<_> = (0..100).map(|_| draw()).collect();
+        for (index, (key, nonce)) in drawn.iter().enumerate() {
+            assert!(drawn[..index].iter().all(|(other, another)| other != key && another != nonce), "{cipher:?}");
+        }
     }
 }
 
