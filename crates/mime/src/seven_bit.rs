@@ -17,6 +17,8 @@ pub enum SevenBit {
     AsItIs,
     /// Its body is transfer-encoded.
     Encode,
+    /// This to the message in it, which may not be transfer-encoded itself (RFC 2046 §5.2.1).
+    Message(Box<SevenBit>),
     /// This to each of its parts.
     Parts(Vec<SevenBit>),
 }
@@ -90,7 +92,7 @@ impl SevenBit {
     /// When the source fails or the structure exceeds the limits.
     pub fn examine(source: &mut dyn BufRead, limits: &Limits) -> Result<Self, Error> {
         let mut parts_left = limits.parts;
-        examine(&mut Scanned { source, scan: SevenBitScan::default() }, limits, limits.depth, &mut parts_left)
+        examine(&mut Scanned { source, scan: SevenBitScan::default() }, limits, limits.depth, &mut parts_left, false)
     }
 
     /// Reads the same entity again and writes it with CRLF line ends, 7-bit throughout.
@@ -143,30 +145,52 @@ impl Read for Scanned<'_> {
     }
 }
 
-fn examine(source: &mut Scanned<'_>, limits: &Limits, depth: usize, parts_left: &mut usize) -> Result<SevenBit, Error> {
+fn examine(
+    source: &mut Scanned<'_>,
+    limits: &Limits,
+    depth: usize,
+    parts_left: &mut usize,
+    in_digest: bool,
+) -> Result<SevenBit, Error> {
     let header = Header::read(source, limits)?;
-    let mut parts = None;
+    let deeper = || depth.checked_sub(1).ok_or(Error::TooMuch { what: "nested parts", limit: limits.depth });
+    let mut inside = SevenBit::Encode;
     if let Some(boundary) = divided_at(&header) {
-        let depth = depth.checked_sub(1).ok_or(Error::TooMuch { what: "nested parts", limit: limits.depth })?;
+        let (depth, in_digest) = (deeper()?, is_of_type(&header, "multipart/digest"));
         let mut reader = PartReader::new(&mut *source, &boundary).next_part()?;
         let mut found = Vec::new();
         while reader.end().is_none() {
             *parts_left = parts_left.checked_sub(1).ok_or(Error::TooMuch { what: "parts", limit: limits.parts })?;
             let mut part = Scanned { source: &mut reader, scan: SevenBitScan::default() };
-            found.push(examine(&mut part, limits, depth, parts_left)?);
+            found.push(examine(&mut part, limits, depth, parts_left, in_digest)?);
             if reader.end() != Some(PartEnd::Delimiter) {
                 break;
             }
             reader = reader.next_part()?;
         }
-        parts = (!found.is_empty()).then_some(found);
+        if !found.is_empty() {
+            inside = SevenBit::Parts(found);
+        }
+    } else if is_message(&header, in_digest) {
+        let mut message = Scanned { source: &mut *source, scan: SevenBitScan::default() };
+        inside = SevenBit::Message(Box::new(examine(&mut message, limits, deeper()?, parts_left, false)?));
     }
     pass(source, &mut io::sink())?;
-    Ok(match parts {
-        _ if source.scan.is_seven_bit() || is_untouchable(&header) => SevenBit::AsItIs,
-        Some(parts) => SevenBit::Parts(parts),
-        None => SevenBit::Encode,
-    })
+    Ok(if source.scan.is_seven_bit() || is_untouchable(&header) { SevenBit::AsItIs } else { inside })
+}
+
+fn is_of_type(header: &Header, essence: &str) -> bool {
+    header.content_type().is_some_and(|content_type| content_type.essence == essence)
+}
+
+/// A message that stands there as it is. In a digest that is what a part is that says nothing (RFC 2046 §5.1.5).
+fn is_message(header: &Header, in_digest: bool) -> bool {
+    let is_one = match header.get("Content-Type") {
+        None => in_digest,
+        Some(_) => is_of_type(header, "message/rfc822"),
+    };
+    // Seen in the wild: encoded nevertheless. What it is then is not looked for.
+    is_one && !matches!(header.transfer_encoding().as_str(), "base64" | "quoted-printable")
 }
 
 // What others signed or encrypted, and what is read in two ways.
@@ -215,6 +239,11 @@ fn write(
                 reader = reader.next_part()?;
             }
             out.write_all(format!("--{boundary}--\r\n").as_bytes())?;
+        }
+        SevenBit::Message(message) => {
+            header.retain(|field| !field.is("Content-Transfer-Encoding"));
+            out.write_all(&seven_bit_fields(&header))?;
+            write(message, source, out, limits)?;
         }
         SevenBit::Encode => {
             let text = header.content_type().is_some_and(|content_type| content_type.essence.starts_with("text/"));
@@ -303,6 +332,30 @@ mod tests {
         assert_eq!(entity.parts()[0].text(), "ä");
         assert_eq!(entity.parts()[1].body(), b"plain");
         assert_eq!(examined(mixed.as_bytes()), SevenBit::Parts(vec![SevenBit::Encode, SevenBit::AsItIs]));
+    }
+
+    #[test]
+    fn a_message_inside_is_encoded_in_its_own_parts() {
+        let inner =
+            "From: a@x.org\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nä";
+        let forwarded = format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{inner}");
+        let digest = format!(
+            "Content-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\n{inner}\r\n--d\r\n\r\n{inner}\r\n--d--\r\n"
+        );
+        let message = SevenBit::Message(Box::new(SevenBit::Encode));
+        assert_eq!(examined(forwarded.as_bytes()), message);
+        assert_eq!(examined(digest.as_bytes()), SevenBit::Parts(vec![message.clone(), message]));
+        let expected = inner.replace("8bit", "quoted-printable").replace('ä', "=C3=A4");
+        let encoded = String::from_utf8(seven_bit(forwarded.as_bytes(), &Limits::default()).unwrap()).unwrap();
+        assert_eq!(encoded.trim_end(), format!("Content-Type: message/rfc822\r\n\r\n{expected}"));
+        let encoded = seven_bit(digest.as_bytes(), &Limits::default()).unwrap();
+        let entity = Entity::parse(&encoded, &Limits::default()).unwrap();
+        assert_eq!(entity.parts().len(), 2);
+        assert!(is_seven_bit(&encoded) && entity.parts().iter().all(|part| part.body() == expected.as_bytes()));
+        // What is signed inside stays.
+        let signed = "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n\r\nä\r\n--s\r\n\r\nsig\r\n--s--\r\n";
+        let forwarded = format!("Content-Type: message/rfc822\r\n\r\n{signed}");
+        assert_eq!(seven_bit(forwarded.as_bytes(), &Limits::default()).unwrap(), forwarded.as_bytes());
     }
 
     #[test]
