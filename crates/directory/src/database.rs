@@ -79,6 +79,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is erased is not to be found in the file either.
+            .pragma("secure_delete", "ON")
             .busy_timeout(WAIT);
         create_privately(options.get_filename())?;
         let pool = |connections| {

@@ -289,6 +289,8 @@ pub(crate) fn password(path: Option<&Path>) -> Result<Option<String>, Stop> {
     let Some(path) = path else { return Ok(None) };
     let bytes = read(path)?;
     let text = String::from_utf8(bytes).map_err(|_| Stop::failed(format_args!("{} is not UTF-8", path.display())))?;
+    // Editors of Windows put a byte order mark before it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 

@@ -120,11 +120,16 @@ fn view(visitor: &Visitor, contact: &Contact) -> ContactView {
 
 /// vCard 3.0 (RFC 2426 §3.7.2), which Outlook and Apple's programs read the key from.
 fn card(organisation: &str, contact: &Contact) -> String {
-    let name = escape(&clean(&contact.person.name));
+    let contact_name = clean(&contact.person.name);
+    let name = escape(&contact_name);
     let mut lines = vec![
         "BEGIN:VCARD".to_owned(),
         "VERSION:3.0".to_owned(),
-        format!("N:{name};;;;"),
+        // RFC 2426 §3.1.2: family name; given name. People are listed by the one and greeted with the other.
+        match contact_name.rsplit_once(' ') {
+            Some((given, family)) => format!("N:{};{};;;", escape(family), escape(given)),
+            None => format!("N:{name};;;;"),
+        },
         format!("FN:{name}"),
         format!("ORG:{}", escape(&clean(organisation))),
         format!("EMAIL;TYPE=INTERNET:{}", escape(&contact.person.address.to_string())),

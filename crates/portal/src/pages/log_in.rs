@@ -34,6 +34,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         return Ok(see_other(start_page(person.roles)));
     }
     let notice = match visitor.take_flash().as_deref() {
+        Some("deleted") => Notice::good(visitor.texts().me_deleted()),
         Some("password-set") => Notice::good(visitor.texts().reset_done()),
         _ => None,
     };

@@ -13,7 +13,7 @@ use crate::page::{Answer, Page, Section, clean, html, see_other};
 use crate::pages::Notice;
 use crate::pages::second_factor::is_owner;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, clear_session, go_and_say};
+use crate::visitor::{Visitor, clear_session, go_and_say, leave_flash};
 
 #[derive(Template)]
 #[template(path = "me.html")]
@@ -70,7 +70,8 @@ pub(crate) async fn delete(
     for body in app.directory.erase_person(&visitor.known()?.address, &visitor.actor()?).await? {
         app.store.remove(body).await?;
     }
-    let mut response = see_other("/");
+    let mut response = see_other("/login");
+    leave_flash(&app, response.headers_mut(), "deleted");
     clear_session(&app, response.headers_mut());
     Ok(response)
 }

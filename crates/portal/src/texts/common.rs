@@ -20,6 +20,7 @@ crate::texts::messages! {
 
     field_address: "E-Mail-Adresse", "Email address";
     field_password: "Kennwort", "Password";
+    field_your_password: "Ihr Kennwort", "Your password";
     field_current_password: "Bisheriges Kennwort", "Current password";
     field_new_password: "Neues Kennwort", "New password";
     field_repeat: "Neues Kennwort wiederholen", "Repeat the new password";

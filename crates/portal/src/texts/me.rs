@@ -35,6 +35,7 @@ crate::texts::messages! {
     me_save: "Speichern", "Save";
     me_delete: "Zugang löschen", "Delete my account";
     me_delete_text: "Nachrichten, Zertifikate und Ihr Zugang werden gelöscht. Im Protokoll bleibt, dass etwas gelöscht wurde, ohne Angaben zu Ihnen. Das lässt sich nicht rückgängig machen.", "Messages, certificates and your access are deleted. The audit log keeps that something was deleted, without anything about you. This cannot be undone.";
+    me_deleted: "Ihr Zugang ist gelöscht.", "Your account is deleted.";
     me_delete_open: "Löschen …", "Delete …";
     me_delete_button: "Endgültig löschen", "Delete for good";
 

@@ -68,7 +68,7 @@ crate::texts::messages! {
     staff_active: "aktiv", "active";
     staff_inactive: "gesperrt", "deactivated";
     role_partner: "Partner", "Partner";
-    role_employee: "Mitarbeit", "Employee";
+    role_employee: "Mitarbeiter", "Employee";
     role_officer: "Zertifikate freigeben", "Certificate officer";
     role_auditor: "Prüfung", "Auditor";
     role_operator: "Betrieb", "Operator";

@@ -22,7 +22,8 @@ fn people_see_take_along_and_delete_what_is_kept_about_them() {
 
     assert_eq!(petra.submit(&page, "/me/delete", &[("current", "wrong")]).status, 422);
     let gone = petra.submit(&page, "/me/delete", &[("current", PASSWORD)]);
-    assert_eq!((gone.status, gone.location.as_str()), (303, "/"));
+    assert_eq!((gone.status, gone.location.as_str()), (303, "/login"));
+    assert!(petra.get("/login?lang=de").text().contains("Ihr Zugang ist gelöscht."));
     assert!(petra.get("/keys").location.starts_with("/login"));
     assert!(house.run(house.directory.person_at(&address("petra@partner.example"))).is_none());
     house.run(house.directory.verify_audit());
