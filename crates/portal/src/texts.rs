@@ -11,12 +11,14 @@ mod mail;
 mod me;
 mod packs;
 mod partners;
+mod reasons;
 mod rules;
 mod running;
 mod trace;
 
 use directory::Language;
 
+pub(crate) use reasons::reason;
 pub(crate) use rules::rule;
 
 /// The texts in one language.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::page::clean;
-use crate::texts::Texts;
+use crate::texts::{Texts, reason};
 
 pub(crate) struct DecisionView {
     pub(crate) recipient: String,
@@ -40,14 +40,18 @@ impl DecisionView {
         for (name, label) in [("cipher", t.trace_cipher()), ("reason", t.column_why()), ("serial", t.request_serial())]
         {
             if !text(name).is_empty() {
-                facts.push((label, text(name)));
+                facts.push((label, reason(t, &text(name))));
             }
         }
         let signers = list(detail, "addresses");
         if !signers.is_empty() {
             facts.push((t.trace_signer(), signers.join(", ")));
         }
-        let reasons = ["reasons", "unusable", "notes"].into_iter().flat_map(|name| list(detail, name)).collect();
+        let because = list(detail, "reasons");
+        // Where a rule asked for certificates, the ones that were passed over are among its reasons.
+        let said = |why: &String| because.iter().any(|because| because.ends_with(why.as_str()));
+        let unusable: Vec<String> = list(detail, "unusable").into_iter().filter(|why| !said(why)).collect();
+        let reasons = because.iter().chain(&unusable).chain(&list(detail, "notes")).map(|why| reason(t, why)).collect();
         Self {
             recipient: clean(recipient),
             decision,
