@@ -250,6 +250,9 @@ fn may_sign<'a>(facts: &Facts, known: &'a Snapshot) -> Result<&'a Certificate, P
     if facts.came_in {
         return Err(no("it came in from outside and is only sent on", true));
     }
+    if facts.nobody_logged_in {
+        return Err(no("the mail server does not say who has logged in", true));
+    }
     let Some(identity) = &known.identity else { return Err(no("the sender is not known here", true)) };
     if identity.canonical() != from.canonical() {
         return Err(no("the visible From is not the one who sends it", true));

@@ -35,6 +35,8 @@ pub struct Facts {
     pub automatic: bool,
     /// `Received` fields.
     pub hops: usize,
+    /// Nobody has logged in where everybody has to: whoever it claims to be from did not prove it.
+    pub nobody_logged_in: bool,
     /// It carries results under our name: it came in from outside, and is not written by whoever sends it on.
     pub came_in: bool,
     /// What the mail server that gave it to us calls it in its own queue.
@@ -98,6 +100,7 @@ impl Facts {
             protection: protection(header, beginning),
             automatic: !auto.is_empty() && !auto.eq_ignore_ascii_case("no"),
             hops: header.all("Received").count(),
+            nobody_logged_in: false,
             came_in: false,
             queue_id: queue_id(header),
             own_ids,
@@ -195,7 +198,8 @@ fn references(header: &Header) -> Vec<String> {
     found
 }
 
-fn protection(header: &Header, beginning: &[u8]) -> Protection {
+/// What a message is at its root, by its header and the beginning of its body.
+pub(crate) fn protection(header: &Header, beginning: &[u8]) -> Protection {
     let Some(content_type) = header.content_type() else { return Protection::None };
     let essence = content_type.essence.as_str();
     if essence == "multipart/signed" {

@@ -6,17 +6,19 @@ use std::io::{Read as _, Write as _};
 use cms::Spool;
 use mime::{Field, Header};
 use pki::{Certificate, Credential, Revocation, RevocationStatus};
-use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
+use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, SignerVerdict, VerifiedContent, Verifier};
 
 use crate::book::Candidate;
 use crate::clean_html::{self, Cleaned};
+use crate::facts::{Protection, protection};
 use crate::inside::{entity_of, put_under};
 use crate::mail::{Rewritten, read_header, unreadable_spool};
+use crate::notes::{self, Note};
 use crate::scanner::Scanned;
 use crate::settings::{Incoming, Tampered, Undecryptable};
-use crate::smtp::{Reply, reader_behind};
+use crate::smtp::{Class, Reply, reader_behind};
+use crate::trace;
 use crate::verdict::{self, SmimeResult, Verdict};
-use crate::{notes, trace};
 
 /// A message as the next hop gets it, and what was found out.
 #[derive(Debug)]
@@ -41,6 +43,14 @@ struct Outcome {
     undecided: Option<(Certificate, Vec<Certificate>)>,
 }
 
+impl Outcome {
+    /// The message stays as it came.
+    fn unchanged(header: Header, verdict: Verdict) -> Self {
+        let skip = header.octets_read();
+        Self { header, skip, content: None, verdict, signers: Vec::new(), undecided: None }
+    }
+}
+
 /// Opens a message for one recipient, or says why it is not taken. What is decrypted is called `message_id` at its very
 /// top, unfolded: so it is known again in whatever answers, returns or forwards it.
 pub(crate) fn open(
@@ -53,11 +63,9 @@ pub(crate) fn open(
 ) -> Result<Opened, Reply> {
     let header = read_header(mail)?;
     let mut outcome = judge(mail, header, keys, policy, settings)?;
-    if let Some(found) = scan(mail, &mut outcome, settings)? {
-        outcome = withheld(read_header(mail)?, &found);
-    }
-    if settings.clean_html && outcome.verdict.decrypted {
-        outcome = cleaned(outcome, mail, policy)?;
+    if outcome.verdict.decrypted {
+        let released = looked_through(outcome, mail, policy, settings);
+        outcome = released.or_else(|reply| told_alike(&reply, mail, settings))?;
     }
     let Outcome { mut header, skip, content, verdict, signers, undecided } = outcome;
     let is_unopened = verdict == not_opened();
@@ -95,9 +103,22 @@ const MARK_WITHHELD: &str = "[malware inside, left encrypted]";
 /// What becomes of lines that are no fields.
 const STRAY_LINE: &str = "X-Sealpost-Stray-Line";
 
+/// What was decrypted is scanned and cleaned, as the settings want it.
+fn looked_through(
+    mut outcome: Outcome,
+    mail: &mut Spool,
+    policy: &Policy,
+    settings: &Incoming,
+) -> Result<Outcome, Reply> {
+    if let Some(found) = scan(mail, &mut outcome, settings)? {
+        return Ok(withheld(read_header(mail)?, &found));
+    }
+    if settings.clean_html { cleaned(outcome, mail, policy) } else { Ok(outcome) }
+}
+
 /// What the scanner found in a mail that was decrypted here; others have been looked at before (CASES T-34).
 fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<Option<String>, Reply> {
-    let Some(scanner) = settings.scanner.as_ref().filter(|_| outcome.verdict.decrypted) else { return Ok(None) };
+    let Some(scanner) = &settings.scanner else { return Ok(None) };
     let head = Rewritten::with_header(&outcome.header, outcome.skip, None).head;
     let spool = outcome.content.as_mut().unwrap_or(mail);
     let rest = reader_behind(spool, outcome.skip).map_err(|_| unreadable_spool())?;
@@ -106,7 +127,7 @@ fn scan(mail: &mut Spool, outcome: &mut Outcome, settings: &Incoming) -> Result<
         Ok(Scanned::Found(name)) => Ok(Some(name)),
         Err(error) => {
             tracing::error!(%error, %scanner, "what was decrypted cannot be scanned, so it is held");
-            Err(Reply::new(451, "4.7.1", "the message cannot be looked at now; it is kept and tried again"))
+            Err(cannot_decrypt())
         }
     }
 }
@@ -121,26 +142,22 @@ fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Ou
     let (entity, signed) = match clean_html::clean(&entity, keep_signed) {
         Ok(Cleaned::Nothing) => return Ok(outcome),
         Ok(Cleaned::Signed) => {
-            outcome.verdict.notes.push(left.into());
+            outcome.verdict.notes.push(Note::new(left));
             return Ok(outcome);
         }
         Ok(Cleaned::Changed { entity, signed }) => (entity, signed),
         Err(_) => {
-            let header = read_header(mail)?;
-            let skip = header.octets_read();
             let verdict = Verdict::none(Some("it stays encrypted: what is inside has too many parts to be cleaned"));
-            return Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None });
+            return Ok(Outcome::unchanged(read_header(mail)?, verdict));
         }
     };
     let mut spool = Spool::new(policy.limits.spool.clone());
     spool.write_all(&entity).map_err(|_| Reply::new(452, "4.3.1", "the message cannot be stored now"))?;
     let (header, skip, content) = put_under(outcome.header, spool, &policy.limits.spool)?;
-    outcome
-        .verdict
-        .notes
-        .push("what its HTML would fetch was taken out, and its styles, so that hidden text shows".into());
+    let taken_out = "what its HTML would fetch was taken out, and its styles, so that hidden text shows";
+    outcome.verdict.notes.push(Note::new(taken_out));
     if signed {
-        outcome.verdict.notes.push(left.into());
+        outcome.verdict.notes.push(Note::new(left));
     }
     Ok(Outcome { header, skip, content: Some(content), ..outcome })
 }
@@ -149,13 +166,12 @@ fn cleaned(mut outcome: Outcome, mail: &mut Spool, policy: &Policy) -> Result<Ou
 /// whoever sent it something about its content (CASES T-27).
 fn withheld(header: Header, found: &str) -> Outcome {
     tracing::warn!(found, "malware in an encrypted mail; it stays encrypted");
-    let skip = header.octets_read();
     let verdict = Verdict {
         withheld: true,
-        notes: vec![format!("malware was found inside, and the message stays encrypted: {found}")],
+        notes: vec![Note::new(format!("malware was found inside, and the message stays encrypted: {found}"))],
         ..Verdict::none(Some("the content was not released"))
     };
-    Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None }
+    Outcome::unchanged(header, verdict)
 }
 
 fn judge(
@@ -165,64 +181,28 @@ fn judge(
     policy: &Policy,
     settings: &Incoming,
 ) -> Result<Outcome, Reply> {
-    let skip = header.octets_read();
-    let as_it_came =
-        |header, verdict| Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None };
     let reader = mail.reader().map_err(|_| unreadable_spool())?;
     let verification = match Verifier::new(policy).with_keys(keys).verify(reader) {
         Ok(verification) => verification,
-        Err(error) if is_unavailable(&error) => return Err(key_unavailable()),
+        Err(error) if is_unavailable(&error) => return Err(key_unavailable(&error)),
         // CASES T-53: larger inside than anything may be. It will not be smaller later.
         Err(smime::Error::Io(error)) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-            return Ok(as_it_came(header, Verdict::unreadable(&error.to_string())));
+            return unreadable(mail, header, settings, &error.to_string());
         }
         Err(smime::Error::Io(_)) => return Err(unreadable_spool()),
-        Err(error) => return Ok(as_it_came(header, Verdict::unreadable(&error.to_string()))),
+        Err(error) => return unreadable(mail, header, settings, &error.to_string()),
     };
     if verification.layers().is_empty() {
-        return Ok(as_it_came(header, Verdict::none(None)));
+        return Ok(Outcome::unchanged(header, Verdict::none(None)));
     }
     if verification.has_unopened_layer() {
-        // CASES N-22: whatever the cause, one outcome.
-        return match settings.undecryptable {
-            Undecryptable::Hold => Err(cannot_decrypt()),
-            Undecryptable::DeliverEncrypted => Ok(as_it_came(header, not_opened())),
-        };
+        return unopened(header, settings);
     }
     match verification.accept(&Sender::VisibleFrom) {
-        Ok(mut accepted) => {
-            let mut verdict = Verdict::of(accepted.layers(), None);
-            let (mut header, protected) = (header, accepted.protected_header());
-            let protected = protected.map_err(|error| match error {
-                smime::Error::Io(_) => unreadable_spool(),
-                error => Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")),
-            })?;
-            verdict.notes = notes::of(&header, accepted.signers(), protected.as_ref(), policy.at);
-            if let Some(protected) = &protected {
-                unwrap_header(&mut header, protected);
-            }
-            let signers = accepted
-                .signers()
-                .filter_map(|signer| {
-                    Some(Candidate {
-                        certificate: signer.certificate.clone().filter(|_| signer.address == Check::Pass)?,
-                        chain: authorities(accepted.layers()),
-                        capabilities: signer.capabilities().map(|capabilities| capabilities.der().to_vec()),
-                        signed: signer.signing_time,
-                    })
-                })
-                .collect();
-            if settings.keep_signature && !verdict.decrypted {
-                // RFC 2045 §4. CASES T-07: where it is missing, some show all of a multipart as text, what stands before
-                // the first part at its top.
-                if header.get("MIME-Version").is_none() {
-                    header.push(Field::new("MIME-Version", "1.0"));
-                }
-                return Ok(Outcome { signers, ..as_it_came(header, verdict) });
-            }
-            let content = accepted.into_spool().map_err(|_| unreadable_spool())?;
-            let (header, skip, content) = put_under(header, content, &policy.limits.spool)?;
-            Ok(Outcome { header, skip, content: Some(content), verdict, signers, undecided: None })
+        Ok(accepted) => {
+            let decrypted = accepted.layers().iter().any(|layer| matches!(layer, LayerReport::Encrypted(_)));
+            let outcome = taken(accepted, header, policy, settings);
+            if decrypted { outcome.or_else(|reply| told_alike(&reply, mail, settings)) } else { outcome }
         }
         Err(rejected) => {
             let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
@@ -231,11 +211,85 @@ fn judge(
                 return Err(reply);
             }
             if !matches!(rejected.layers().first(), Some(LayerReport::Encrypted(_))) {
-                return Ok(Outcome { undecided, ..as_it_came(header, Verdict { decrypted: false, ..verdict }) });
+                let outcome = Outcome::unchanged(header, Verdict { decrypted: false, ..verdict });
+                return Ok(Outcome { undecided, ..outcome });
             }
-            let outcome = without_outer_layer(mail, header, keys, policy, settings, verdict)?;
+            let outcome = without_outer_layer(mail, header, keys, policy, settings, verdict);
+            let outcome = outcome.or_else(|reply| told_alike(&reply, mail, settings))?;
             Ok(Outcome { undecided, ..outcome })
         }
+    }
+}
+
+/// A message whose signatures all hold and are the sender's, and what was protected by them.
+fn taken(
+    mut accepted: VerifiedContent,
+    mut header: Header,
+    policy: &Policy,
+    settings: &Incoming,
+) -> Result<Outcome, Reply> {
+    let mut verdict = Verdict::of(accepted.layers(), None);
+    let protected = accepted.protected_header().map_err(|error| match error {
+        smime::Error::Io(_) => unreadable_spool(),
+        error => Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")),
+    })?;
+    verdict.notes = notes::of(&header, accepted.signers(), protected.as_ref(), policy.at);
+    if let Some(protected) = &protected {
+        unwrap_header(&mut header, protected);
+    }
+    let signers = accepted
+        .signers()
+        .filter_map(|signer| {
+            Some(Candidate {
+                certificate: signer.certificate.clone().filter(|_| signer.address == Check::Pass)?,
+                chain: authorities(accepted.layers()),
+                capabilities: signer.capabilities().map(|capabilities| capabilities.der().to_vec()),
+                signed: signer.signing_time,
+            })
+        })
+        .collect();
+    if settings.keep_signature && !verdict.decrypted {
+        // RFC 2045 §4. CASES T-07: where it is missing, some show all of a multipart as text, what stands before
+        // the first part at its top.
+        if header.get("MIME-Version").is_none() {
+            header.push(Field::new("MIME-Version", "1.0"));
+        }
+        return Ok(Outcome { signers, ..Outcome::unchanged(header, verdict) });
+    }
+    let content = accepted.into_spool().map_err(|_| unreadable_spool())?;
+    let (header, skip, content) = put_under(header, content, &policy.limits.spool)?;
+    Ok(Outcome { header, skip, content: Some(content), verdict, signers, undecided: None })
+}
+
+/// CASES N-22: whatever the cause, one outcome.
+fn unopened(header: Header, settings: &Incoming) -> Result<Outcome, Reply> {
+    match settings.undecryptable {
+        Undecryptable::Hold => Err(cannot_decrypt()),
+        Undecryptable::DeliverEncrypted => Ok(Outcome::unchanged(header, not_opened())),
+    }
+}
+
+/// It is no S/MIME that can be read. What is encrypted outside fares like all that does not open: where it broke off
+/// may depend on what came out of the cipher.
+fn unreadable(mail: &mut Spool, header: Header, settings: &Incoming, because: &str) -> Result<Outcome, Reply> {
+    let mut beginning = Vec::new();
+    let rest = reader_behind(mail, header.octets_read()).map_err(|_| unreadable_spool())?;
+    rest.take(BEGINNING).read_to_end(&mut beginning).map_err(|_| unreadable_spool())?;
+    if protection(&header, &beginning) == Protection::Encrypted && settings.undecryptable == Undecryptable::Hold {
+        tracing::warn!(because, "an encrypted mail cannot be read, so it is held");
+        return Err(cannot_decrypt());
+    }
+    Ok(Outcome::unchanged(header, Verdict::unreadable(because)))
+}
+
+/// CASES N-22: what does not go on after it was decrypted fares like what was not. Another answer would tell whoever
+/// sent it that it was, and something about the content.
+fn told_alike(reply: &Reply, mail: &mut Spool, settings: &Incoming) -> Result<Outcome, Reply> {
+    tracing::warn!(%reply, "a mail was decrypted and cannot go on like that");
+    match reply.class() {
+        Class::Permanent => unopened(read_header(mail)?, settings),
+        // It may go on later.
+        _ => Err(cannot_decrypt()),
     }
 }
 
@@ -295,7 +349,6 @@ fn without_outer_layer(
     settings: &Incoming,
     verdict: Verdict,
 ) -> Result<Outcome, Reply> {
-    let skip = header.octets_read();
     let reader = mail.reader().map_err(|_| unreadable_spool())?;
     match Decryptor::new(keys, &policy.limits).decrypt(reader) {
         Ok(Ok(decrypted)) => {
@@ -314,10 +367,10 @@ fn without_outer_layer(
                     decrypted: false,
                     ..verdict
                 };
-                Ok(Outcome { header, skip, content: None, verdict, signers: Vec::new(), undecided: None })
+                Ok(Outcome::unchanged(header, verdict))
             }
         },
-        Err(error) if is_unavailable(&error) => Err(key_unavailable()),
+        Err(error) if is_unavailable(&error) => Err(key_unavailable(&error)),
         Err(_) => Err(cannot_decrypt()),
     }
 }
@@ -326,13 +379,19 @@ fn not_opened() -> Verdict {
     Verdict::none(Some("an encrypted layer cannot be opened with the recipient's keys"))
 }
 
-fn cannot_decrypt() -> Reply {
+/// The one answer about mail that is held because of what is encrypted in it.
+pub(crate) fn cannot_decrypt() -> Reply {
     Reply::new(451, "4.7.5", "the message cannot be decrypted for this recipient now")
 }
 
-fn key_unavailable() -> Reply {
-    Reply::new(451, "4.7.5", "a key cannot be reached now")
+/// That there is a key for it is nobody's business outside.
+fn key_unavailable(error: &smime::Error) -> Reply {
+    tracing::error!(%error, "a key cannot be reached, so a mail is held");
+    cannot_decrypt()
 }
+
+/// Octets of a body that tell what it is.
+const BEGINNING: u64 = 4_096;
 
 /// The key did not answer: that says nothing about the message.
 pub(crate) fn is_unavailable(error: &smime::Error) -> bool {

@@ -33,7 +33,7 @@ pub(crate) fn put_under(
     } else if found.odd_lines {
         let mut lines = Lines::new(Spool::new(limits.clone()));
         let mut body = behind(&mut content, inner.skip)?;
-        io::copy(&mut body, &mut lines).and_then(|_| lines.flush()).map_err(|_| unstorable())?;
+        io::copy(&mut body, &mut lines).and_then(|_| lines.flush()).map_err(unstorable)?;
         (fields, lines.out, 0)
     } else {
         (fields, content, inner.skip)
@@ -177,7 +177,7 @@ fn encoded(
 ) -> Result<(Header, Spool, usize), Reply> {
     let mime_limits = mime::Limits::default();
     let unreadable = |error| match error {
-        mime::Error::Io(_) => unstorable(),
+        mime::Error::Io(error) => unstorable(error),
         error => Reply::new(550, "5.6.0", format!("what is inside cannot be read: {error}")),
     };
     let mut head = fields.to_bytes();
@@ -187,7 +187,7 @@ fn encoded(
     let limits = SpoolLimits { total: limits.total.saturating_mul(2), ..limits.clone() };
     let mut lines = Lines::new(Spool::new(limits));
     plan.write(&mut head.chain(behind(content, skip)?), &mut lines, &mime_limits).map_err(unreadable)?;
-    lines.flush().map_err(|_| unstorable())?;
+    lines.flush().map_err(unstorable)?;
     let mut content = lines.out;
     let mut header =
         Header::read(&mut content.reader().map_err(|_| unreadable_spool())?, &mime_limits).map_err(unreadable)?;
@@ -246,8 +246,12 @@ fn behind(content: &mut Spool, skip: usize) -> Result<SpoolReader<'_>, Reply> {
     reader_behind(content, skip).map_err(|_| unreadable_spool())
 }
 
-fn unstorable() -> Reply {
-    Reply::new(452, "4.3.1", "the message cannot be stored now")
+fn unstorable(error: io::Error) -> Reply {
+    match error.kind() {
+        // It will not be smaller later.
+        io::ErrorKind::FileTooLarge => Reply::new(552, "5.3.4", "what is inside is too large"),
+        _ => Reply::new(452, "4.3.1", "the message cannot be stored now"),
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub use inquiry::Answer;
 pub use intake::MailboxSettings;
 pub use metrics::Metrics;
 pub use network::Network;
+pub use notes::Note;
 pub use policy::Policy;
 pub use scanner::Scanner;
 pub use settings::{HopTimeouts, Incoming, IntakeSettings, ListenerSettings, Settings, Side, Tampered, Undecryptable};

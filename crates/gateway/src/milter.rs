@@ -26,6 +26,8 @@ pub struct MilterSettings {
     pub side: Side,
     /// Who may connect by TCP; when empty everybody, and for mail from inside this machine alone.
     pub networks: Vec<Network>,
+    /// Whether nothing is signed of whoever has not logged in, as the mail server says it by `{auth_authen}`.
+    pub log_in: bool,
 }
 
 /// Where a filter listens.

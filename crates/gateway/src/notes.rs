@@ -5,34 +5,65 @@ use mime::Header;
 use pki::{EmailAddress, RevocationSource, RevocationStatus};
 use smime::{Check, ProtectedHeader, SignerVerdict};
 
+/// Something that the recipient should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    said: String,
+    kept: String,
+}
+
+impl Note {
+    /// One that says nothing of the content.
+    pub(crate) fn new(said: impl Into<String>) -> Self {
+        let said = said.into();
+        Self { kept: said.clone(), said }
+    }
+
+    /// One that quotes what stands in the message, and what may be kept of it.
+    fn quoting(said: String, kept: String) -> Self {
+        Self { said, kept }
+    }
+
+    /// As the recipient reads it, in the message itself.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// As it may stand where nothing of a message may: in the trace and in logs (CASES S-73).
+    pub fn kept(&self) -> &str {
+        &self.kept
+    }
+}
+
 /// Notes about an accepted message.
 pub(crate) fn of<'a>(
     outer: &Header,
     signers: impl Iterator<Item = &'a SignerVerdict>,
     protected: Option<&ProtectedHeader>,
     received: Time,
-) -> Vec<String> {
+) -> Vec<Note> {
     let mut notes = Vec::new();
     for signer in signers {
         // CASES T-14: unknown is not good, and it is said.
         let names_a_source = |certificate| !RevocationSource::of(certificate).is_empty();
         if signer.revocation == RevocationStatus::Unknown && signer.certificate.as_ref().is_some_and(names_a_source) {
-            notes.push("whether the signer's certificate was revoked is not known yet".into());
+            notes.push(Note::new("whether the signer's certificate was revoked is not known yet"));
         }
         if signer.address == Check::Fail {
-            notes.push(format!("it is also signed by {}", signer.addresses.join(", ")));
+            notes.push(Note::new(format!("it is also signed by {}", signer.addresses.join(", "))));
         }
         let Some(signed) = signer.signing_time else { continue };
         // CASES T-13, T-16: a time inside a message is a claim, and an old or future one is worth a word.
         let age = received.to_unix().saturating_sub(signed.to_unix());
         if age > OLD_SECONDS {
-            notes.push(format!("it was signed on {signed}, long before it arrived: it may have been sent before"));
+            let text = format!("it was signed on {signed}, long before it arrived: it may have been sent before");
+            notes.push(Note::new(text));
         } else if age < -DAY_SECONDS {
-            notes.push(format!("it claims to be signed on {signed}, which is in the future"));
+            notes.push(Note::new(format!("it claims to be signed on {signed}, which is in the future")));
         }
         let date = outer.value("Date").and_then(|date| parse_date(&date));
         if date.is_some_and(|date| date.saturating_sub(signed.to_unix()).abs() > DAY_SECONDS) {
-            notes.push(format!("it was signed on {signed}, and its Date says otherwise"));
+            notes.push(Note::new(format!("it was signed on {signed}, and its Date says otherwise")));
         }
     }
     let Some(protected) = protected else { return notes };
@@ -41,12 +72,14 @@ pub(crate) fn of<'a>(
     let shown: Vec<EmailAddress> = addresses(outer);
     if !signed_to.is_empty() && shown.iter().any(|shown| !signed_to.contains(shown)) {
         let list: Vec<String> = signed_to.iter().map(ToString::to_string).collect();
-        notes.push(format!("what was signed is addressed to {}", list.join(", ")));
+        let said = format!("what was signed is addressed to {}", list.join(", "));
+        notes.push(Note::quoting(said, "what was signed is addressed to others".into()));
     }
     for difference in protected.differences() {
         let value = |value: Option<String>| value.unwrap_or_else(|| "nothing".into());
         let (name, sent, received) = (difference.name, value(difference.sent), value(difference.received));
-        notes.push(format!("{name} was changed on its way: signed as {sent}, arrived as {received}"));
+        let said = format!("{name} was changed on its way: signed as {sent}, arrived as {received}");
+        notes.push(Note::quoting(said, format!("{name} was changed on its way")));
     }
     notes
 }

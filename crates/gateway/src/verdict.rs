@@ -2,6 +2,8 @@ use mime::Field;
 use pki::Certificate;
 use smime::{Check, LayerReport, SignerVerdict};
 
+use crate::notes::Note;
+
 /// What was found out about an incoming message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -20,7 +22,7 @@ pub struct Verdict {
     /// Whether it was decrypted, and what was inside is kept from the recipient.
     pub withheld: bool,
     /// What else the recipient should know: nothing of it makes a signature better.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// The results of RFC 7281 §3.2 that are used here.
@@ -98,7 +100,8 @@ impl Verdict {
     pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "direction": "inward", "smime": self.result.as_str(), "reason": self.reason, "addresses": self.addresses,
-            "serial": self.serial, "decrypted": self.decrypted, "withheld": self.withheld, "notes": self.notes,
+            "serial": self.serial, "decrypted": self.decrypted, "withheld": self.withheld,
+            "notes": self.notes.iter().map(Note::kept).collect::<Vec<_>>(),
         })
     }
 
@@ -119,8 +122,8 @@ impl Verdict {
 }
 
 /// Our own field, for what RFC 8601 has no word for. What comes from outside under this name is taken out before.
-pub(crate) fn notes_field(notes: &[String]) -> Option<Field> {
-    let text: Vec<String> = notes.iter().take(10).map(|note| quoted(note)).collect();
+pub(crate) fn notes_field(notes: &[Note]) -> Option<Field> {
+    let text: Vec<String> = notes.iter().take(10).map(|note| quoted(note.said())).collect();
     (!text.is_empty()).then(|| Field::new("X-Sealpost-Note", &text.join("; ")))
 }
 

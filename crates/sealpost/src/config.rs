@@ -226,6 +226,8 @@ pub(crate) struct Milter {
     pub(crate) address: String,
     pub(crate) side: Side,
     pub(crate) networks: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) log_in: bool,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -732,6 +734,9 @@ impl Config {
         }
         for milter in &gateway.milter {
             milter.address.parse::<gateway::MilterAddress>().map_err(|error| error.to_string())?;
+            if milter.log_in && milter.side == Side::Outside {
+                return Err(format!("milter {}: log_in is for mail from inside", milter.address));
+            }
         }
         for listener in &gateway.listener {
             if listener.tls_certificate.is_some() != listener.tls_key.is_some() {

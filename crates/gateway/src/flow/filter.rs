@@ -25,6 +25,15 @@ pub(crate) struct Filtered {
     pub(crate) taken: Vec<usize>,
 }
 
+/// What a mail server says about a message, beside the message.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// What it calls it.
+    pub(crate) queue_id: Option<String>,
+    /// Nobody has logged in where everybody has to: nothing is signed.
+    pub(crate) nobody_logged_in: bool,
+}
+
 impl<B: Book> Shared<B> {
     /// What becomes of a message; a reply when the mail server must not take it.
     pub(crate) async fn filter(
@@ -33,9 +42,9 @@ impl<B: Book> Shared<B> {
         peer: &Peer,
         envelope: &Envelope,
         content: Spool,
-        queue_id: Option<String>,
+        told: Told,
     ) -> Result<Filtered, Reply> {
-        let result = self.filtered(side, peer, envelope, content, queue_id).await;
+        let result = self.filtered(side, peer, envelope, content, told).await;
         let reply = result.as_ref().map_or_else(Clone::clone, |_| handed_back());
         self.metrics.answered(side, &vec![reply; envelope.recipients.len()]);
         result
@@ -47,11 +56,11 @@ impl<B: Book> Shared<B> {
         peer: &Peer,
         envelope: &Envelope,
         content: Spool,
-        queue_id: Option<String>,
+        told: Told,
     ) -> Result<Filtered, Reply> {
         let mail = Mail::new(content);
         let mut facts = read(peer, envelope, &mut *mail.lock().await)?;
-        facts.queue_id = queue_id;
+        (facts.queue_id, facts.nobody_logged_in) = (told.queue_id, told.nobody_logged_in);
         let everybody = envelope.recipients.iter().cloned().enumerate();
         let (intake, mut others): (Vec<_>, Vec<_>) =
             everybody.partition(|(_, recipient)| self.book.is_intake(recipient.to.mailbox()));

@@ -123,6 +123,10 @@ impl<B: Book> Shared<B> {
             match answer {
                 Answer::News => opened = open().await?,
                 Answer::Later if self.deferred.once_more(opening.key) => {
+                    // CASES N-22: who signed what was encrypted is nobody's business outside.
+                    if opened.verdict.decrypted {
+                        return Err(incoming::cannot_decrypt());
+                    }
                     let text = "whether the signer's certificate was revoked is being found out; come again";
                     return Err(Reply::new(451, "4.7.5", text));
                 }

@@ -81,7 +81,7 @@ impl<B: Book> Shared<B> {
             Some(user) => EmailAddress::parse(user).ok(),
             None => envelope.from.mailbox().cloned(),
         };
-        let identity = identity.filter(|identity| self.book.is_inside(identity));
+        let identity = identity.filter(|identity| self.book.is_inside(identity) && !facts.nobody_logged_in);
         let mut credential = None;
         if let Some(identity) = &identity {
             credential = self.book.signing(identity).await?;
@@ -96,7 +96,7 @@ impl<B: Book> Shared<B> {
         };
         // What mail programs and servers return or forward is named within (CASES T-27, T-29).
         let returned = Self::returned(mail).await?;
-        facts.returns_nameless = facts.null_sender && returned.is_nameless;
+        facts.returns_nameless = returned.has_more || (facts.null_sender && returned.is_nameless);
         facts.references.extend(returned.ids);
         facts.confidential = self.book.is_confidential(&facts.references).await?;
         let plans = decide(facts, &envelope.recipients, &known, &self.settings.policy);

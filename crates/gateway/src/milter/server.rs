@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,6 +24,7 @@ pub(crate) struct MilterServer {
     address: MilterAddress,
     side: Side,
     networks: Vec<Network>,
+    log_in: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl MilterServer {
                 (Listener::Unix(listener), settings.address.clone())
             }
         };
-        Ok(Self { listener, address, side: settings.side, networks: settings.networks.clone() })
+        let MilterSettings { side, networks, log_in, .. } = settings;
+        Ok(Self { listener, address, side: *side, networks: networks.clone(), log_in: *log_in })
     }
 
     /// Where it listens; the port is a real one.
@@ -81,7 +83,7 @@ impl MilterServer {
             match accepted {
                 Ok((stream, peer)) => match Arc::clone(&room).try_acquire_owned() {
                     Ok(permit) if self.may_come(peer) => {
-                        let session = Session::new(stream, self.side, Arc::clone(&shared));
+                        let session = Session::new(stream, self.side, self.log_in, Arc::clone(&shared));
                         sessions.spawn(run(session, shutdown.clone(), permit));
                     }
                     // There is no answer that says so: whoever is cut off is told to come again by the mail server.
@@ -141,8 +143,13 @@ async fn run<B: Book>(session: Session<B>, shutdown: watch::Receiver<bool>, perm
     drop(permit);
 }
 
-/// A socket where there is none that somebody listens at; one that was left behind makes way.
+/// A socket where there is none that somebody listens at; one that was left behind makes way. Nobody is heard before it
+/// is known who may come: until it listens, whoever connects is refused.
 async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
+    bound(path).await?.listen(BACKLOG)
+}
+
+async fn bound(path: &Path) -> io::Result<UnixSocket> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         match UnixStream::connect(path).await {
             Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
@@ -150,11 +157,15 @@ async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
             Err(error) => return Err(error),
         }
     }
-    let listener = UnixListener::bind(path)?;
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
     // The mail server is in the group of the folder.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
+    Ok(socket)
 }
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -164,9 +175,22 @@ mod tests {
     async fn without_a_list_only_this_machine_has_mail_signed() {
         for (side, stranger) in [(Side::Inside, false), (Side::Outside, true)] {
             let address = MilterAddress::Tcp(([127, 0, 0, 1], 0).into());
-            let server = MilterServer::bind(&MilterSettings { address, side, networks: Vec::new() }).await.unwrap();
+            let settings = MilterSettings { address, side, networks: Vec::new(), log_in: false };
+            let server = MilterServer::bind(&settings).await.unwrap();
             assert!(server.may_come(Some(THIS_MACHINE)) && server.may_come(None));
             assert_eq!(server.may_come(Some([192, 0, 2, 1].into())), stranger, "{side:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_heard_at_a_socket_before_its_permissions_say_who_may_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("milter");
+        let socket = bound(&path).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        let refused = UnixStream::connect(&path).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _listener = socket.listen(BACKLOG).unwrap();
+        UnixStream::connect(&path).await.unwrap();
     }
 }

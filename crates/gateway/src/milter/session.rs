@@ -18,7 +18,7 @@ use super::server::THIS_MACHINE;
 use crate::Side;
 use crate::book::Book;
 use crate::flow::Shared;
-use crate::flow::filter::Filtered;
+use crate::flow::filter::{Filtered, Told};
 use crate::mail::{Rewritten, broke_off};
 use crate::smtp::{BoxedStream, Peer, Protocol, Reply, down, reader_behind};
 
@@ -27,9 +27,12 @@ pub(super) struct Session<B> {
     stream: BoxedStream,
     decoder: Decoder,
     side: Side,
+    /// Whether nothing is signed of whoever has not logged in.
+    log_in: bool,
     shared: Arc<Shared<B>>,
     agreed: Option<Negotiation>,
     client: IpAddr,
+    /// Who has logged in, as the mail server says it of this message.
     user: Option<String>,
     queue_id: Option<String>,
     message: Option<(Message, Instant)>,
@@ -41,10 +44,10 @@ enum Next {
 }
 
 impl<B: Book> Session<B> {
-    pub(super) fn new(stream: BoxedStream, side: Side, shared: Arc<Shared<B>>) -> Self {
+    pub(super) fn new(stream: BoxedStream, side: Side, log_in: bool, shared: Arc<Shared<B>>) -> Self {
         let decoder = Decoder::new(LARGEST_PACKET);
         let (client, agreed, user) = (THIS_MACHINE, None, None);
-        Self { stream, decoder, side, shared, agreed, client, user, queue_id: None, message: None }
+        Self { stream, decoder, side, log_in, shared, agreed, client, user, queue_id: None, message: None }
     }
 
     pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
@@ -130,7 +133,7 @@ impl<B: Book> Session<B> {
                 return self.end(agreed).await;
             }
             Command::Abort => {
-                (self.message, self.queue_id) = (None, None);
+                (self.message, self.queue_id, self.user) = (None, None, None);
                 false
             }
             Command::QuitClient => {
@@ -154,10 +157,7 @@ impl<B: Book> Session<B> {
         }
         for (name, value) in values {
             match name.as_str() {
-                "auth_authen" if step == b'M' => {
-                    // A log-in that is no address says nothing about whose mail it is; the mail server knows (CASES T-84).
-                    self.user = EmailAddress::parse(&value).is_ok().then_some(value);
-                }
+                "auth_authen" if step == b'M' && !value.is_empty() => self.user = Some(value),
                 "i" if value.len() <= LONGEST_ID => self.queue_id = Some(value),
                 _ => {}
             }
@@ -167,20 +167,23 @@ impl<B: Book> Session<B> {
     /// The message is whole: decides, and asks for what has to be changed.
     async fn end(&mut self, agreed: Negotiation) -> io::Result<Next> {
         let (message, queue_id) = (self.message.take().map(|(message, _)| message), self.queue_id.take());
+        let user = self.user.take();
         let (envelope, written, content) = match message.map(Message::finish) {
             Some(Ok(parts)) => parts,
             Some(Err(reply)) => return self.refuse(&reply).await,
             None => return Err(out_of_order("a message without a sender")),
         };
+        let told = Told { queue_id, nobody_logged_in: self.log_in && user.is_none() };
         let peer = Peer {
             address: self.client,
             helo: String::new(),
             protocol: Protocol::Smtp,
             tls: false,
-            user: self.user.clone(),
+            // A log-in that is no address says nothing about whose mail it is; the mail server knows (CASES T-84).
+            user: user.filter(|user| EmailAddress::parse(user).is_ok()),
         };
         let shared = Arc::clone(&self.shared);
-        let work = shared.filter(self.side, &peer, &envelope, content, queue_id);
+        let work = shared.filter(self.side, &peer, &envelope, content, told);
         // CASES R-14: what something breaks over is answered, and not left to what the mail server does without answer.
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::pin!(work);

@@ -1,4 +1,4 @@
-use gateway::Tampered;
+use gateway::{Tampered, Undecryptable};
 use smime::{Encryptor, Signer};
 
 use crate::support::{OURS, Rig, contains, header, mail};
@@ -73,6 +73,67 @@ async fn n_22_where_nothing_protects_against_change_a_refusal_is_no_answer_to_wh
     cut[at] = if cut[at] == b'A' { b'B' } else { b'A' };
     let undecryptable = rig.send(rig.outside, BOB, &[ALICE], &cut).await;
     assert_eq!(tampered[0].to_string(), undecryptable[0].to_string());
+}
+
+/// What whoever sends encrypted mail hears of it where it is held.
+pub(crate) const HELD: &str = "451 4.7.5 the message cannot be decrypted for this recipient now";
+
+/// Encrypted mail that does not go on, each for another reason.
+fn that_fail(rig: &Rig) -> Vec<(&'static str, Vec<u8>)> {
+    let to = |person: &testkit::Person| Encryptor::to(person.certificate()).unwrap();
+    let text = mail(BOB, ALICE, "x", "pay 100 to Bob");
+    let sealed = to(&rig.alice).encrypt(&text).unwrap();
+    let cbc = to(&rig.alice).cipher(crypto::ContentCipher::Aes256Cbc).encrypt(&signed(rig, "text")).unwrap();
+    let body = |mail: &[u8]| mail.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    // Another digit at a place of the body, counted from its end.
+    let changed = |mail: &[u8], from_end: usize| {
+        let mut changed = mail.to_vec();
+        let digits: Vec<usize> = (body(mail)..mail.len()).filter(|&at| mail[at].is_ascii_alphanumeric()).collect();
+        let at = digits[digits.len() - from_end];
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        changed
+    };
+    let head = sealed[..body(&sealed)].to_vec();
+    let holding = |content: &[u8]| {
+        let cms = to(&rig.alice).encrypt_content(content).unwrap();
+        [&head[..], base64(&cms).as_bytes()].concat()
+    };
+    let fields: String = (0..80_000).map(|number| format!("Content-{number}: x\r\n")).collect();
+    let mut nested = String::from("Content-Transfer-Encoding: binary\r\n");
+    for depth in 0..300 {
+        nested.push_str(&format!("Content-Type: multipart/mixed; boundary=b{depth}\r\n\r\n--b{depth}\r\n"));
+    }
+    nested.push_str("\r\ntext \0\r\n");
+    vec![
+        ("to somebody else", to(&rig.bob).encrypt(&text).unwrap()),
+        ("another tag", changed(&sealed, 8)),
+        ("another ciphertext", changed(&sealed, 60)),
+        ("another content key", changed(&sealed, sealed.len() / 2)),
+        ("another padding", changed(&cbc, 24)),
+        ("another block", changed(&cbc, 600)),
+        ("cut off", sealed[..body(&sealed) + (sealed.len() - body(&sealed)) / 2].to_vec()),
+        ("too many fields inside", holding(format!("Content-Type: text/plain\r\n{fields}\r\ntext").as_bytes())),
+        ("too deep inside", holding(nested.as_bytes())),
+    ]
+}
+
+#[tokio::test]
+async fn n_22_whatever_keeps_encrypted_mail_from_going_on_its_sender_hears_one_answer() {
+    for (way, answer) in [(Undecryptable::Hold, HELD), (Undecryptable::DeliverEncrypted, "250 ")] {
+        let rig = Rig::start(|settings| {
+            settings.incoming.undecryptable = way;
+            settings.limits.message_bytes = 5_000_000;
+        })
+        .await;
+        for (why, message) in that_fail(&rig) {
+            let before = rig.mail(ALICE).len();
+            let reply = rig.send(rig.outside, BOB, &[ALICE], &message).await.remove(0).to_string();
+            assert!(reply.starts_with(answer), "{why}: {reply}");
+            let arrived = rig.mail(ALICE);
+            assert_eq!(arrived.len(), before + usize::from(way == Undecryptable::DeliverEncrypted), "{why}");
+            assert!(arrived.iter().all(|mail| !contains(mail, "pay 100")), "{why}");
+        }
+    }
 }
 
 #[tokio::test]

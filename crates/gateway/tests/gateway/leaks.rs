@@ -8,7 +8,7 @@ use mime::{Attachment, MessageBuilder};
 use smime::{Encryptor, Signer};
 use testkit::{Person, TestPki};
 
-use crate::house::{ALICE, BOB, CAROL, House, INTAKE, OFFICER, mailbox};
+use crate::house::{ALICE, BOB, CAROL, House, INTAKE, OFFICER, mailbox, until};
 use crate::support::{address, contains, header, mail};
 
 const EVE: &str = "eve@evil.example";
@@ -69,10 +69,39 @@ async fn t_27_no_report_returns_what_was_decrypted_however_its_message_id_was_wr
     let wrapped = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n";
     let replies = house.send(house.inside, "", &[EVE], &report(EVE, wrapped, b"Q0FOQVJZ")).await;
     assert_eq!((replies[0].code(), replies[0].enhanced()), (451, "4.7.5"));
+    // Named in base64 it is found, whoever sends it; and nobody counts what is beyond all counting.
+    let arrived = arrives(&house, "Message-ID: <2@evil.example>\r\n").await;
+    let encoded = report(EVE, wrapped, mime::encode_base64(&arrived).as_bytes());
+    let forwarded = String::from_utf8(encoded).unwrap().replace("MAILER-DAEMON@inside.example", ALICE);
+    let digest: String = (0..501).map(|number| format!("Message-ID: <{number}@list.example>\r\n\r\n")).collect();
+    for content in [forwarded.into_bytes(), mail(ALICE, EVE, "digest", &digest)] {
+        let replies = house.send(house.inside, ALICE, &[EVE], &content).await;
+        assert_eq!((replies[0].code(), replies[0].enhanced()), (451, "4.7.5"), "{content:.200?}");
+    }
     let plain = report(EVE, "Content-Type: message/rfc822\r\n", &mail(EVE, ALICE, "x", "text"));
     let replies = house.send(house.inside, "", &[EVE], &plain).await;
     assert_eq!(replies[0].code(), 250, "{}", replies[0]);
     assert!(house.mail(EVE).iter().all(|mail| !contains(mail, "CANARY")));
+}
+
+#[tokio::test]
+async fn s_73_the_trace_says_that_a_protected_field_differs_and_not_what_it_was() {
+    let house = House::start(|_| ()).await;
+    let signer = Signer::new(&house.bob.credential).unwrap().at(testkit::now()).protect_headers();
+    let signed = signer.sign(&mail(BOB, ALICE, "CANARY of a subject", "text")).unwrap();
+    let sealed = String::from_utf8(encrypted(&house.alice, &signed)).unwrap();
+    assert!(sealed.contains("Subject: CANARY of a subject\r\n") && sealed.contains(&format!("To: {ALICE}\r\n")));
+    let changed = sealed.replace("Subject: CANARY of a subject", "Subject: another");
+    let changed = changed.replace(&format!("To: {ALICE}"), &format!("To: {CAROL}"));
+    let replies = house.send(house.outside, BOB, &[ALICE], changed.as_bytes()).await;
+    assert_eq!(replies[0].code(), 250, "{}", replies[0]);
+    let note = header(&house.mail(ALICE)[0]).value("X-Sealpost-Note").unwrap();
+    assert!(note.contains("signed as CANARY of a subject") && note.contains(ALICE), "{note}");
+    until(|| async { !house.directory.traces("<1@x.example>").await.unwrap().is_empty() }).await;
+    let trace = house.directory.traces("<1@x.example>").await.unwrap().remove(0).detail;
+    let notes = trace["notes"].to_string();
+    assert!(notes.contains("Subject was changed on its way") && notes.contains("addressed to others"), "{notes}");
+    assert!(!trace.to_string().contains("CANARY") && !notes.contains('@'), "{trace}");
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ impl MailServer {
 async fn rig(side: Side, change: impl FnOnce(&mut Settings)) -> (Rig, MilterAddress) {
     let rig = Rig::start(|settings| {
         let address = MilterAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
-        settings.milters.push(MilterSettings { address, side, networks: Vec::new() });
+        settings.milters.push(MilterSettings { address, side, networks: Vec::new(), log_in: false });
         settings.policy.encrypt = Choice::Never;
         change(settings);
     })
@@ -216,6 +216,29 @@ async fn t_84_a_key_signs_for_its_owner_alone() {
 }
 
 #[tokio::test]
+async fn t_84_where_people_log_in_nothing_is_signed_of_whoever_has_not() {
+    let (_rig, at) = rig(Side::Inside, |settings| settings.milters[0].log_in = true).await;
+    let mut server = MailServer::connect(&at, 6, ACTIONS, STEPS).await;
+    for (user, signed) in [(Some(ALICE), true), (None, false), (Some(""), false), (Some("alice"), true), (None, false)]
+    {
+        if let Some(user) = user {
+            server.say(b'D', format!("M{{auth_authen}}\0{user}\0").as_bytes()).await;
+        }
+        let asked = server.tell(ALICE, &[BOB], &mail(ALICE, BOB, "x", "text")).await;
+        assert_eq!((asked.last, asked.body.is_some()), (b'c', signed), "{user:?}");
+    }
+    // Where mail must be signed, it does not leave.
+    let (_rig, at) = rig(Side::Inside, |settings| {
+        settings.milters[0].log_in = true;
+        settings.policy.sign = Choice::Always;
+    })
+    .await;
+    let mut server = MailServer::connect(&at, 6, ACTIONS, STEPS).await;
+    let asked = server.tell(ALICE, &[BOB], &mail(ALICE, BOB, "x", "text")).await;
+    assert!(asked.reply.starts_with("550 ") && asked.reply.contains("who has logged in"), "{asked:?}");
+}
+
+#[tokio::test]
 async fn t_90_what_comes_in_is_marked_and_forged_results_go() {
     let (rig, at) = rig(Side::Outside, |settings| settings.incoming.keep_signature = true).await;
     let signed =
@@ -290,7 +313,9 @@ fn apply(page: &Page, queue: &std::path::Path, settings: &mut Settings) {
     for milter in gateway["milter"].as_array().unwrap() {
         let address = milter["address"].as_str().unwrap().replace("/var/spool/postfix", &queue.display().to_string());
         let side = if milter["side"].as_str() == Some("inside") { Side::Inside } else { Side::Outside };
-        settings.milters.push(MilterSettings { address: address.parse().unwrap(), side, networks: Vec::new() });
+        let log_in = milter.get("log_in").is_some_and(|said| said.as_bool().unwrap());
+        let address = address.parse().unwrap();
+        settings.milters.push(MilterSettings { address, side, networks: Vec::new(), log_in });
     }
     let hop = gateway["next_hop"]["outside"].as_str().unwrap().strip_prefix("smtp://").unwrap();
     settings.outside = gateway::smtp::Hop::plain(gateway::smtp::Protocol::Smtp, hop.parse().unwrap());

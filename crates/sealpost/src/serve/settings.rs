@@ -211,6 +211,7 @@ fn milter(milter: &config::Milter) -> Result<gateway::MilterSettings, Stop> {
         address: milter.address.parse().map_err(Stop::refused)?,
         side: side(milter.side),
         networks: milter.networks.as_ref().map_or_else(this_machine, |listed| networks(listed))?,
+        log_in: milter.log_in,
     })
 }
 
