@@ -98,7 +98,7 @@ impl From<directory::Error> for Ended {
 /// Watches the mailbox of the settings, if there is one, until `shutdown` says true.
 pub(crate) async fn watch_mailbox(shared: Arc<Shared<DirectoryBook>>, mut shutdown: watch::Receiver<bool>) {
     let Some(settings) = shared.settings.mailbox.clone() else { return };
-    let (mut pause, mut put_off) = (FIRST_PAUSE, PutOff::new());
+    let (mut pause, mut put_off) = (FIRST_PAUSE, PutOff::default());
     loop {
         let mut worked = false;
         let ended = tokio::select! {
@@ -147,12 +147,10 @@ async fn session(
     while is_ours(shared, settings).await? {
         let mut waiting: Vec<u32> = within(imap.uid_search("UNSEEN UNDELETED")).await?.into_iter().collect();
         waiting.sort_unstable();
-        put_off.retain(|_, since: &mut Instant| since.elapsed() < PUT_OFF);
-        waiting.retain(|uid| !put_off.contains_key(&(validity, *uid)));
+        put_off.forget();
+        waiting.retain(|uid| !put_off.messages.contains_key(&(validity, *uid)));
         for uid in waiting.iter().take(MOST_AT_ONCE) {
-            if handle(shared, settings, &mut imap, (validity, *uid), moves).await? == Handled::PutOff {
-                put_off.insert((validity, *uid), Instant::now());
-            }
+            handle(shared, settings, &mut imap, (validity, *uid), moves, put_off).await?;
         }
         *worked = true;
         if waiting.len() > MOST_AT_ONCE {
@@ -202,16 +200,22 @@ enum Outcome {
     LeftForPeople,
 }
 
-/// Whether a message is out of the way.
-#[derive(Debug, PartialEq, Eq)]
-enum Handled {
-    Done,
-    /// It is its own fault that it is not taken in now: the others need not wait for it.
-    PutOff,
+/// What is not looked at for a while, and since when: it is its own fault that it is not taken in now, and the others
+/// need not wait for it.
+#[derive(Debug, Default)]
+struct PutOff {
+    /// Messages, by UIDVALIDITY and UID.
+    messages: HashMap<(u32, u32), Instant>,
+    /// Senders of too many: of theirs no more than the header is fetched.
+    senders: HashMap<Option<String>, Instant>,
 }
 
-/// Messages that are not looked at for a while, by UIDVALIDITY and UID, and since when.
-type PutOff = HashMap<(u32, u32), Instant>;
+impl PutOff {
+    fn forget(&mut self) {
+        self.messages.retain(|_, since| since.elapsed() < PUT_OFF);
+        self.senders.retain(|_, since| since.elapsed() < PUT_OFF);
+    }
+}
 
 /// Takes one message in, remembers it, and puts it out of the way.
 async fn handle(
@@ -220,7 +224,8 @@ async fn handle(
     imap: &mut Imap,
     (validity, uid): (u32, u32),
     moves: bool,
-) -> Result<Handled, Ended> {
+    put_off: &mut PutOff,
+) -> Result<(), Ended> {
     let mut hasher = crypto::Hasher::new(DigestAlgorithm::Sha256);
     let MailboxSettings { host, user, folder, .. } = settings;
     hasher.update(format!("imap\n{host}\n{user}\n{folder}\n{validity}\n{uid}").as_bytes());
@@ -234,13 +239,19 @@ async fn handle(
         let tries = remembered.iter().filter(|group| group.starts_with(TRY)).count();
         if tries >= MOST_TRIES {
             tracing::error!(uid, tries, "the work on a message in the mailbox breaks off; it is left for people");
-            put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await?;
-            return Ok(Handled::Done);
+            return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
+        }
+        // Ten thousand of one sender are not fetched whole again and again.
+        if !put_off.senders.is_empty()
+            && let Some(header) = fetch_header(imap, uid).await?
+            && put_off.senders.contains_key(&sender_of(&header))
+        {
+            put_off.messages.insert((validity, uid), Instant::now());
+            return Ok(());
         }
         let Some(content) = fetch(imap, uid).await? else {
             tracing::warn!(uid, "a message in the mailbox is too large or gone; it is left for people");
-            put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await?;
-            return Ok(Handled::Done);
+            return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
         };
         directory.record_delivery(&key, &format!("{TRY}{tries}")).await?;
         // A defect costs this message a try, and the mailbox nothing.
@@ -249,10 +260,13 @@ async fn handle(
             Ok(()) => {}
             Err(reply) if reply == too_many() || reply == broke_off() => {
                 tracing::warn!(uid, %reply, "a message in the mailbox is put off");
+                put_off.messages.insert((validity, uid), Instant::now());
                 if reply == too_many() {
+                    let sender = Header::parse(&content, &mime::Limits::default());
+                    put_off.senders.extend(sender.ok().map(|(header, _)| (sender_of(&header), Instant::now())));
                     directory.forget_delivery(&key).await?;
                 }
-                return Ok(Handled::PutOff);
+                return Ok(());
             }
             Err(reply) if reply.class() == Class::Transient => {
                 // What holds up one message holds up the others: later, all of them.
@@ -261,15 +275,32 @@ async fn handle(
             }
             Err(reply) => {
                 tracing::warn!(uid, %reply, "a message in the mailbox cannot be taken in; it is left for people");
-                put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await?;
-                return Ok(Handled::Done);
+                return put_away(settings, imap, uid, Outcome::LeftForPeople, moves).await;
             }
         }
         directory.record_delivery(&key, TAKEN_IN).await?;
         tracing::info!(uid, "a message out of the mailbox was taken in");
     }
-    put_away(settings, imap, uid, Outcome::TakenIn, moves).await?;
-    Ok(Handled::Done)
+    put_away(settings, imap, uid, Outcome::TakenIn, moves).await
+}
+
+async fn fetch_header(imap: &mut Imap, uid: u32) -> Result<Option<Header>, Ended> {
+    let fetched: Vec<async_imap::types::Fetch> =
+        within(async { imap.uid_fetch(uid.to_string(), "BODY.PEEK[HEADER]").await?.try_collect().await }).await?;
+    let header = fetched.iter().find_map(|fetched| fetched.header());
+    Ok(header.and_then(|header| Header::parse(header, &mime::Limits::default()).ok()).map(|(header, _)| header))
+}
+
+/// Whom a message in a mailbox is from: the envelope's sender, which the final delivery wrote down.
+fn sender_of(header: &Header) -> Option<String> {
+    sender(header).map(|sender| sender.canonical())
+}
+
+fn sender(header: &Header) -> Option<EmailAddress> {
+    match header.value("Return-Path") {
+        Some(path) => EmailAddress::parse(path.trim().trim_matches(['<', '>'])).ok(),
+        None => header.visible_from().ok().and_then(|from| EmailAddress::parse(&from.to_string()).ok()),
+    }
 }
 
 async fn fetch(imap: &mut Imap, uid: u32) -> Result<Option<Vec<u8>>, Ended> {
@@ -289,11 +320,7 @@ async fn take_in(shared: &Shared<DirectoryBook>, content: &[u8]) -> Result<(), R
     let mut spool: Spool = shared.spool(content)?;
     let header = Header::parse(content, &mime::Limits::default());
     let (header, _) = header.map_err(|error| crate::mail::unreadable_header(&error))?;
-    let sender = match header.value("Return-Path") {
-        Some(path) => EmailAddress::parse(path.trim().trim_matches(['<', '>'])).ok(),
-        None => header.visible_from().ok().and_then(|from| EmailAddress::parse(&from.to_string()).ok()),
-    };
-    let from = sender.map_or_else(ReversePath::null, ReversePath::from);
+    let from = sender(&header).map_or_else(ReversePath::null, ReversePath::from);
     let intake = shared.book.directory().settings().intake.email().clone();
     let envelope = Envelope::new(from, [intake]);
     let unspecified = std::net::Ipv4Addr::UNSPECIFIED.into();
