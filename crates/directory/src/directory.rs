@@ -105,6 +105,7 @@ impl Directory {
     /// another process has it, that is `false`.
     pub async fn take_lease(&self, work: &str, worker: &str, seconds: i64) -> Result<bool, Error> {
         let now = self.now();
+        // CASES R-10: what ends a day after a lease that begins now was taken while the clock was wrong.
         let lease = crate::database::values![work, worker, now, now.plus_seconds(seconds)];
         Ok(self.0.database.execute(crate::statements::TAKE_LEASE, lease).await? > 0)
     }

@@ -105,7 +105,7 @@ pub struct Leased {
 pub enum Disposition {
     /// It is tried again.
     RetryAt(Time),
-    /// It has been tried for five days.
+    /// It has been tried for five days, and often enough.
     GivenUp,
 }
 
@@ -163,8 +163,10 @@ impl Directory {
         let until = now.plus_seconds(i64::from(seconds));
         let statement =
             if self.database().is_postgres() { sql::LEASE_OUTBOX_POSTGRES } else { sql::LEASE_OUTBOX_SQLITE };
+        // CASES R-10: what a clock that was wrong put off further than anything is put off is due now.
+        let beyond = now.plus_days(1);
         let mut tx = self.database().begin().await?;
-        let rows = tx.fetch(statement, values![now, lease.as_str(), until, limit]).await?;
+        let rows = tx.fetch(statement, values![now, lease.as_str(), until, limit, beyond]).await?;
         tx.commit().await?;
         rows.into_iter().map(|row| self.read_leased(row, &lease)).collect()
     }
@@ -182,10 +184,11 @@ impl Directory {
         }
     }
 
-    /// The next hop did not take it now; it is tried again later, and not at all after five days.
+    /// The next hop did not take it now; it is tried again later, and not at all after five days and twenty tries.
     pub async fn postpone(&self, leased: &Leased, because: &str) -> Result<Disposition, Error> {
         let now = self.now();
-        if now >= leased.created.plus_days(5) {
+        // CASES R-10: a clock that jumps ahead gives nothing up.
+        if now >= leased.created.plus_days(5) && leased.attempts >= LEAST_TRIES {
             self.finish_lease(leased, "given-up", because).await?;
             return Ok(Disposition::GivenUp);
         }
@@ -284,6 +287,9 @@ pub(crate) async fn add(
 fn context(id: OutboxId) -> Vec<u8> {
     format!("sealpost outbox {id}").into_bytes()
 }
+
+/// Tries before a mail is given up, however late it is by the clock: with the pauses between them they take days.
+const LEAST_TRIES: u32 = 20;
 
 fn lost() -> Error {
     Error::conflict("the mail is no longer leased to this worker")

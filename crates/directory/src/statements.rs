@@ -470,12 +470,14 @@ statements! {
     OUTBOX_STATE = "SELECT state, lease FROM outbox WHERE id = $1";
     LEASE_OUTBOX_POSTGRES = "UPDATE outbox SET state = 'leased', lease = $2, lease_until = $3
         WHERE id IN (SELECT id FROM outbox
-            WHERE (state = 'waiting' AND not_before <= $1) OR (state = 'leased' AND lease_until <= $1)
+            WHERE (state = 'waiting' AND (not_before <= $1 OR (not_before > $5 AND (attempts > 0 OR created > $5))))
+                OR (state = 'leased' AND (lease_until <= $1 OR lease_until > $5))
             ORDER BY not_before LIMIT $4 FOR UPDATE SKIP LOCKED)
         RETURNING id, kind, sender, recipient, content, attempts, created, idempotency_key";
     LEASE_OUTBOX_SQLITE = "UPDATE outbox SET state = 'leased', lease = $2, lease_until = $3
         WHERE id IN (SELECT id FROM outbox
-            WHERE (state = 'waiting' AND not_before <= $1) OR (state = 'leased' AND lease_until <= $1)
+            WHERE (state = 'waiting' AND (not_before <= $1 OR (not_before > $5 AND (attempts > 0 OR created > $5))))
+                OR (state = 'leased' AND (lease_until <= $1 OR lease_until > $5))
             ORDER BY not_before LIMIT $4)
         RETURNING id, kind, sender, recipient, content, attempts, created, idempotency_key";
     POSTPONE = "UPDATE outbox SET state = 'waiting', lease = NULL, lease_until = NULL, attempts = attempts + 1,
@@ -571,7 +573,7 @@ statements! {
     // Leases and readiness
     TAKE_LEASE = "INSERT INTO leases (name, worker, ends) VALUES ($1, $2, $4)
         ON CONFLICT (name) DO UPDATE SET worker = excluded.worker, ends = excluded.ends
-        WHERE leases.ends <= $3 OR leases.worker = excluded.worker";
+        WHERE leases.ends <= $3 OR leases.ends > $4 + 86400 OR leases.worker = excluded.worker";
     TOUCH_READINESS = "INSERT INTO leases (name, worker, ends) VALUES ('readiness', '', $1)
         ON CONFLICT (name) DO UPDATE SET ends = excluded.ends";
 }

@@ -34,10 +34,49 @@ async fn r_13_a_mail_is_with_one_worker_at_a_time() {
         let again = other.lease_outbox("two", 10, 60).await.unwrap().remove(0);
         assert!(matches!(house.directory.delivered(&lost).await, Err(Error::Conflict { .. })));
         assert!(matches!(other.postpone(&again, "later").await.unwrap(), Disposition::RetryAt(_)));
-        house.clock.advance_days(6);
+        // Twenty tries in five days, and then never.
+        for _ in 1..20 {
+            house.clock.advance_seconds(6 * 3_600 + 1);
+            let again = other.lease_outbox("two", 10, 60).await.unwrap().remove(0);
+            assert!(matches!(other.postpone(&again, "later").await.unwrap(), Disposition::RetryAt(_)));
+        }
+        house.clock.advance_days(1);
         let again = other.lease_outbox("two", 10, 60).await.unwrap().remove(0);
         assert_eq!(other.postpone(&again, "never").await.unwrap(), Disposition::GivenUp);
         assert_eq!(house.directory.outbox_counts().await.unwrap().given_up, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_10_a_clock_that_was_wrong_gives_nothing_up_and_puts_nothing_off() {
+    on_both(|house| async move {
+        let right = house.directory.now();
+        let lease = async || house.directory.lease_outbox("one", 10, 60).await.unwrap();
+        house.directory.enqueue(mail("before")).await.unwrap();
+        // Ten years ahead: it is tried once more, not given up.
+        house.clock.advance_days(3_650);
+        let leased = lease().await.remove(0);
+        assert!(matches!(house.directory.postpone(&leased, "later").await.unwrap(), Disposition::RetryAt(_)));
+        house.directory.enqueue(mail("meanwhile")).await.unwrap();
+        assert!(house.directory.take_lease("work", "one", 600).await.unwrap());
+        assert_eq!(lease().await.len(), 1, "the other waits for its pause");
+        // Back again: what waits, what came in between, and what a worker had that died, all are due.
+        house.clock.set(right);
+        let all = lease().await;
+        assert_eq!(all.len(), 2);
+        assert!(house.directory.take_lease("work", "two", 600).await.unwrap());
+        assert!(!house.directory.take_lease("work", "one", 600).await.unwrap(), "and this one counts");
+        // Ten years back and forth again: nothing is due twice in its pause, nothing is lost.
+        for leased in &all {
+            assert!(matches!(house.directory.postpone(leased, "later").await.unwrap(), Disposition::RetryAt(_)));
+        }
+        assert!(lease().await.is_empty());
+        house.clock.advance_days(-3_650);
+        assert_eq!(lease().await.len(), 2);
+        house.clock.set(right.plus_seconds(3_600));
+        assert_eq!(lease().await.len(), 2);
+        assert_eq!(house.directory.outbox_counts().await.unwrap().given_up, 0);
     })
     .await;
 }
