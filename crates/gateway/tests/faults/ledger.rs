@@ -43,6 +43,12 @@ impl Ledger {
         self.in_the_clear.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What was promised and goes to the webmailer.
+    pub(crate) fn promised_in_webmailer(&self) -> Vec<String> {
+        let accepted = self.accepted.lock().unwrap();
+        accepted.iter().filter(|(_, (_, webmailer))| *webmailer).map(|(id, _)| id.clone()).collect()
+    }
+
     /// How often a message came to somebody.
     pub(crate) fn copies(&self, id: &str, to: &str) -> usize {
         self.arrived.lock().unwrap().get(&(id.to_owned(), to.to_owned())).copied().unwrap_or_default()

@@ -35,6 +35,7 @@ pub(crate) struct Rig {
     pub(crate) killer: Arc<Killer>,
     pub(crate) directory: Directory,
     pub(crate) encrypted: Vec<u8>,
+    pub(crate) told: Told,
 }
 
 /// One gateway process and where it listens.
@@ -173,7 +174,7 @@ impl Rig {
                 Process { inside, outside, environment, before: extras.before }
             })
             .collect();
-        let rig = Self { gateways, killer, directory, encrypted };
+        let rig = Self { gateways, killer, directory, encrypted, told };
         rig.start_missing().await;
         rig
     }

@@ -12,8 +12,8 @@ use crate::support::{contains, mail};
 const CANARY: &str = "the text that nobody else may read";
 
 #[test]
-fn t_129_a_batch_waits_for_the_token_and_goes_on() {
-    let Some(hsm) = SoftHsm::in_own_process("keys::t_129_a_batch_waits_for_the_token_and_goes_on") else { return };
+fn t_129_r_09_a_batch_waits_for_the_token_and_goes_on() {
+    let Some(hsm) = SoftHsm::in_own_process("keys::t_129_r_09_a_batch_waits_for_the_token_and_goes_on") else { return };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("house.db").display());

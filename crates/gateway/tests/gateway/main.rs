@@ -16,6 +16,7 @@ mod leaks;
 mod milter;
 mod next_hop;
 mod odd_headers;
+mod outages;
 mod outgoing;
 mod partners;
 mod policy;

@@ -159,7 +159,7 @@ async fn t_68_n_19_a_revocation_is_known_within_the_hour() {
 }
 
 #[tokio::test]
-async fn t_122_a_server_that_is_down_stops_nothing_and_is_left_alone() {
+async fn t_122_r_09_a_server_that_is_down_stops_nothing_and_is_left_alone() {
     let (house, server, watch) = (House::new().await, CaServer::start().await, watch());
     let of = "alice@partner.example";
     let request = house.activate(&person(of, &server.url), of).await;
