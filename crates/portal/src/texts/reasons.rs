@@ -171,6 +171,11 @@ const GERMAN: &[(&str, &str)] = &[
     ),
     ("it was signed on {}, and its Date says otherwise", "unterschrieben am {}, und ihr Datum sagt etwas anderes"),
     ("what was signed is addressed to {}", "was unterschrieben ist, ist an {} gerichtet"),
+    (
+        "{} was changed on its way: signed as {}, arrived as {}",
+        "{} wurde unterwegs geändert: unterschrieben als {}, angekommen als {}",
+    ),
+    ("{} was changed on its way", "{} wurde unterwegs geändert"),
 ];
 
 #[cfg(test)]
