@@ -379,8 +379,11 @@ fn parse(der: &[u8], encoding: Encoding) -> Result<Inner, asn1::Error> {
         Some(mut explicit) => {
             let list = explicit.sequence("Extensions")?;
             explicit.finish()?;
-            if version != 3 || list.is_empty() {
+            if version != 3 {
                 oddities.push(Oddity::ExtensionsUnexpected);
+            }
+            if list.is_empty() {
+                oddities.push(Oddity::ExtensionsEmpty);
             }
             Extensions::parse(list, encoding)?
         }

@@ -12,7 +12,9 @@ pub enum Oddity {
     DefaultEncoded,
     /// An extension came twice (RFC 5280 §4.2).
     DuplicateExtension(Oid),
-    /// Extensions without version 3 (RFC 5280 §4.1.2.1), or an empty list of them.
+    /// An empty list of extensions (RFC 5280 §4.1).
+    ExtensionsEmpty,
+    /// Extensions without version 3 (RFC 5280 §4.1.2.1).
     ExtensionsUnexpected,
     /// A GeneralizedTime before 2050 or the reverse (RFC 5280 §4.1.2.5).
     TimeForm,
@@ -39,6 +41,7 @@ impl Oddity {
             self,
             Self::AlgorithmMismatch
                 | Self::DuplicateExtension(_)
+                | Self::ExtensionsUnexpected
                 | Self::MalformedExtension(_)
                 | Self::ValidityReversed
         )
@@ -51,7 +54,8 @@ impl fmt::Display for Oddity {
             Self::AlgorithmMismatch => f.write_str("the two signature algorithm fields differ"),
             Self::DefaultEncoded => f.write_str("a default value is written out"),
             Self::DuplicateExtension(oid) => write!(f, "the extension {oid} comes twice"),
-            Self::ExtensionsUnexpected => f.write_str("the extensions do not fit the version"),
+            Self::ExtensionsEmpty => f.write_str("the list of extensions is empty"),
+            Self::ExtensionsUnexpected => f.write_str("it has extensions and is not of version 3"),
             Self::TimeForm => f.write_str("a time is in the form for other years"),
             Self::MalformedExtension(oid) => write!(f, "the extension {oid} cannot be parsed"),
             Self::NotDer => f.write_str("it is BER, not DER"),

@@ -33,7 +33,7 @@ fn check(certificate: &Certificate) -> Option<&'static str> {
         (odd(Oddity::SerialZero), "the serial number is zero (RFC 5280 §4.1.2.2)"),
         (odd(Oddity::SerialTooLong), "the serial number is longer than 20 octets (RFC 5280 §4.1.2.2)"),
         (odd(Oddity::NotDer), "the certificate is not DER (RFC 5280 §4.1)"),
-        (odd(Oddity::ExtensionsUnexpected), "the extensions do not fit the version (RFC 5280 §4.1.2.9)"),
+        (odd(Oddity::ExtensionsEmpty), "the list of extensions is empty (RFC 5280 §4.1)"),
         (odd(Oddity::TimeForm), "a time is in the wrong form (RFC 5280 §4.1.2.5)"),
         (certificate.issuer().is_empty(), "the issuer is empty (RFC 5280 §4.1.2.4)"),
         (critical(oids::AUTHORITY_KEY_IDENTIFIER), "the authority key identifier is critical (RFC 5280 §4.2.1.1)"),

@@ -342,7 +342,8 @@ fn check_structure(
             Oddity::AlgorithmMismatch => Reason::AlgorithmMismatch,
             Oddity::DuplicateExtension(oid) => Reason::ExtensionDuplicated(oid),
             Oddity::MalformedExtension(oid) if matters(oid, certificate) => Reason::ExtensionMalformed(oid),
-            Oddity::ValidityReversed => Reason::Odd(*oddity),
+            // RFC 5280 §4.1.2.9: others may not read them, a CA's limits among them.
+            Oddity::ExtensionsUnexpected | Oddity::ValidityReversed => Reason::Odd(*oddity),
             _ => {
                 explanation.noted(index, section, "odd, but harmless", Some(oddity.to_string()));
                 continue;

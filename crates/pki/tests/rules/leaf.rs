@@ -33,6 +33,9 @@ fn s_23_all_three_places_of_an_address_count() {
     assert_eq!(ask(&u_label, &root, "j\u{f6}rg@m\u{fc}ller.example"), "address-missing");
     let bom = root.issue(&blank(name("J"), vec![sans(&[smtp_utf8("\u{feff}j\u{f6}rg@x.example")])])).certificate;
     assert_eq!(ask(&bom, &root, "j\u{f6}rg@x.example"), "address-missing");
+    let ascii = root.issue(&blank(name("A"), vec![sans(&[smtp_utf8("alice@example.org")])])).certificate;
+    assert_eq!(ask(&ascii, &root, "alice@example.org"), "address-missing");
+    assert!(ascii.has_bad_email_address());
 }
 
 #[test]
@@ -67,4 +70,18 @@ fn purpose_any_is_rfc_5280_alone() {
     let any = policy().purpose(Purpose::Any);
     assert_eq!(verdict(&root, &[], &issuing.certificate, &any), "ok");
     assert_eq!(verdict(&root, &[], &issuing.certificate, &policy()), "ca-as-leaf");
+}
+
+#[test]
+fn extensions_belong_to_version_3() {
+    let root = Holder::root("Root", &[]);
+    for (version, outcome) in [(2, "ok"), (1, "odd"), (0, "odd")] {
+        let mut blank = blank(name("A"), vec![sans(&[general_name(1, b"alice@example.org")])]);
+        blank.version = version;
+        assert_eq!(ask(&root.issue(&blank).certificate, &root, "alice@example.org"), outcome, "{version}");
+    }
+    // One of version 1 alone is as old as it looks, and has no address to speak for.
+    let mut old = blank(name_of(&[(COMMON_NAME, "A"), (EMAIL, "a@example.org")]), vec![]);
+    old.version = 0;
+    assert_eq!(ask(&root.issue(&old).certificate, &root, "a@example.org"), "ok");
 }

@@ -118,6 +118,8 @@ pub(crate) fn name_constraints(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> E
 /// Everything that goes into a certificate.
 #[derive(Clone)]
 pub(crate) struct Blank {
+    /// As it is written: one less than its name. Version 1 is left out.
+    pub(crate) version: u64,
     pub(crate) serial: Vec<u8>,
     pub(crate) subject: Vec<u8>,
     pub(crate) validity: Vec<u8>,
@@ -137,6 +139,7 @@ pub(crate) fn validity(from: &str, to: &str) -> Vec<u8> {
 
 pub(crate) fn blank(subject: Vec<u8>, extensions: Vec<Extension>) -> Blank {
     Blank {
+        version: 2,
         serial: [&[0x11], crypto::random_array::<8>().unwrap().as_slice()].concat(),
         subject,
         validity: validity("2026-01-01", "2027-01-01"),
@@ -189,7 +192,9 @@ pub(crate) fn signature_algorithm(key: &SoftwareKey) -> AlgorithmIdentifier {
 fn certificate(blank: &Blank, issuer: &[u8], issuer_key: &SoftwareKey, subject_key: &SoftwareKey) -> Vec<u8> {
     let tbs = der(|w| {
         w.sequence(|w| {
-            w.context(0, |w| w.unsigned(2));
+            if blank.version > 0 {
+                w.context(0, |w| w.unsigned(blank.version));
+            }
             w.integer_content(&blank.serial);
             signature_algorithm(issuer_key).encode(w);
             w.raw(issuer);
