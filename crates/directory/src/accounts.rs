@@ -10,7 +10,7 @@ use asn1::Time;
 use crypto::DigestAlgorithm;
 
 use crate::audit::digest_of;
-use crate::database::{Row, Tx, values};
+use crate::database::{Row, Tx, Value, values};
 use crate::id::random_id;
 use crate::people::about;
 use crate::{Actor, Address, Directory, Error, Person, PersonId, hex, passkeys, statements as sql};
@@ -72,7 +72,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ConfirmCertificate => "confirm-certificate",
             Self::FirstLogIn => "first-log-in",
@@ -395,11 +395,23 @@ pub(crate) async fn add_token(
     now: Time,
     seconds: u32,
 ) -> Result<Token, Error> {
+    let (token, row) = new_token(purpose, subject, address, now, seconds)?;
+    tx.execute(sql::ADD_TOKEN, row).await?;
+    Ok(token)
+}
+
+/// A token, and its row for [`sql::ADD_TOKEN`].
+pub(crate) fn new_token(
+    purpose: Purpose,
+    subject: i64,
+    address: &Address,
+    now: Time,
+    seconds: u32,
+) -> Result<(Token, Vec<Value>), Error> {
     let token = Token::random()?;
     let expires = now.plus_seconds(i64::from(seconds));
-    let values = values![token_hash(token.as_str()), purpose.name(), subject, address.key(), now, expires];
-    tx.execute(sql::ADD_TOKEN, values).await?;
-    Ok(token)
+    let row = values![token_hash(token.as_str()), purpose.name(), subject, address.key(), now, expires];
+    Ok((token, row))
 }
 
 pub(crate) async fn use_token(

@@ -9,7 +9,8 @@ use asn1::Time;
 use crypto::DigestAlgorithm;
 use pki::Fingerprint;
 
-use crate::database::{Database, Row, Tx, values};
+use crate::database::{Database, Row, Tx, Value, values};
+use crate::rows::{self, Rows, Table};
 use crate::{Address, Directory, Error, PersonId, RequestId, hex, statements as sql};
 
 /// By whose word something happens.
@@ -96,6 +97,8 @@ pub(crate) struct Change<'d> {
     sequence: i64,
     hash: String,
     noted: bool,
+    /// What is written later, with more of its kind.
+    gathered: Option<Rows>,
 }
 
 impl Directory {
@@ -103,7 +106,7 @@ impl Directory {
         let mut tx = self.database().begin().await?;
         let mut head = lock_head(&mut tx).await?;
         let (sequence, hash) = (head.int()?, head.text()?);
-        Ok(Change { tx, now: self.now(), database: self.database(), sequence, hash, noted: false })
+        Ok(Change { tx, now: self.now(), database: self.database(), sequence, hash, noted: false, gathered: None })
     }
 
     /// Records something that changes nothing in the directory itself: a private key was sent in and dropped, a
@@ -199,12 +202,41 @@ impl Change<'_> {
         self.hash = row_hash(&self.hash, self.sequence, self.now, note.action, &digest);
         self.noted = true;
         let row = values![self.sequence, self.now, note.action, digest, self.hash.clone()];
-        self.tx.execute(sql::ADD_AUDIT, row).await?;
+        self.add(Table::Audit, row).await?;
         let AuditDetail { actor, subject, address, fingerprint, why } = detail;
         let fingerprint = fingerprint.map(|fingerprint| fingerprint.to_hex());
         let row = values![self.sequence, salt, actor, subject, address, fingerprint, why];
-        self.tx.execute(sql::ADD_AUDIT_DETAIL, row).await?;
+        self.add(Table::AuditDetails, row).await
+    }
+
+    /// From now on rows are gathered, to be written together. Whoever reads about a mailbox in between calls
+    /// [`Self::settle`] before.
+    pub(crate) fn gather(&mut self) {
+        self.gathered.get_or_insert_default();
+    }
+
+    /// Adds a row, at once or with the others.
+    pub(crate) async fn add(&mut self, table: Table, row: Vec<Value>) -> Result<(), Error> {
+        match &mut self.gathered {
+            Some(rows) => rows.add(table, row),
+            None => rows::write_one(&mut self.tx, table, row).await?,
+        }
         Ok(())
+    }
+
+    /// Notes that rows which were gathered are about a mailbox.
+    pub(crate) fn note_gathered(&mut self, address: &Address) {
+        if let Some(rows) = &mut self.gathered {
+            rows.note(address);
+        }
+    }
+
+    /// Writes what was gathered, when some of it is about this mailbox, or when it is much.
+    pub(crate) async fn settle(&mut self, address: &Address) -> Result<(), Error> {
+        match &mut self.gathered {
+            Some(rows) if rows.are_about(address) || rows.are_enough() => rows.write(&mut self.tx).await,
+            _ => Ok(()),
+        }
     }
 
     /// The number of the newest row.
@@ -214,6 +246,9 @@ impl Change<'_> {
 
     /// Commits. When the answer is lost on the way, looks whether the rows are there (CASES R-06).
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        if let Some(mut rows) = self.gathered.take() {
+            rows.write(&mut self.tx).await?;
+        }
         if self.noted {
             self.tx.execute(sql::SET_AUDIT_HEAD, values![self.sequence, self.hash.clone()]).await?;
         }

@@ -82,11 +82,13 @@ impl Database {
             // What is erased is not to be found in the file either.
             .pragma("secure_delete", "ON")
             .busy_timeout(WAIT);
+        // A transaction that fits in memory writes each page once. The pages are taken as they are needed.
+        let writing = options.clone().pragma("cache_size", "-16384");
         create_privately(options.get_filename())?;
         let pool = |connections| {
             SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT).idle_timeout(None)
         };
-        let write = pool(1).connect_with(options.clone()).await?;
+        let write = pool(1).connect_with(writing).await?;
         let read = pool(4).connect_lazy_with(options);
         Ok(Self::Sqlite { read, write })
     }

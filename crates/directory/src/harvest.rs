@@ -91,6 +91,8 @@ impl Left {
 
 fn look(name: &str, bytes: &[u8], depth: Depth, left: &mut Left) -> Vec<FoundFile> {
     let one = |finding| vec![FoundFile { name: name.to_owned(), finding }];
+    // Seen in the wild: what an editor has saved.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     if bytes.is_empty() {
         return one(Finding::Empty);
     }
@@ -313,7 +315,8 @@ mod tests {
         let zip = zip_of(&[("folder/p.cer", certificate.der())]);
         let bag = cms::certificates_only(std::slice::from_ref(certificate));
         let pem = certificate.to_pem();
-        for bytes in [certificate.der(), pem.as_bytes(), card.as_bytes(), &mail, &signed, &zip, &bag] {
+        let marked = [b"\xEF\xBB\xBF", mime::encode_base64(certificate.der()).as_bytes()].concat();
+        for bytes in [certificate.der(), pem.as_bytes(), card.as_bytes(), &mail, &signed, &zip, &bag, &marked] {
             let found = harvest("file", bytes);
             let all = found
                 .iter()

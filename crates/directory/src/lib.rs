@@ -37,6 +37,7 @@ mod personal_data;
 mod renewal;
 mod requests;
 mod revocation;
+mod rows;
 
 mod schema;
 mod sealing;

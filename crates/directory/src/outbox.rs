@@ -10,7 +10,7 @@ use asn1::Time;
 
 use crate::accounts::count_attempt;
 use crate::audit::digest_of;
-use crate::database::{Row, Tx, values};
+use crate::database::{Row, Tx, Value, values};
 use crate::sealing::{open, seal};
 use crate::{Address, Directory, Error, Limit, OutboxId, StoreKey, hex, statements as sql};
 
@@ -265,8 +265,17 @@ pub(crate) async fn add(
     outgoing: &Outgoing,
     now: Time,
 ) -> Result<OutboxId, Error> {
+    if tx.execute(sql::ADD_OUTBOX, row_of(store_key, id, outgoing, now)?).await? > 0 {
+        return Ok(id);
+    }
+    let existing = tx.fetch_one(sql::OUTBOX_BY_KEY, values![outgoing.key.clone()]).await?;
+    Ok(OutboxId(existing.ok_or_else(|| Error::corrupt("a mail in the outbox vanished"))?.int()?))
+}
+
+/// The row for [`sql::ADD_OUTBOX`]: its content is sealed.
+pub(crate) fn row_of(store_key: &StoreKey, id: OutboxId, outgoing: &Outgoing, now: Time) -> Result<Vec<Value>, Error> {
     let sealed = seal(&store_key.0, &context(id), &outgoing.content)?;
-    let row = values![
+    Ok(values![
         id.0,
         outgoing.key.clone(),
         outgoing.kind.name(),
@@ -276,12 +285,7 @@ pub(crate) async fn add(
         sealed,
         outgoing.not_before.unwrap_or(now),
         now
-    ];
-    if tx.execute(sql::ADD_OUTBOX, row).await? > 0 {
-        return Ok(id);
-    }
-    let existing = tx.fetch_one(sql::OUTBOX_BY_KEY, values![outgoing.key.clone()]).await?;
-    Ok(OutboxId(existing.ok_or_else(|| Error::corrupt("a mail in the outbox vanished"))?.int()?))
+    ])
 }
 
 fn context(id: OutboxId) -> Vec<u8> {

@@ -3,6 +3,8 @@
 //! Nothing here fetches. Whoever does asks [`Directory::watched`] whom to look after and [`Directory::trusted_path`] where
 //! to ask, brings the answers to [`Directory::keep_revocation`], and has the request looked at again.
 
+use std::collections::HashMap;
+
 use asn1::Time;
 use pki::{
     Certificate, CertificateList, OcspResponse, Path, PathChecker, PathPolicy, Purpose, Reason, Revocation,
@@ -10,7 +12,7 @@ use pki::{
 };
 
 use crate::audit::Change;
-use crate::database::values;
+use crate::database::{Row, values};
 use crate::requests::{Assessment, Refusal, Request, Step, Verdict, assess, read};
 use crate::{Actor, Directory, Error, RequestId, State, statements as sql};
 
@@ -177,6 +179,15 @@ impl Directory {
         &self,
         chain: impl Iterator<Item = &'a Certificate>,
     ) -> Result<Material, Error> {
+        self.revocation_material_once(chain, &mut Seen::default()).await
+    }
+
+    /// The same about many chains, of which each source is read once.
+    pub(crate) async fn revocation_material_once<'a>(
+        &self,
+        chain: impl Iterator<Item = &'a Certificate>,
+        seen: &mut Seen,
+    ) -> Result<Material, Error> {
         let mut material = Material::default();
         if self.settings().revocation == Revocation::Off {
             return Ok(material);
@@ -186,21 +197,41 @@ impl Directory {
             if keys.contains(&source.key) {
                 continue;
             }
-            let row = self.database().fetch_one(sql::REVOCATION, values![source.key.as_str(), self.now()]).await?;
-            keys.push(source.key);
-            let Some(mut row) = row else { continue };
-            let (kind, der, end) = (row.text()?, row.optional_blob()?.unwrap_or_default(), row.time()?);
-            let read = if kind == kind_name(RevocationSourceKind::Crl) {
-                CertificateList::from_der(&der).map(|list| material.lists.push(list)).is_ok()
-            } else {
-                OcspResponse::from_der(&der).map(|answer| material.answers.push(answer)).is_ok()
-            };
-            if read {
-                material.until = Some(material.until.map_or(end, |until: Time| until.min(end)));
+            if !seen.0.contains_key(&source.key) {
+                let row = self.database().fetch_one(sql::REVOCATION, values![source.key.as_str(), self.now()]).await?;
+                seen.0.insert(source.key.clone(), row.map(read_source).transpose()?.flatten());
             }
+            if let Some(Some((found, end))) = seen.0.get(&source.key) {
+                match found {
+                    Source::List(list) => material.lists.push(list.clone()),
+                    Source::Answer(answer) => material.answers.push(answer.clone()),
+                }
+                material.until = Some(material.until.map_or(*end, |until: Time| until.min(*end)));
+            }
+            keys.push(source.key);
         }
         Ok(material)
     }
+}
+
+/// What sources say, by their keys: nothing, where there is nothing or it cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(HashMap<String, Option<(Source, Time)>>);
+
+#[derive(Debug)]
+enum Source {
+    List(CertificateList),
+    Answer(OcspResponse),
+}
+
+fn read_source(mut row: Row) -> Result<Option<(Source, Time)>, Error> {
+    let (kind, der, end) = (row.text()?, row.optional_blob()?.unwrap_or_default(), row.time()?);
+    let source = if kind == kind_name(RevocationSourceKind::Crl) {
+        CertificateList::from_der(&der).map(Source::List)
+    } else {
+        OcspResponse::from_der(&der).map(Source::Answer)
+    };
+    Ok(source.ok().map(|source| (source, end)))
 }
 
 async fn end(change: &mut Change<'_>, request: &mut Request, step: Step, refusal: Refusal) -> Result<(), Error> {

@@ -197,9 +197,10 @@ statements! {
     // Requests
     ADD_CERTIFICATE = "INSERT INTO certificates (fingerprint, der, not_after, stored) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING";
-    ADD_REQUEST = "INSERT INTO requests (id, address_key, address, fingerprint, chain, state, origin, submitted_by,
-            language, received, changed, due, not_after, reminders, escalated, unknown_authority)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, 0, 0, 0)";
+    ADD_REQUEST = "INSERT INTO requests (id, address_key, address, fingerprint, chain, state, refusal_code,
+            refusal_detail, origin, submitted_by, language, received, changed, due, not_after, confirmation_sent,
+            reminders, escalated, unknown_authority, replaces)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, 0, $17, $18)";
     SAVE_REQUEST = "UPDATE requests SET state = $2, refusal_code = $3, refusal_detail = $4, changed = $5,
             confirmation_sent = $6, confirmed = $7, approved_by = $8, reminders = $9, escalated = $10,
             unknown_authority = $11, replaces = $12
@@ -229,8 +230,14 @@ statements! {
         AND r.escalated = 0 ORDER BY r.due LIMIT $2");
     REQUESTS_ENDED = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'active') AND r.not_after < $1
         ORDER BY r.not_after LIMIT $2");
-    OPEN_REQUEST = request!("WHERE r.address_key = $1 AND r.fingerprint = $2
-        AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')");
+    // All that taking a certificate in asks about its mailbox: $2 is the certificate, $3 and $4 are for COUNT_TOKENS.
+    MAILBOX_BEFORE = "SELECT
+        (SELECT r.id FROM requests r WHERE r.address_key = $1 AND r.fingerprint = $2
+            AND r.state IN ('received', 'checked', 'confirmed', 'approved', 'active')),
+        (SELECT p.language FROM people p WHERE p.address_key = $1),
+        (SELECT r.fingerprint FROM requests r WHERE r.address_key = $1 AND r.state = 'active'),
+        (SELECT COUNT(*) FROM tokens t WHERE t.address_key = $1 AND t.purpose = $3 AND t.created > $4),
+        (SELECT MIN(t.created) FROM tokens t WHERE t.address_key = $1 AND t.purpose = $3 AND t.created > $4)";
     REFUSED_REQUEST = request!("WHERE r.address_key = $1 AND r.fingerprint = $2 AND r.state = 'refused'
         AND r.refusal_code = $3 ORDER BY r.changed DESC LIMIT 1");
     ACTIVE_REQUEST = request!("WHERE r.address_key = $1 AND r.state = 'active'");

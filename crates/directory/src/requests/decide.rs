@@ -1,6 +1,6 @@
 use pki::Fingerprint;
 
-use super::{Refusal, Request, Sent, State, Step, Verdict, active_request, read, send_confirmation};
+use super::{Links, Refusal, Request, Sent, State, Step, Verdict, active_request, read, send_confirmation};
 use crate::accounts::use_token;
 use crate::audit::Change;
 use crate::database::values;
@@ -52,7 +52,8 @@ impl Directory {
         if request.state != State::Checked {
             return Err(Error::conflict(format_args!("the request is {} by now", request.state.name())));
         }
-        match send_confirmation(self, &mut change, &mut request).await? {
+        let before = Links::to(&mut change, &request.address).await?;
+        match send_confirmation(self, &mut change, &mut request, before).await? {
             Sent::NotBefore(until) => Err(Error::LimitReached { what: "confirmation mails", until }),
             Sent::Yes => {
                 change.store(&request, by, "request.confirmation-resent", "").await?;

@@ -5,11 +5,12 @@ use asn1::Time;
 use smime::Encryptor;
 
 use super::Request;
-use crate::accounts::{add_token, tokens_since};
+use crate::accounts::{new_token, tokens_since};
 use crate::audit::Change;
 use crate::outbox;
+use crate::rows::Table;
 use crate::texts::{self, Envelope};
-use crate::{Directory, Error, OutboxId, Outgoing, OutgoingKind, Purpose};
+use crate::{Address, Directory, Error, OutboxId, Outgoing, OutgoingKind, Purpose};
 
 pub(crate) enum Sent {
     Yes,
@@ -17,20 +18,36 @@ pub(crate) enum Sent {
     NotBefore(Time),
 }
 
+/// The confirmation links that a mailbox was sent within a day.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Links {
+    pub(crate) count: i64,
+    /// When the first of them was made.
+    pub(crate) first: Option<Time>,
+}
+
+impl Links {
+    pub(crate) async fn to(change: &mut Change<'_>, address: &Address) -> Result<Self, Error> {
+        let day_ago = change.now.plus_days(-1);
+        let (count, first) = tokens_since(&mut change.tx, Purpose::ConfirmCertificate, address, day_ago).await?;
+        Ok(Self { count, first })
+    }
+}
+
 /// Puts the confirmation mail of a request into the outbox.
 pub(crate) async fn send_confirmation(
     directory: &Directory,
     change: &mut Change<'_>,
     request: &mut Request,
+    before: Links,
 ) -> Result<Sent, Error> {
     let now = change.now;
-    let day_ago = now.plus_days(-1);
-    let (count, first) = tokens_since(&mut change.tx, Purpose::ConfirmCertificate, &request.address, day_ago).await?;
-    if count >= MOST_PER_DAY {
-        return Ok(Sent::NotBefore(first.unwrap_or(now).plus_days(1)));
+    if before.count >= MOST_PER_DAY {
+        return Ok(Sent::NotBefore(before.first.unwrap_or(now).plus_days(1)));
     }
     let purpose = Purpose::ConfirmCertificate;
-    let token = add_token(&mut change.tx, purpose, request.id.0, &request.address, now, LINK_SECONDS).await?;
+    let (token, row) = new_token(purpose, request.id.0, &request.address, now, LINK_SECONDS)?;
+    change.add(Table::Tokens, row).await?;
     let settings = directory.settings();
     let link = format!("{}/confirm/{}", settings.base_url, token.as_str());
     let mail = texts::confirmation(settings, request.language, request, &link);
@@ -49,7 +66,7 @@ pub(crate) async fn send_confirmation(
         not_before: None,
         key: None,
     };
-    outbox::add(&mut change.tx, &settings.store_key, id, &outgoing, now).await?;
+    change.add(Table::Outbox, outbox::row_of(&settings.store_key, id, &outgoing, now)?).await?;
     request.confirmation_sent = Some(now);
     Ok(Sent::Yes)
 }

@@ -1,11 +1,14 @@
-use pki::{Certificate, TrustAnchors};
+use std::borrow::Cow;
+
+use pki::{Certificate, Fingerprint, TrustAnchors};
 
 use super::check::{Standard, Verdict, judge};
-use super::{Refusal, Request, Sent, State, Step, Submission, active_request, join_chain, read, send_confirmation};
+use super::{Links, Refusal, Request, Sent, State, Step, Submission, join_chain, read, send_confirmation};
 use crate::audit::Change;
 use crate::database::values;
-use crate::revocation::Material;
-use crate::{Actor, Directory, Error, RequestId, hex, statements as sql};
+use crate::revocation::{Material, Seen};
+use crate::rows::Table;
+use crate::{Actor, Address, Directory, Error, Language, Purpose, RequestId, hex, statements as sql};
 
 impl Directory {
     /// Takes a certificate in, whichever way it came: the one flow for portal, mail, learning, look-up, officers and
@@ -25,13 +28,15 @@ impl Directory {
     pub async fn submit_all(&self, submissions: &[Submission]) -> Result<Vec<Request>, Error> {
         let anchors = self.trust_anchors().await?;
         let mut materials = Vec::with_capacity(submissions.len());
+        let mut seen = Seen::default();
         for submission in submissions {
             let chain = [&submission.certificate].into_iter().chain(&submission.intermediates);
-            let mut material = self.revocation_material(chain).await?;
+            let mut material = self.revocation_material_once(chain, &mut seen).await?;
             material.lists.extend(submission.crls.iter().cloned());
             materials.push(material);
         }
         let mut change = self.change().await?;
+        change.gather();
         let mut taken = Vec::with_capacity(submissions.len());
         for (submission, material) in submissions.iter().zip(&materials) {
             taken.push(self.take_in(&mut change, submission, material, &anchors).await?);
@@ -52,11 +57,12 @@ impl Directory {
         anchors: &TrustAnchors,
     ) -> Result<Request, Error> {
         let fingerprint = submission.certificate.sha256();
-        let known = values![submission.address.key(), fingerprint.to_hex()];
-        if let Some(row) = change.tx.fetch_one(sql::OPEN_REQUEST, known).await? {
-            return read(row);
+        change.settle(&submission.address).await?;
+        let before = Before::read(change, &submission.address, &fingerprint).await?;
+        if let Some(open) = before.open {
+            return change.load(open).await;
         }
-        let mut request = self.received(change, submission).await?;
+        let mut request = self.received(change, submission, &before)?;
         // CASES T-64
         let verdict = if self.is_inside(&submission.address) {
             let detail = "is for an address of the house, whose certificates are not sent in".into();
@@ -71,9 +77,11 @@ impl Directory {
                 return read(row);
             }
         }
+        let (action, why) = self.take_verdict(change, &mut request, verdict, before.links).await?;
         self.insert(change, &request).await?;
         change.note_request(&request, &submission.by, "request.received", submission.origin.name()).await?;
-        self.judged(change, &mut request, verdict).await?;
+        change.note_request(&request, &Actor::System, action, &why).await?;
+        change.note_gathered(&request.address);
         Ok(request)
     }
 
@@ -106,40 +114,48 @@ impl Directory {
         request: &mut Request,
         verdict: Verdict,
     ) -> Result<(), Error> {
-        match verdict {
+        let links = match verdict {
+            Verdict::Good => Links::to(change, &request.address).await?,
+            _ => Links::default(),
+        };
+        let (action, why) = self.take_verdict(change, request, verdict, links).await?;
+        change.store(request, &Actor::System, action, &why).await
+    }
+
+    /// What a verdict makes of a request that is to be stored then, and what to record of it.
+    async fn take_verdict(
+        &self,
+        change: &mut Change<'_>,
+        request: &mut Request,
+        verdict: Verdict,
+        links: Links,
+    ) -> Result<(&'static str, Cow<'static, str>), Error> {
+        Ok(match verdict {
             Verdict::Good => {
                 request.take(Step::Check, change.now)?;
-                let why = match send_confirmation(self, change, request).await? {
+                let why = match send_confirmation(self, change, request, links).await? {
                     Sent::Yes => "the confirmation mail is on its way",
                     Sent::NotBefore(_) => "the confirmation mail waits: as many as allowed were sent today",
                 };
-                change.store(request, &Actor::System, "request.checked", why).await
+                ("request.checked", why.into())
             }
             Verdict::UnknownAuthority { name, certificate } => {
                 request.unknown_authority = true;
                 self.note_authority(change, request, &name, certificate.as_deref()).await?;
-                change.store(request, &Actor::System, "request.waiting", "its CA is not known").await
+                ("request.waiting", "its CA is not known".into())
             }
-            Verdict::RevocationUnknown => {
-                let why = "whether it was revoked is not known yet";
-                change.store(request, &Actor::System, "request.waiting", why).await
-            }
+            Verdict::RevocationUnknown => ("request.waiting", "whether it was revoked is not known yet".into()),
             Verdict::Refused(refusal) => {
                 request.take(Step::Refuse, change.now)?;
                 let why = refusal.detail.clone();
                 request.refusal = Some(refusal);
-                change.store(request, &Actor::System, "request.refused", &why).await
+                ("request.refused", why.into())
             }
-        }
+        })
     }
 
-    async fn received(&self, change: &mut Change<'_>, submission: &Submission) -> Result<Request, Error> {
+    fn received(&self, change: &Change<'_>, submission: &Submission, before: &Before) -> Result<Request, Error> {
         let Submission { address, certificate, origin, by, .. } = submission;
-        let known = match change.tx.fetch_one(sql::PERSON_AT, values![address.key()]).await? {
-            Some(row) => Some(crate::people::read(row)?.language),
-            None => None,
-        };
-        let replaces = active_request(&mut change.tx, address).await?.map(|active| active.fingerprint());
         let intermediates = submission.intermediates.iter().filter(|other| *other != certificate);
         Ok(Request {
             id: RequestId::random()?,
@@ -150,7 +166,7 @@ impl Directory {
             refusal: None,
             origin: *origin,
             submitted_by: by.to_string(),
-            language: known.or(submission.language).unwrap_or(self.settings().language),
+            language: before.language.or(submission.language).unwrap_or(self.settings().language),
             received: change.now,
             changed: change.now,
             due: change.now.plus_days(i64::from(self.settings().deadline_days)),
@@ -160,7 +176,7 @@ impl Directory {
             reminders: 0,
             escalated: false,
             unknown_authority: false,
-            replaces,
+            replaces: before.in_use,
         })
     }
 
@@ -168,7 +184,11 @@ impl Directory {
         let fingerprint = request.fingerprint().to_hex();
         let not_after = request.certificate.validity().not_after;
         let row = values![fingerprint.as_str(), request.certificate.der(), not_after, change.now];
-        change.tx.execute(sql::ADD_CERTIFICATE, row).await?;
+        change.add(Table::Certificates, row).await?;
+        let (code, detail) = match &request.refusal {
+            Some(refusal) => (Some(refusal.code.clone()), Some(refusal.detail.clone())),
+            None => (None, None),
+        };
         let row = values![
             request.id.0,
             request.address.key(),
@@ -176,14 +196,20 @@ impl Directory {
             fingerprint,
             join_chain(&request.intermediates),
             request.state.name(),
+            code,
+            detail,
             request.origin.name(),
             request.submitted_by.as_str(),
             request.language.code(),
             request.received,
+            request.changed,
             request.due,
-            not_after
+            not_after,
+            request.confirmation_sent,
+            request.unknown_authority,
+            request.replaces.map(|fingerprint| fingerprint.to_hex())
         ];
-        change.tx.execute(sql::ADD_REQUEST, row).await.map(drop)
+        change.add(Table::Requests, row).await
     }
 
     /// Keeps an unknown CA for the officers' list (CASES T-62).
@@ -200,6 +226,30 @@ impl Directory {
         let row = values![hash.as_str(), name, der, change.now, request.origin.name()];
         change.tx.execute(sql::SEE_AUTHORITY, row).await?;
         change.tx.execute(sql::SEE_AUTHORITY_ADDRESS, values![hash, request.address.key()]).await.map(drop)
+    }
+}
+
+/// What there is about a mailbox before a certificate is taken in for it.
+struct Before {
+    /// The same certificate is on its way, or in use, already.
+    open: Option<RequestId>,
+    language: Option<Language>,
+    in_use: Option<Fingerprint>,
+    links: Links,
+}
+
+impl Before {
+    async fn read(change: &mut Change<'_>, address: &Address, certificate: &Fingerprint) -> Result<Self, Error> {
+        let (purpose, day_ago) = (Purpose::ConfirmCertificate.name(), change.now.plus_days(-1));
+        let values = values![address.key(), certificate.to_hex(), purpose, day_ago];
+        let row = change.tx.fetch_one(sql::MAILBOX_BEFORE, values).await?;
+        let mut row = row.ok_or_else(|| Error::corrupt("a row is missing"))?;
+        Ok(Self {
+            open: row.optional_int()?.map(RequestId),
+            language: row.optional_text()?.as_deref().and_then(Language::from_code),
+            in_use: row.optional_text()?.as_deref().and_then(Fingerprint::parse),
+            links: Links { count: row.int()?, first: row.optional_time()? },
+        })
     }
 }
 

@@ -206,3 +206,44 @@ async fn many_are_taken_in_at_once_as_they_would_be_one_by_one() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn t_110_what_comes_together_is_judged_as_if_it_came_one_by_one() {
+    on_both(|house| async move {
+        let submission = |of: &str, person: &testkit::Person| {
+            let certificate = person.certificate().clone();
+            let by = directory::Actor::System;
+            let mut submission = directory::Submission::new(address(of), certificate, directory::Origin::Officer, by);
+            submission.intermediates = vec![testkit::TestPki::shared().ca().certificate().clone()];
+            submission
+        };
+        // More than are written with one statement, and among them more for one mailbox than it gets links in a day.
+        let mut all: Vec<_> = (0..20)
+            .map(|number| {
+                let name = format!("p{number}@partner.example");
+                submission(&name, &person(&name))
+            })
+            .collect();
+        for at in [3, 9, 15, 23] {
+            all.insert(at, submission("alice@partner.example", &person("alice@partner.example")));
+        }
+        let taken = house.directory.submit_all(&all).await.unwrap();
+        assert!(taken.iter().all(|request| request.state() == State::Checked));
+        let sent = taken.iter().filter(|request| request.confirmation_sent().is_some()).count();
+        assert_eq!((taken.len(), sent), (24, 23));
+        let waiting = taken.iter().find(|request| request.confirmation_sent().is_none()).unwrap();
+        assert_eq!(waiting.address().key(), "alice@partner.example");
+        assert_eq!(house.directory.lease_outbox("test", 100, 60).await.unwrap().len(), 23);
+        for request in &taken {
+            let stored = house.directory.request(request.id()).await.unwrap().unwrap();
+            assert_eq!((stored.state(), stored.confirmation_sent()), (request.state(), request.confirmation_sent()));
+            assert_eq!(stored.certificate(), request.certificate());
+            let history = house.directory.history(request.id()).await.unwrap();
+            let actions: Vec<&str> = history.iter().map(|row| row.action.as_str()).collect();
+            assert_eq!(actions, ["request.received", "request.checked"]);
+        }
+        house.directory.verify_audit().await.unwrap();
+        house.directory.close().await;
+    })
+    .await;
+}
