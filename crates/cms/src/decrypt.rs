@@ -9,6 +9,24 @@ use zeroize::Zeroizing;
 use crate::shared_secret::PasswordBudget;
 use crate::{Error, RecipientInfo, SharedKey, Spool, SpoolLimits, certificate_set, content_info, limits, oids};
 
+/// Ciphers that others write and nobody here reads, by the names that people know.
+const UNREAD: [(Oid, &str); 14] = [
+    (Oid::new("1.2.410.200046.1.1.2"), "aria128-cbc"),
+    (Oid::new("1.2.410.200046.1.1.7"), "aria192-cbc"),
+    (Oid::new("1.2.410.200046.1.1.12"), "aria256-cbc"),
+    (Oid::new("1.2.392.200011.61.1.1.1.2"), "camellia128-cbc"),
+    (Oid::new("1.2.392.200011.61.1.1.1.3"), "camellia192-cbc"),
+    (Oid::new("1.2.392.200011.61.1.1.1.4"), "camellia256-cbc"),
+    (Oid::new("1.2.840.113533.7.66.10"), "cast5-cbc"),
+    (Oid::new("1.3.14.3.2.7"), "des-cbc"),
+    (Oid::new("1.3.6.1.4.1.188.7.1.1.2"), "idea-cbc"),
+    (Oid::new("1.2.840.113549.3.2"), "rc2-cbc"),
+    (Oid::new("1.2.840.113549.3.4"), "rc4"),
+    (Oid::new("1.2.840.113549.3.9"), "rc5-cbc"),
+    (Oid::new("1.2.410.200004.1.4"), "seed-cbc"),
+    (Oid::new("1.2.156.10197.1.104.2"), "sm4-cbc"),
+];
+
 /// Private-key operations on one message.
 const MOST_ATTEMPTS: usize = 20;
 
@@ -139,7 +157,10 @@ impl<R: BufRead> EncryptedDataReader<R> {
         match (self.cipher(), ContentCipher::from_oid(self.algorithm.oid)) {
             (Some(cipher), _) => cipher.name().into(),
             (None, Some(cipher)) => format!("{} with unusable parameters", cipher.name()),
-            (None, None) => self.algorithm.oid.to_string(),
+            (None, None) => match UNREAD.iter().find(|(oid, _)| *oid == self.algorithm.oid) {
+                Some((_, name)) => (*name).into(),
+                None => self.algorithm.oid.to_string(),
+            },
         }
     }
 

@@ -114,7 +114,7 @@ impl fmt::Display for IntegrityFailure {
             Self::MisplacedAttribute { attribute } => {
                 write!(f, "the attribute {attribute} stands where it must not")
             }
-            Self::NoCertificate => f.write_str("the signer's certificate is missing"),
+            Self::NoCertificate => f.write_str("the signer's certificate is missing, or cannot be read"),
             Self::NoDigest { digest } => write!(f, "the digest {digest} was not announced"),
             Self::SignatureWrong => f.write_str("the signature does not belong to the signer's key"),
             Self::TooMuchWork => f.write_str("the message asks for too many signature checks"),

@@ -1,11 +1,13 @@
 use std::io::{self, BufRead};
 
-use cms::Spool;
+use cms::{SignedData, SignerInfo, Spool};
 use mime::Header;
-use pki::Credential;
+use pki::{Credential, RevocationStatus};
 
-use crate::layers::{Layer, LayerOpener, Opened};
-use crate::{Content, ContentReader, EncryptedReport, Error, Limits, Source};
+use crate::layers::{Layer, LayerOpener, Opened, Until};
+use crate::{
+    Check, Content, ContentReader, EncryptedReport, Error, LayerReport, Limits, SignedReport, SignerVerdict, Source,
+};
 
 /// Decrypts the outermost layer of a message. A signature inside stays as it is, to be verified.
 ///
@@ -45,6 +47,8 @@ use crate::{Content, ContentReader, EncryptedReport, Error, Limits, Source};
 pub struct Decryptor<'a> {
     credentials: &'a [Credential],
     limits: &'a Limits,
+    /// How many layers may be taken off.
+    most: usize,
 }
 
 /// A decrypted message.
@@ -52,8 +56,10 @@ pub struct Decryptor<'a> {
 pub struct DecryptedContent<'s> {
     /// The header of the mail as it came; empty when it was no mail.
     pub header: Header,
-    /// The layer that was taken off.
+    /// The layer that was decrypted.
     pub report: EncryptedReport,
+    /// What was taken off around it, outermost first: nothing, unless that was [asked for](Decryptor::from_inside).
+    pub outside: Vec<LayerReport>,
     content: Content<'s>,
 }
 
@@ -76,7 +82,13 @@ impl<'s> UnprotectedContent<'s> {
 impl<'a> Decryptor<'a> {
     /// With whichever of these keys the message is encrypted to.
     pub fn new(credentials: &'a [Credential], limits: &'a Limits) -> Self {
-        Self { credentials, limits }
+        Self { credentials, limits, most: 1 }
+    }
+
+    /// Also takes off the signatures and the compression around the encrypted layer, as a triple wrap has them (RFC 2634
+    /// §1.1). No signature is judged by that: [`DecryptedContent::outside`] says what there was.
+    pub fn from_inside(self) -> Self {
+        Self { most: self.limits.layers, ..self }
     }
 
     /// Decrypts (RFC 8551 §4.5).
@@ -99,7 +111,7 @@ impl<'a> Decryptor<'a> {
     }
 
     fn opener(&self) -> LayerOpener<'_> {
-        LayerOpener { limits: self.limits, credentials: self.credentials, most: 1 }
+        LayerOpener { limits: self.limits, credentials: self.credentials, most: self.most, until: Until::Encrypted }
     }
 
     fn decrypt_opened<'s>(&self, mut opened: Opened<'s>) -> Result<Decrypted<'s>, Error> {
@@ -114,13 +126,57 @@ impl<'a> Decryptor<'a> {
             return Err(error.into());
         }
         let authenticated = report.authenticated;
-        let mut decrypted = DecryptedContent { header: opened.header, report, content: opened.content };
+        let mut decrypted = DecryptedContent {
+            header: opened.header,
+            report,
+            outside: opened.layers.iter().map(unjudged).collect(),
+            content: opened.content,
+        };
         if authenticated {
             return Ok(Ok(decrypted));
         }
         let empty = Spool::new(self.limits.spool.clone()).into();
         let content = std::mem::replace(&mut decrypted.content, empty);
         Ok(Err((decrypted, UnprotectedContent(content))))
+    }
+}
+
+fn unjudged(layer: &Layer) -> LayerReport {
+    match layer {
+        Layer::Signed { data, bare_line_feeds } => LayerReport::Signed(SignedReport {
+            signers: data.signers().iter().map(|signer| unjudged_signer(signer, data)).collect(),
+            certificates: data.certificates().to_vec(),
+            bare_line_feeds: *bare_line_feeds,
+            content_type: Some(data.content_type()),
+        }),
+        Layer::Encrypted { report, .. } => LayerReport::Encrypted(report.clone()),
+        Layer::Compressed => LayerReport::Compressed,
+    }
+}
+
+fn unjudged_signer(signer: &SignerInfo, data: &SignedData) -> SignerVerdict {
+    let identifier = signer.identifier();
+    // By its name alone: that it made the signature is not known.
+    let named = data.certificates().iter().find(|certificate| identifier.names(certificate));
+    SignerVerdict {
+        subject: named.map_or_else(|| identifier.describe(), |certificate| certificate.subject().to_string()),
+        addresses: named
+            .map(|certificate| certificate.email_addresses().iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        certificate: named.cloned(),
+        algorithm: signer
+            .signature_algorithm()
+            .map_or_else(|error| error.to_string(), |algorithm| algorithm.name().into()),
+        digest: signer.digest_algorithm().map_or_else(|error| error.to_string(), |digest| digest.name().into()),
+        signing_time: signer.signed_attributes().and_then(cms::Attributes::signing_time),
+        integrity: Check::Unchecked,
+        path: Check::Unchecked,
+        revocation: RevocationStatus::Unchecked,
+        address: Check::Unchecked,
+        reason: None,
+        countersigners: Vec::new(),
+        awaits_revocation: false,
+        capabilities: None,
     }
 }
 

@@ -7,6 +7,8 @@ use std::io;
 pub enum Error {
     /// A CMS layer cannot be read or written.
     Cms(cms::Error),
+    /// There is nothing in it.
+    Empty,
     /// Reading or writing failed.
     Io(io::Error),
     /// The message's structure exceeds the limits.
@@ -24,6 +26,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cms(error) => error.fmt(f),
+            Self::Empty => f.write_str("there is nothing in it"),
             Self::Io(error) => error.fmt(f),
             Self::Mime(error) => error.fmt(f),
             Self::NotSmime { wanted } => write!(f, "the message is not {wanted} with S/MIME"),

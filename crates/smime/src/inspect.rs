@@ -4,7 +4,7 @@ use asn1::{Oid, Time};
 use cms::{CompressedDataReader, ContentType, EncryptedDataReader, SignedDataReader, SignerInfo};
 use mime::Entity;
 
-use crate::recognise::unarmour;
+use crate::recognise::{unarmour, without_mark};
 use crate::{Error, Form, Limits, recognise};
 
 /// One node of what a message is made of.
@@ -65,11 +65,12 @@ pub struct RecipientNode {
 /// When it is in no known form or exceeds the limits.
 pub fn inspect(message: &[u8], limits: &Limits) -> Result<Node, Error> {
     match recognise(message) {
-        Form::Mail => Ok(inspect_entity(&Entity::parse(message, &limits.mime)?, limits, limits.layers)),
+        Form::Mail => Ok(inspect_entity(&Entity::parse(without_mark(message), &limits.mime)?, limits, limits.layers)),
         Form::Der => inspect_cms(message, limits, limits.layers),
         form @ (Form::Pem | Form::Base64) => {
             inspect_cms(&unarmour(form, message).ok_or(Error::Unrecognised)?, limits, limits.layers)
         }
+        Form::Other if message.is_empty() => Err(Error::Empty),
         Form::Other => Err(Error::Unrecognised),
     }
 }
@@ -107,6 +108,19 @@ fn inspect_entity(entity: &Entity, limits: &Limits, depth: usize) -> Node {
         }
     }
     node
+}
+
+const UNREADABLE_CIPHER: &str = "the cipher is not read here, or is not used as its standard says";
+
+impl Node {
+    /// The cipher of the first encrypted layer that nobody opens here, whatever the key: everybody who sees the message
+    /// sees that.
+    pub fn unreadable_cipher(&self) -> Option<&str> {
+        if self.odd.iter().any(|odd| odd == UNREADABLE_CIPHER) {
+            return self.facts.iter().find(|(name, _)| *name == "cipher").map(|(_, cipher)| cipher.as_str());
+        }
+        self.children.iter().find_map(Self::unreadable_cipher)
+    }
 }
 
 fn is_labelled(essence: &str) -> bool {
@@ -148,8 +162,10 @@ fn inspect_encrypted(der: &[u8]) -> Result<Node, Error> {
     let reader = EncryptedDataReader::open(der)?;
     let kind = if reader.is_authenticated() { "AuthEnvelopedData" } else { "EnvelopedData" };
     let mut node = Node { kind: kind.into(), facts: vec![("cipher", reader.cipher_name())], ..Node::default() };
-    if reader.cipher().is_none_or(crypto::ContentCipher::is_legacy) {
-        node.odd.push("the cipher is outdated, not known, or not used as its standard says".into());
+    match reader.cipher() {
+        None => node.odd.push(UNREADABLE_CIPHER.into()),
+        Some(cipher) if cipher.is_legacy() => node.odd.push("the cipher is outdated".into()),
+        Some(_) => {}
     }
     for info in reader.recipients() {
         let algorithm = info.algorithm();

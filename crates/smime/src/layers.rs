@@ -11,7 +11,7 @@ use mime::{Base64Reader, CrlfWriter, Header, PartEnd, PartReader};
 use pki::Credential;
 
 use crate::content::{Content, Peel};
-use crate::recognise::unarmour;
+use crate::recognise::{BYTE_ORDER_MARK, unarmour};
 use crate::source::{Both, pass};
 use crate::{EncryptedReport, Error, Form, Limits, Source, recognise};
 
@@ -35,6 +35,8 @@ pub(crate) struct Opened<'s> {
     pub(crate) authenticated: bool,
     /// A key that could not be reached: the caller holds the message.
     pub(crate) unavailable: Option<crypto::Error>,
+    /// There is a layer inside of the last one that was taken off, and the limit was reached.
+    pub(crate) has_more: bool,
 }
 
 impl Opened<'_> {
@@ -86,6 +88,17 @@ pub(crate) struct LayerOpener<'a> {
     pub(crate) credentials: &'a [Credential],
     /// How many layers to take off.
     pub(crate) most: usize,
+    /// Which layer is the last one to be taken off, if not the innermost.
+    pub(crate) until: Until,
+}
+
+/// Up to where a message is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The content.
+    Content,
+    /// The first layer that is encrypted.
+    Encrypted,
 }
 
 impl LayerOpener<'_> {
@@ -128,6 +141,7 @@ impl LayerOpener<'_> {
             content: Spool::new(self.limits.spool.clone()).into(),
             authenticated: true,
             unavailable: None,
+            has_more: false,
         }
     }
 
@@ -140,10 +154,10 @@ impl LayerOpener<'_> {
     ) -> Result<Step, Error> {
         match recognise(source.fill_buf()?) {
             Form::Mail => {
-                let mbox_line = skip_mbox_line(source)?;
+                let before = skip_byte_order_mark(source)? + skip_mbox_line(source)?;
                 opened.header = Header::read(&mut &mut *source, &self.limits.mime)?;
                 let header = opened.header.clone();
-                waiting.peels.push(Peel::Behind(mbox_line + header.octets_read()));
+                waiting.peels.push(Peel::Behind(before + header.octets_read()));
                 let step = self.take_off(&header, source, waiting, opened)?;
                 if let Step::NoLayer = step {
                     // What is not protected is the content as it stands.
@@ -162,6 +176,7 @@ impl LayerOpener<'_> {
                 let der = unarmour(form, &text).ok_or(Error::Unrecognised)?;
                 self.take_off_cms(&mut &der[..], detached, &mut Waiting::default(), opened)
             }
+            Form::Other if source.fill_buf()?.is_empty() => Err(Error::Empty),
             Form::Other => Err(Error::Unrecognised),
         }
     }
@@ -172,7 +187,7 @@ impl LayerOpener<'_> {
         const MOST_ANEW: usize = 3;
         let mut held = false;
         // CASES T-33: more layers than the limit are content that nobody opens.
-        while opened.layers.len() < self.most {
+        while opened.layers.len() < self.most && !self.has_come_to_its_end(&opened.layers) {
             let again = !held && inside.depth() < MOST_ANEW;
             let mut waiting = Waiting { again, peels: Vec::new() };
             match self.take_off_inner(&mut inside, &mut waiting, &mut opened) {
@@ -190,9 +205,40 @@ impl LayerOpener<'_> {
             }
         }
         if !opened.has_failed_decryption() {
+            opened.has_more = self.until == Until::Content
+                && opened.layers.len() == self.most
+                && self.has_another_layer(&mut inside)?;
             opened.content = inside;
         }
         Ok(opened)
+    }
+
+    fn has_come_to_its_end(&self, layers: &[Layer]) -> bool {
+        self.until == Until::Encrypted && matches!(layers.last(), Some(Layer::Encrypted { .. }))
+    }
+
+    // What cannot be read may be anything.
+    fn has_another_layer(&self, inside: &mut Content<'_>) -> Result<bool, Error> {
+        let mut reader = inside.reader()?;
+        let look = |reader: &mut dyn BufRead| -> Result<bool, Error> {
+            if recognise(reader.fill_buf()?) != Form::Mail {
+                return Ok(false);
+            }
+            let header = Header::read(&mut &mut *reader, &self.limits.mime)?;
+            Ok(match outside_of(&header) {
+                None => false,
+                Some(Outside::Clear { .. }) => true,
+                Some(Outside::Cms) => match header.transfer_encoding().as_str() {
+                    "base64" => is_layer(Base64Reader::new(reader).fill_buf()?),
+                    "quoted-printable" => is_layer(&mime::decode_quoted_printable(reader.fill_buf()?)),
+                    _ => is_layer(reader.fill_buf()?),
+                },
+            })
+        };
+        match look(&mut reader) {
+            Err(error) if error.is_local() => Err(error),
+            found => Ok(found.unwrap_or(true)),
+        }
     }
 
     fn take_off_inner(
@@ -202,7 +248,8 @@ impl LayerOpener<'_> {
         opened: &mut Opened<'_>,
     ) -> Result<Step, Error> {
         let mut reader = inside.reader()?;
-        if recognise(reader.fill_buf()?) != Form::Mail {
+        let beginning = reader.fill_buf()?;
+        if recognise(beginning) != Form::Mail || beginning.starts_with(BYTE_ORDER_MARK) {
             return Ok(Step::NoLayer);
         }
         let header = Header::read(&mut reader, &self.limits.mime)?;
@@ -223,32 +270,12 @@ impl LayerOpener<'_> {
         waiting: &mut Waiting,
         opened: &mut Opened<'_>,
     ) -> Result<Step, Error> {
-        let Some(content_type) = header.content_type() else { return Ok(Step::NoLayer) };
-        if content_type.essence == "multipart/signed" {
-            let pgp = content_type
-                .parameter("protocol")
-                .is_some_and(|protocol| protocol.to_ascii_lowercase().contains("pgp"));
-            return match content_type.parameter("boundary") {
-                Some(boundary) if !pgp => {
-                    self.take_off_clear(boundary, content_type.parameter("micalg"), body, waiting, opened)
-                }
-                _ => Ok(Step::NoLayer),
-            };
-        }
-        let file_name = header.disposition().and_then(|disposition| disposition.file_name().map(str::to_owned));
-        let named = file_name
-            .or_else(|| content_type.parameter("name").map(str::to_owned))
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let labelled = content_type.essence.starts_with("application/pkcs7-")
-            || content_type.essence.starts_with("application/x-pkcs7-");
-        // RFC 8551 §3.10, CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides. What others show as
-        // text or as a picture is none, whatever it is called: they show what stands in the structure beside the content.
-        let is_unlabelled = content_type.essence == "application/octet-stream"
-            || (content_type.essence.starts_with("application/") || header.get("Content-Type").is_none())
-                && [".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end));
-        if !labelled && !is_unlabelled {
-            return Ok(Step::NoLayer);
+        match outside_of(header) {
+            None => return Ok(Step::NoLayer),
+            Some(Outside::Clear { boundary, micalg }) => {
+                return self.take_off_clear(&boundary, micalg.as_deref(), body, waiting, opened);
+            }
+            Some(Outside::Cms) => {}
         }
         match header.transfer_encoding().as_str() {
             "base64" => {
@@ -428,6 +455,43 @@ impl LayerOpener<'_> {
     }
 }
 
+/// What a header says of the layer under it.
+enum Outside {
+    /// multipart/signed.
+    Clear { boundary: String, micalg: Option<String> },
+    /// A candidate: its ASN.1 decides.
+    Cms,
+}
+
+fn outside_of(header: &Header) -> Option<Outside> {
+    let content_type = header.content_type()?;
+    if content_type.essence == "multipart/signed" {
+        let protocol = content_type.parameter("protocol").map(str::to_ascii_lowercase);
+        let boundary = content_type.parameter("boundary").filter(|_| !protocol.is_some_and(|it| it.contains("pgp")))?;
+        let micalg = content_type.parameter("micalg").map(str::to_owned);
+        return Some(Outside::Clear { boundary: boundary.to_owned(), micalg });
+    }
+    let file_name = header.disposition().and_then(|disposition| disposition.file_name().map(str::to_owned));
+    let named = file_name
+        .or_else(|| content_type.parameter("name").map(str::to_owned))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let labelled = content_type.essence.starts_with("application/pkcs7-")
+        || content_type.essence.starts_with("application/x-pkcs7-");
+    // RFC 8551 §3.10, CASES S-09: a label or a file name makes it a candidate, its ASN.1 decides. What others show as text
+    // or as a picture is none, whatever it is called: they show what stands in the structure beside the content.
+    let is_unlabelled = content_type.essence == "application/octet-stream"
+        || (content_type.essence.starts_with("application/") || header.get("Content-Type").is_none())
+            && [".p7m", ".p7s", ".p7c", ".p7z"].iter().any(|end| named.ends_with(end));
+    (labelled || is_unlabelled).then_some(Outside::Cms)
+}
+
+/// Whether these octets begin a layer that is taken off.
+fn is_layer(beginning: &[u8]) -> bool {
+    use ContentType::{AuthEnvelopedData, CompressedData, EnvelopedData, SignedData};
+    matches!(cms::sniff(beginning), Some(AuthEnvelopedData | CompressedData | EnvelopedData | SignedData))
+}
+
 // Whether nothing of the content is needed any more to verify the signatures.
 fn is_complete(data: &SignedData) -> bool {
     !data.needs_whole_content() && data.missing_digests().is_empty()
@@ -475,6 +539,13 @@ fn announced(micalg: Option<&str>) -> Vec<DigestAlgorithm> {
             _ => None,
         })
         .collect()
+}
+
+// Everything that is read as a field then is one that another reader may pass over: it is one more, never one less.
+fn skip_byte_order_mark(source: &mut dyn BufRead) -> Result<usize, Error> {
+    let octets = if source.fill_buf()?.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    source.consume(octets);
+    Ok(octets)
 }
 
 /// Gives the octets that it took.

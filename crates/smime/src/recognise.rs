@@ -20,6 +20,7 @@ pub fn recognise(beginning: &[u8]) -> Form {
     if cms::sniff(beginning).is_some() {
         return Form::Der;
     }
+    let beginning = without_mark(beginning);
     let text = beginning.trim_ascii_start();
     if text.starts_with(b"-----BEGIN ") {
         return Form::Pem;
@@ -38,6 +39,13 @@ pub fn recognise(beginning: &[u8]) -> Form {
     Form::Other
 }
 
+// Seen in the wild: files that an editor has saved with a byte order mark.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 fn looks_like_header(beginning: &[u8]) -> bool {
     // Seen in the wild: an mbox line before the header.
     let text = beginning
@@ -54,7 +62,7 @@ fn looks_like_header(beginning: &[u8]) -> bool {
 pub(crate) fn unarmour(form: Form, text: &[u8]) -> Option<Vec<u8>> {
     match form {
         Form::Pem => parse_pem(text).ok()?.into_iter().map(|block| block.der).find(|der| cms::sniff(der).is_some()),
-        Form::Base64 => mime::decode_base64(text),
+        Form::Base64 => mime::decode_base64(without_mark(text)),
         _ => None,
     }
 }
@@ -74,6 +82,10 @@ mod tests {
         );
         assert_eq!(recognise(b"-----BEGIN CMS-----\n"), Form::Pem);
         assert_eq!(recognise(b"MIAGCSqGSIb3DQEHAqCAMIACAQExDzANBglg\n"), Form::Base64);
+        assert_eq!(recognise(b"\xEF\xBB\xBF-----BEGIN CMS-----\n"), Form::Pem);
+        assert_eq!(recognise(b"\xEF\xBB\xBFMIAGCSqGSIb3DQEHAqCAMIACAQExDzANBglg\n"), Form::Base64);
+        assert_eq!(recognise(b"\xEF\xBB\xBFSubject: x\r\n\r\n"), Form::Mail);
+        assert_eq!(recognise(b"\xEF\xBB\xBF"), Form::Other);
         assert_eq!(recognise(b"hello world"), Form::Other);
         assert_eq!(recognise(b""), Form::Other);
     }

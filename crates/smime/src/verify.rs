@@ -9,7 +9,7 @@ use pki::{
     Reason, RevocationStatus,
 };
 
-use crate::layers::{Layer, LayerOpener, Opened};
+use crate::layers::{Layer, LayerOpener, Opened, Until};
 use crate::{
     Check, Content, ContentReader, Countersigner, Error, LayerReport, Policy, ProtectedHeader, RevocationMaterial,
     SignedReport, SignerVerdict, Source,
@@ -131,7 +131,12 @@ impl<'a> Verifier<'a> {
     }
 
     fn opener(&self) -> LayerOpener<'_> {
-        LayerOpener { limits: &self.policy.limits, credentials: self.credentials, most: self.policy.limits.layers }
+        LayerOpener {
+            limits: &self.policy.limits,
+            credentials: self.credentials,
+            most: self.policy.limits.layers,
+            until: Until::Content,
+        }
     }
 
     fn verify_opened<'s>(&self, opened: Opened<'s>) -> Result<Verification<'s>, Error> {
@@ -160,6 +165,7 @@ impl<'a> Verifier<'a> {
             content: opened.content,
             authenticated: opened.authenticated,
             failed_decryption,
+            has_more: opened.has_more,
         })
     }
 
@@ -291,6 +297,7 @@ pub struct Verification<'s> {
     content: Content<'s>,
     authenticated: bool,
     failed_decryption: bool,
+    has_more: bool,
 }
 
 impl<'s> Verification<'s> {
@@ -335,7 +342,7 @@ impl<'s> Verification<'s> {
         (self.content, self.layers, self.authenticated)
     }
 
-    /// Decides. The content is accepted when every layer is open, something is signed, every signer of every signed
+    /// Decides. The content is accepted when every layer is open and there are no more than the policy's limit, something is signed, every signer of every signed
     /// layer is intact and trusted, each signed layer has a signer with the sender's address (CASES T-02, T-08, T-17:
     /// the weakest layer decides), everybody reads the mail's header in the same way ([`mime::Ambiguity`]), and what a
     /// cipher without a tag gave is signed inside (T-20, T-21).
@@ -354,11 +361,16 @@ impl<'s> Verification<'s> {
             },
         };
         let is_mail = !self.header.fields().is_empty();
-        let Some(reason) = problem(&mut self.layers, &sender, is_mail, Awaited::Missing) else {
+        // CASES S-10, T-33: what nobody looked at is not under a verdict.
+        let more = self.has_more.then(|| {
+            format!("there are more than {} layers inside each other: the rest was not judged", self.layers.len())
+        });
+        let Some(reason) = problem(&mut self.layers, &sender, is_mail, Awaited::Missing).or(more) else {
             return Ok(VerifiedContent { content: self.content, layers: self.layers, header: self.header });
         };
         // Judged once more as if all that is missing were good.
-        let not_known_yet = self.signers().any(SignerVerdict::awaits_revocation)
+        let not_known_yet = !self.has_more
+            && self.signers().any(SignerVerdict::awaits_revocation)
             && problem(&mut self.layers.clone(), &sender, is_mail, Awaited::Good).is_none();
         Err(Rejected { reason, layers: self.layers, not_known_yet })
     }

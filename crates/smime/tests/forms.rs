@@ -6,7 +6,7 @@ use cms::{ContentType, SignedDataWriter, SignerSettings, oids};
 use crypto::{ContentCipher, KeyKind, KeyTransportAlgorithm, MlDsaLevel, MlKemLevel};
 use pki::Credential;
 use smime::{
-    Capabilities, Decryptor, Encryptor, LayerReport, Limits, Node, Pins, Policy, Profile, Sender, SignatureForm,
+    Capabilities, Check, Decryptor, Encryptor, LayerReport, Limits, Node, Pins, Policy, Profile, Sender, SignatureForm,
     Signer, Verification, Verifier, inspect,
 };
 use testkit::TestPki;
@@ -308,4 +308,89 @@ fn s_54_a_receipt_is_read_when_its_signature_is_accepted() {
     assert!(content.receipt().is_err());
     let mail = signer(&person("alice@example.org", KeyKind::P256)).sign(MAIL).unwrap();
     assert_eq!(verify(&mail, &[]).accept(&Sender::VisibleFrom).unwrap().receipt().unwrap(), None);
+}
+
+#[test]
+fn t_33_what_is_inside_of_the_last_layer_that_is_judged_is_not_silent() {
+    let alice = person("alice@example.org", KeyKind::P256);
+    let policy = policy();
+    let verdict = |mail: &[u8]| {
+        let verification = Verifier::new(&policy).verify(mail).unwrap();
+        let layers = verification.layers().len();
+        (layers, verification.accept(&Sender::VisibleFrom).map(drop).map_err(|rejected| rejected.to_string()))
+    };
+    for form in [SignatureForm::Clear, SignatureForm::Opaque] {
+        let mut mail = b"From: alice@example.org\r\nSubject: x\r\n\r\nText\r\n".to_vec();
+        for _ in 0..policy.limits.layers {
+            mail = signer(&alice).form(form).sign(&mail).unwrap();
+        }
+        assert_eq!(verdict(&mail), (10, Ok(())));
+        mail = signer(&alice).form(form).sign(&mail).unwrap();
+        let (layers, outcome) = verdict(&mail);
+        assert_eq!(layers, 10);
+        assert!(outcome.unwrap_err().contains("more than 10 layers inside each other"), "{form:?}");
+    }
+}
+
+#[test]
+fn a_triple_wrap_is_decrypted_when_that_is_asked_for() {
+    let (alice, bob) = (person("alice@example.org", KeyKind::P256), person("bob@example.org", KeyKind::Rsa2048));
+    let mail = b"From: alice@example.org\r\nSubject: x\r\n\r\nText\r\n";
+    let inner = signer(&alice).sign(mail).unwrap();
+    let encrypted = Encryptor::to(bob.certificate()).unwrap().encrypt(&inner).unwrap();
+    let (keys, limits) = ([bob], limits());
+    for form in [SignatureForm::Clear, SignatureForm::Opaque] {
+        let wrapped = signer(&alice).form(form).sign(&encrypted).unwrap();
+        let decryptor = Decryptor::new(&keys, &limits);
+        let refused = decryptor.decrypt(&wrapped[..]).unwrap_err();
+        assert!(matches!(refused, smime::Error::NotSmime { .. }), "{refused}");
+        for mut decrypted in [
+            decryptor.from_inside().decrypt(&wrapped[..]).unwrap().unwrap(),
+            decryptor.from_inside().decrypt_source(&wrapped[..]).unwrap().unwrap(),
+        ] {
+            let mut text = String::new();
+            decrypted.reader().unwrap().read_to_string(&mut text).unwrap();
+            // The signature inside stays as it is.
+            assert!(text.contains("multipart/signed") && text.contains("Text\r\n"), "{text}");
+            let [LayerReport::Signed(report)] = &decrypted.outside[..] else { panic!("{:?}", decrypted.outside) };
+            let [signer] = &report.signers[..] else { panic!("{report:?}") };
+            assert_eq!(
+                (signer.integrity, signer.path, signer.address),
+                (Check::Unchecked, Check::Unchecked, Check::Unchecked)
+            );
+            assert_eq!(signer.addresses, ["alice@example.org"]);
+        }
+    }
+    let once = Decryptor::new(&keys, &limits).from_inside().decrypt(&encrypted[..]).unwrap().unwrap();
+    assert!(once.outside.is_empty());
+}
+
+#[test]
+fn a_byte_order_mark_before_a_file_is_passed_over() {
+    let alice = person("alice@example.org", KeyKind::P256);
+    let signed = signer(&alice).sign(b"From: alice@example.org\r\nSubject: x\r\n\r\nText\r\n").unwrap();
+    let marked = |file: &[u8]| [b"\xEF\xBB\xBF", file].concat();
+    assert_eq!(accepted(&marked(&signed), &[]), accepted(&signed, &[]));
+    let policy = policy();
+    let source =
+        Verifier::new(&policy).verify_source(&marked(&signed)[..]).unwrap().accept(&Sender::VisibleFrom).map(drop);
+    source.unwrap();
+    assert_eq!(layer(&marked(&signed)).kind, layer(&signed).kind);
+    let opaque = signer(&alice).form(SignatureForm::Opaque).sign(b"From: alice@example.org\r\n\r\nText\r\n").unwrap();
+    let at = opaque.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    let pem = asn1::encode_pem("CMS", &mime::decode_base64(&opaque[at..]).unwrap());
+    let address = Sender::Address("alice@example.org".parse().unwrap());
+    for file in [pem.as_bytes(), &opaque[at..]] {
+        Verifier::new(&policy).verify(&marked(file)[..]).unwrap().accept(&address).map(drop).unwrap();
+    }
+    // CASES T-08: whoever passes over a field with a mark must not be shown another sender than whoever does not.
+    let eve = marked(
+        &[
+            b"From: alice@example.org\r\n".as_slice(),
+            &String::from_utf8(signed).unwrap().replace("From: alice", "From: eve").into_bytes(),
+        ]
+        .concat(),
+    );
+    let refused = Verifier::new(&policy).verify(&eve[..]).unwrap().accept(&Sender::VisibleFrom).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("From"), "{refused}");
 }
