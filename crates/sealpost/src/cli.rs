@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Encrypt a mail or a file to one or more people
     Encrypt(Encrypt),
-    /// Decrypt a mail or a file
+    /// Decrypt a mail or a file; signatures around what is encrypted are taken off
     Decrypt(Decrypt),
     /// Show what a message is made of, without judging it
     Inspect(Inspect),

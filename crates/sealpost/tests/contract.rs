@@ -163,3 +163,65 @@ fn t_62_no_certificate_of_a_mail_is_trusted_by_mistake() {
     let (status, _, err) = sealpost(folder.path(), "verify --at 2026-01-01 --trust roots.pem signed.eml");
     assert_eq!(status, 0, "{err}");
 }
+
+#[test]
+fn what_is_signed_outside_is_decrypted_and_the_signature_is_not_silent() {
+    let folder = folder();
+    let sign = "sign --identity V/alice.p12 --password-file alice.password";
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password";
+    for form in ["clear", "opaque"] {
+        assert_eq!(sealpost(folder.path(), &format!("{sign} --form {form} -o outside.eml encrypted.eml")).0, 0);
+        let (status, out, err) = sealpost(folder.path(), &format!("{decrypt} outside.eml"));
+        assert!(status == 0 && out.contains("Hello Bob") && err.contains("was taken off and not judged"), "{out}{err}");
+        let (_, out, _) = sealpost(folder.path(), &format!("{decrypt} --json -o plain.txt outside.eml"));
+        let report = json(&out);
+        let kinds: Vec<_> = report["layers"].as_array().unwrap().iter().map(|layer| &layer["kind"]).collect();
+        assert_eq!(kinds, ["signed", "encrypted"]);
+        let signer = &report["layers"][0]["signers"][0];
+        assert_eq!((&signer["integrity"], &signer["path"]), (&"unchecked".into(), &"unchecked".into()));
+    }
+    let (status, _, err) = sealpost(folder.path(), &format!("{decrypt} signed.eml"));
+    assert!(status == 1 && err.starts_with("refused: the message is not encrypted with S/MIME"), "{err}");
+}
+
+#[test]
+fn what_is_empty_or_of_no_known_form_could_not_be_read() {
+    let folder = folder();
+    fs::write(folder.path().join("empty"), "").unwrap();
+    fs::write(folder.path().join("words"), "some words\n").unwrap();
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password";
+    for command in ["inspect", VERIFY, decrypt] {
+        for (name, what) in [("empty", "there is nothing in it"), ("words", "this is neither a mail nor")] {
+            let (status, out, err) = sealpost(folder.path(), &format!("{command} {name}"));
+            assert_eq!((status, out.as_str()), (2, ""), "{command} {name}: {err}");
+            assert!(err.starts_with(&format!("error: cannot read {name}: {what}")), "{command} {name}: {err}");
+        }
+    }
+}
+
+#[test]
+fn a_cipher_that_nobody_reads_here_is_named() {
+    let folder = folder();
+    let encrypted = "encrypt --to V/bob.encrypt.crt --cipher aes256-cbc -o cbc.eml mail.eml";
+    assert_eq!(sealpost(folder.path(), encrypted).0, 0);
+    let mail = fs::read(folder.path().join("cbc.eml")).unwrap();
+    let at = mail.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    let mut der = mime::decode_base64(&mail[at..]).unwrap();
+    // aes256-CBC becomes an identifier that nobody has given away.
+    let oid = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x2A];
+    let at = der.windows(oid.len()).position(|here| here == oid).unwrap();
+    der[at + oid.len() - 1] = 0x7F;
+    fs::write(folder.path().join("odd.der"), &der).unwrap();
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password";
+    let (status, out, err) = sealpost(folder.path(), &format!("{decrypt} odd.der"));
+    assert_eq!((status, out.as_str()), (1, ""));
+    let (what, hint) = err.split_once('\n').unwrap();
+    assert_eq!(what, "refused: the message cannot be decrypted");
+    assert!(hint.contains("2.16.840.1.101.3.4.1.127") && hint.contains("encrypt with AES"), "{err}");
+    // What is only broken is not the cipher's fault.
+    der[at + oid.len() - 1] = 0x2A;
+    der.truncate(der.len() - 3);
+    fs::write(folder.path().join("broken.der"), &der).unwrap();
+    let (status, _, err) = sealpost(folder.path(), &format!("{decrypt} broken.der"));
+    assert!(status == 1 && err.contains("ask the sender to send it again"), "{err}");
+}

@@ -8,9 +8,13 @@ use crate::outcome::Stop;
 pub(crate) fn run(inspect: &Inspect) -> Result<(), Stop> {
     let bytes = files::read(&inspect.input)?;
     let limits = Limits::in_folder(std::env::temp_dir());
-    let tree = smime::inspect(&bytes, &limits).map_err(|error| match error {
-        smime::Error::Unrecognised => Stop::refused(error).hint("certificates are shown by: sealpost cert show"),
-        error => Stop::failed(format_args!("cannot read {}: {error}", inspect.input.display())),
+    let tree = smime::inspect(&bytes, &limits).map_err(|error| {
+        let stop = Stop::failed(format_args!("cannot read {}: {error}", inspect.input.display()));
+        match error {
+            smime::Error::Empty => stop.hint("give a mail, or an S/MIME file in DER, PEM or base64"),
+            smime::Error::Unrecognised => stop.hint("certificates are shown by: sealpost cert show"),
+            _ => stop,
+        }
     })?;
     if inspect.json {
         say!("{}", to_json(&tree));

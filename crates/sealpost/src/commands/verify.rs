@@ -93,7 +93,7 @@ fn clean(text: &str) -> String {
 /// judged.
 pub(super) fn unreadable(error: &smime::Error, input: &Path) -> Stop {
     let failed = || Stop::failed(format_args!("cannot read {}: {error}", input.display()));
-    if matches!(error, smime::Error::Unrecognised) {
+    if matches!(error, smime::Error::Empty | smime::Error::Unrecognised) {
         return failed().hint("give a mail, or an S/MIME file in DER, PEM or base64");
     }
     if error.is_local() {
@@ -123,7 +123,7 @@ fn refusal(rejected: &smime::Rejected, verify: &Verify) -> Stop {
     if reason.contains("not read in the same way") || reason.contains("several From fields") {
         return stop.hint("ask whoever it seems to come from, by another way, to send it again");
     }
-    if reason.contains("the message is not signed") {
+    if reason.contains("the message is not signed") || reason.contains("inside each other") {
         return stop.hint("sealpost inspect shows what it is made of");
     }
     if reason.contains(" is for ") && reason.contains(", not for ") {
