@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use egress::look_up::{Smimea, SmimeaSettings, owner_name};
 use egress::{LookUp, Source};
+use hickory_resolver::proto::dnssec::Nsec3HashAlgorithm;
 use hickory_resolver::proto::dnssec::crypto::Ed25519SigningKey;
-use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, RRSIG, SigInput};
+use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, NSEC3, RRSIG, SigInput};
 use hickory_resolver::proto::dnssec::{DnssecSigner, PublicKey as _, SigningKey, TBS};
 use hickory_resolver::proto::op::{Edns, Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::SMIMEA;
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
+use hickory_resolver::proto::rr::rdata::{SMIMEA, SOA};
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType, SerialNumber};
 use pki::EmailAddress;
 use testkit::TestPki;
@@ -21,6 +22,8 @@ const ZONE: &str = "partner.example.";
 struct Zone {
     signer: DnssecSigner,
     records: Vec<Record>,
+    /// What is said of names that are not there.
+    denials: Vec<Record>,
     /// Whether answers carry signatures, and whether these fit.
     signed: Signed,
 }
@@ -39,7 +42,7 @@ impl Zone {
         let dnskey = DNSKEY::from_key(&key.to_public_key().unwrap());
         let zone = Name::from_ascii(ZONE).unwrap();
         let signer = DnssecSigner::new(dnskey, Box::new(key), zone, std::time::Duration::from_secs(86_400));
-        Self { signer, records, signed }
+        Self { signer, records, denials: Vec::new(), signed }
     }
 
     fn anchor(&self) -> String {
@@ -67,6 +70,10 @@ impl Zone {
         };
         if found.is_empty() {
             answer.metadata.response_code = ResponseCode::NXDomain;
+            for denial in &self.denials {
+                answer.authorities.push(denial.clone());
+                answer.authorities.push(self.sign(std::slice::from_ref(denial)));
+            }
             return answer;
         }
         if self.signed != Signed::No {
@@ -186,4 +193,27 @@ async fn t_70_a_zone_under_another_key_is_not_believed() {
     let server = zone.serve().await;
     let dns = Smimea::new(&SmimeaSettings { servers: vec![server], trust_anchor }).unwrap();
     assert!(LookUp::new(vec![Source::Smimea(Box::new(dns))]).find(&at).await.found.is_none());
+}
+
+#[test]
+fn t_124_denials_out_of_another_zone_and_with_endless_hashing_come_to_an_end() {
+    crate::hostile_dns::within_bounds(|| async {
+        let at = EmailAddress::parse("alice@partner.example").unwrap();
+        for (zone_of_soa, iterations) in [("elsewhere.example.", 1), ("partner.example.", u16::MAX), (".", 0)] {
+            let mut zone = Zone::new(Vec::new(), Signed::Yes);
+            let (origin, apex) = (Name::from_ascii(zone_of_soa).unwrap(), Name::from_ascii(ZONE).unwrap());
+            let soa = SOA::new(origin.clone(), origin.clone(), 1, 3600, 3600, 3600, 3600);
+            zone.denials.push(Record::from_rdata(origin, 3600, RData::SOA(soa)));
+            for hash in ["0p9mhaveqvm6t7vbl5lop2u3t2rp3tom", "2t7b4g4vsa5smi47k61mv5bv1a22bojr"] {
+                let owner = Name::from_ascii(hash).unwrap().append_domain(&apex).unwrap();
+                let types = [RecordType::SMIMEA];
+                let denial = NSEC3::new(Nsec3HashAlgorithm::SHA1, false, iterations, vec![7; 255], vec![9; 20], types);
+                zone.denials.push(Record::from_rdata(owner, 3600, RData::DNSSEC(DNSSECRData::NSEC3(denial))));
+            }
+            let trust_anchor = Some(zone.anchor());
+            let server = zone.serve().await;
+            let dns = Smimea::new(&SmimeaSettings { servers: vec![server], trust_anchor }).unwrap();
+            assert!(LookUp::new(vec![Source::Smimea(Box::new(dns))]).find(&at).await.found.is_none());
+        }
+    });
 }

@@ -4,6 +4,7 @@ mod acme;
 mod directories;
 mod dns;
 mod fetching;
+mod hostile_dns;
 mod server;
 mod slapd;
 mod tls;
