@@ -7,6 +7,7 @@
 //! likes; it must not panic, hang, or contradict itself.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a broken promise must stop the run")]
 
+mod acme_entries;
 mod asn1_entries;
 mod cms_entries;
 mod crypto_entries;
@@ -64,6 +65,8 @@ pub const ENTRIES: &[Entry] = &[
     entry("smime_produce", smime_entries::produce, &["mime/mime4j-testmsgs", "mime/python-email"]),
     entry("smime_capabilities", smime_entries::capabilities, &[]),
     entry("webauthn_answers", webauthn_entries::answers, &[]),
+    entry("acme_objects", acme_entries::objects, &[]),
+    entry("acme_challenge_mail", acme_entries::challenge_mail, &[]),
 ];
 
 const fn entry(name: &'static str, run: fn(&[u8]), seeds: &'static [&'static str]) -> Entry {

@@ -103,6 +103,8 @@ fn made(name: &str) -> Vec<Vec<u8>> {
             });
         })],
         "smime_capabilities" => vec![smime::Capabilities::ours().der().to_vec()],
+        "acme_objects" => crate::acme_entries::objects_seeds(),
+        "acme_challenge_mail" => crate::acme_entries::challenge_mail_seeds(),
         "webauthn_answers" => crate::webauthn_entries::seeds(),
         _ => Vec::new(),
     }

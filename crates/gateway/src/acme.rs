@@ -23,6 +23,7 @@ use crate::facts::Facts;
 use crate::smtp::Reply;
 
 use challenge::ChallengeMail;
+pub use challenge::answer_to_challenge;
 pub(crate) use drive::drive;
 
 /// How CAs that speak ACME are reached.

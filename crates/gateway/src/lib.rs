@@ -45,7 +45,7 @@ mod watch;
 mod workers;
 
 pub use crate::milter::{MilterAddress, MilterSettings};
-pub use acme::AcmeSettings;
+pub use acme::{AcmeSettings, answer_to_challenge};
 pub use book::{Book, Candidate, Certificates, IntakeMail, MessageKey, Unavailable, WebmailerMessage};
 pub use connector::LoopMark;
 pub use decide::{Action, Group, Known, Plan, Snapshot, Treatment, decide, groups};

@@ -105,7 +105,11 @@ impl fmt::Display for Problem {
 }
 
 impl Directory {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Error> {
+    /// From the JSON of a server.
+    ///
+    /// # Errors
+    /// When it is none, or larger than one may be.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let object = Object::parse("an ACME directory", body)?;
         let meta = object.value.get("meta").unwrap_or(&Value::Null);
         let identities = meta.get("caaIdentities").and_then(Value::as_array).into_iter().flatten();
@@ -121,7 +125,11 @@ impl Directory {
 }
 
 impl Order {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Error> {
+    /// From the JSON of a server.
+    ///
+    /// # Errors
+    /// When it is none, or larger than one may be.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let object = Object::parse("an ACME order", body)?;
         let identifiers = object.list("identifiers")?.iter().map(|one| Identifier::read(object.what, one));
         let authorizations = object.list("authorizations")?.iter().map(|one| one.as_str().map(str::to_owned));
@@ -137,7 +145,11 @@ impl Order {
 }
 
 impl Authorization {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Error> {
+    /// From the JSON of a server.
+    ///
+    /// # Errors
+    /// When it is none, or larger than one may be.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let object = Object::parse("an ACME authorization", body)?;
         let identifier = object.value.get("identifier").ok_or_else(|| object.missing("identifier"))?;
         let ours = |one: &&Value| one.get("type").and_then(Value::as_str) == Some("email-reply-00");
@@ -147,7 +159,11 @@ impl Authorization {
 }
 
 impl Challenge {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Error> {
+    /// From the JSON of a server.
+    ///
+    /// # Errors
+    /// When it is none, or larger than one may be.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
         Self::read(&Object::parse("an ACME challenge", body)?.value)
     }
 
@@ -178,7 +194,8 @@ impl Identifier {
 }
 
 impl Problem {
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    /// From the JSON of a server, if it is one.
+    pub fn parse(body: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(body).ok()?;
         value.get("type").and_then(Value::as_str)?;
         Some(Self::read(&value))

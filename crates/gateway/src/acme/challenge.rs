@@ -80,6 +80,21 @@ impl ChallengeMail {
     }
 }
 
+/// What answers a mail to `to` with a challenge, by its header alone: for whoever looks at what strangers send. Whether it
+/// is true, and was asked for, is not looked at here.
+///
+/// # Errors
+/// What the mail lacks to be one.
+pub fn answer_to_challenge(
+    header: &Header,
+    to: &EmailAddress,
+    digest: &str,
+    now: Time,
+) -> Result<Vec<u8>, &'static str> {
+    let from = Address::parse(&to.to_string()).map_err(|_| "its mailbox cannot answer")?;
+    Ok(ChallengeMail::read(header, to)?.response(&from, digest, now))
+}
+
 /// RFC 8823 §3.1: what stands behind the prefix, without the white space that folding leaves.
 fn token(subject: &str) -> Option<String> {
     if !has_prefix(subject) {
