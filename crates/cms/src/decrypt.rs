@@ -419,11 +419,7 @@ impl<R: BufRead> BufRead for UnverifiedContentReader<R> {
 
 impl<R: BufRead> Read for UnverifiedContentReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let now = available.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..now), available.get(..now)) {
-            to.copy_from_slice(from);
-        }
+        let now = self.fill_buf()?.read(buffer)?;
         self.consume(now);
         Ok(now)
     }

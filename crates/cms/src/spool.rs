@@ -256,11 +256,7 @@ impl io::BufRead for SpoolReader<'_> {
 impl Read for SpoolReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         use io::BufRead as _;
-        let available = self.fill_buf()?;
-        let now = available.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..now), available.get(..now)) {
-            to.copy_from_slice(from);
-        }
+        let now = self.fill_buf()?.read(buffer)?;
         self.consume(now);
         Ok(now)
     }
