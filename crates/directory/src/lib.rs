@@ -65,7 +65,7 @@ pub use id::{
 pub use incident::{Incident, IncidentItem, IncidentReport, IncidentSelection, IncidentState, NewIncident};
 pub use key_ring::{KeyOrder, KeyPlace, KeyRequest, KeyRing, KeyUse, Master, Rotation};
 pub use language::Language;
-pub use message_store::{BodyId, MessageStore};
+pub use message_store::{BodyId, MessagePlace, MessageStore, ObjectPlace};
 pub use messages::{Folder, Message, NewMessage};
 pub use outbox::{Disposition, JournalKey, Leased, OutboxCounts, Outgoing, OutgoingKind};
 pub use packs::{Pack, ProposedPack};

@@ -1,19 +1,43 @@
-//! Bodies of messages in the webmailer: one sealed file each.
+//! Bodies of messages in the webmailer, each sealed by itself: in a folder, or in an S3-compatible store where several
+//! machines share them.
+
+mod folder;
+mod objects;
 
 use std::fmt;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use folder::Folder;
+use objects::Objects;
 
 use crate::sealing::{open, seal};
 use crate::{Error, StoreKey, hex};
 
-/// A folder of sealed bodies. A name in it is a [`BodyId`], never text of a message (CASES T-103).
+pub use objects::ObjectPlace;
+
+/// Where bodies are.
+#[derive(Debug, Clone)]
+pub enum MessagePlace {
+    /// In a folder, which is made when it is missing.
+    Folder(PathBuf),
+    /// In an S3-compatible store.
+    Objects(ObjectPlace),
+}
+
+/// A store of sealed bodies. A name in it is a [`BodyId`], never text of a message (CASES T-103).
 #[derive(Debug, Clone)]
 pub struct MessageStore {
-    folder: PathBuf,
+    place: Place,
     key: StoreKey,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Folder),
+    Objects(Arc<Objects>),
 }
 
 /// A body in the store.
@@ -21,75 +45,75 @@ pub struct MessageStore {
 pub struct BodyId([u8; 16]);
 
 impl MessageStore {
-    /// In `folder`, which is made when it is missing.
-    pub fn open(folder: &Path, key: StoreKey) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), key })
+    /// At a place of any kind. A store on the network may be away now and come back.
+    pub fn at(place: &MessagePlace, key: StoreKey) -> Result<Self, Error> {
+        let place = match place {
+            MessagePlace::Folder(folder) => Place::Folder(Folder::open(folder)?),
+            MessagePlace::Objects(described) => Place::Objects(Arc::new(Objects::open(described)?)),
+        };
+        Ok(Self { place, key })
     }
 
-    /// Keeps a body: sealed, and on the disk when this returns.
+    /// In `folder`, which is made when it is missing.
+    pub fn open(folder: &Path, key: StoreKey) -> Result<Self, Error> {
+        Self::at(&MessagePlace::Folder(folder.to_owned()), key)
+    }
+
+    /// Keeps a body: sealed, and safe when this returns.
+    ///
+    /// # Errors
+    /// One that [`Error::is_temporary`] where the store is away or full: nothing is kept then, and whoever brought the
+    /// body keeps it.
     pub async fn put(&self, body: &[u8]) -> Result<BodyId, Error> {
         let id = BodyId(crypto::random_array()?);
         let sealed = seal(&self.key.0, &context(id), body)?;
-        let (folder, file) = (self.folder.clone(), self.file(id));
-        blocking(move || {
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            // Gateway and portal may be two users of one group; what is in it is sealed.
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-            let mut out = options.open(file)?;
-            out.write_all(&sealed)?;
-            out.sync_all()?;
-            // The name has to be on the disk as well.
-            std::fs::File::open(folder)?.sync_all()
-        })
-        .await?;
+        match &self.place {
+            Place::Folder(folder) => folder.put(id, sealed).await?,
+            Place::Objects(objects) => objects.put(id, sealed).await?,
+        }
         Ok(id)
     }
 
     /// A body.
     pub async fn get(&self, id: BodyId) -> Result<Vec<u8>, Error> {
-        let file = self.file(id);
-        let sealed = match blocking(move || std::fs::read(file)).await {
-            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::NotFound { what: "message body" });
-            }
-            sealed => sealed?,
+        let sealed = match &self.place {
+            Place::Folder(folder) => folder.get(id).await?,
+            Place::Objects(objects) => objects.get(id).await?,
         };
+        let sealed = sealed.ok_or(Error::NotFound { what: "message body" })?;
         Ok(open(&self.key.0, &context(id), &sealed)?.to_vec())
     }
 
     /// Removes a body; one that is gone already is no error.
     pub async fn remove(&self, id: BodyId) -> Result<(), Error> {
-        let file = self.file(id);
-        match blocking(move || std::fs::remove_file(file)).await {
-            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            result => result,
+        match &self.place {
+            Place::Folder(folder) => folder.remove(id).await,
+            Place::Objects(objects) => objects.remove(id).await,
         }
     }
 
-    /// Bodies that were put here at least so long ago, by the clock of the file system's machine.
-    pub async fn older_than(&self, age: Duration) -> Result<Vec<BodyId>, Error> {
-        let folder = self.folder.clone();
-        blocking(move || {
-            let mut found = Vec::new();
-            for entry in std::fs::read_dir(folder)? {
-                let entry = entry?;
-                // What has no name of ours is not ours to remove.
-                let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-                let since = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
-                if matches!(since, Ok(Ok(since)) if since >= age) {
-                    found.push(id);
-                }
-            }
-            Ok(found)
-        })
-        .await
+    /// Whether a body can be put here, read again, listed and removed: for who sets it up.
+    pub async fn check(&self) -> Result<(), Error> {
+        let id = self.put(b"a try").await?;
+        let read = self.get(id).await.map(drop);
+        let listed = self.older_than(Duration::ZERO).await.map(drop);
+        // Whatever came of the others: it does not stay.
+        self.remove(id).await?;
+        read.and(listed)
     }
 
-    fn file(&self, id: BodyId) -> PathBuf {
-        self.folder.join(id.to_string())
+    /// Bodies that were put here at least so long ago, by the clock of the store.
+    pub async fn older_than(&self, age: Duration) -> Result<Vec<BodyId>, Error> {
+        match &self.place {
+            Place::Folder(folder) => folder.older_than(age).await,
+            Place::Objects(objects) => objects.older_than(age).await,
+        }
+    }
+}
+
+impl From<PathBuf> for MessagePlace {
+    fn from(folder: PathBuf) -> Self {
+        Self::Folder(folder)
     }
 }
 
@@ -111,9 +135,4 @@ impl FromStr for BodyId {
 
 fn context(id: BodyId) -> Vec<u8> {
     format!("sealpost message body {id}").into_bytes()
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::Unavailable { because: error.to_string() })?.map_err(Error::from)
 }

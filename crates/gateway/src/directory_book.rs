@@ -329,7 +329,10 @@ impl Book for DirectoryBook {
         }
         // When the answer to the commit is lost, the body stays: the message may be there (CASES R-06).
         if self.directory.add_message_once(&new, &notification).await?.is_none() {
-            store.remove(body).await?;
+            // It is kept already: a body too many is no reason to put this mail off, and is swept later.
+            if let Err(error) = store.remove(body).await {
+                tracing::warn!(%error, %body, "a message body was not removed");
+            }
         }
         self.wake.notify_one();
         Ok(())

@@ -40,7 +40,7 @@ impl Gateway {
     pub async fn start_with_directory(settings: Settings, directory: Directory, keys: KeyRing) -> Result<Self, Error> {
         let unusable = |error: directory::Error| Error::Directory { because: error.to_string() };
         let store_key = directory.settings().store_key.clone();
-        let store = settings.message_folder.as_deref().map(|folder| MessageStore::open(folder, store_key));
+        let store = settings.messages.as_ref().map(|place| MessageStore::at(place, store_key));
         let store = store.transpose().map_err(unusable)?;
         let mut limits = smime::Limits::in_folder(&settings.spool_folder);
         limits.spool.memory = settings.limits.memory_bytes;

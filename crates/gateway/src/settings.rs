@@ -41,7 +41,7 @@ pub struct Settings {
     /// Where large messages wait, encrypted.
     pub spool_folder: PathBuf,
     /// Where the bodies of webmailer messages are kept; without it nothing goes to the webmailer.
-    pub message_folder: Option<PathBuf>,
+    pub messages: Option<directory::MessagePlace>,
     /// The name of this process among those that share a directory.
     pub worker: String,
     /// Seconds between two looks at the outbox.
@@ -221,7 +221,7 @@ impl Settings {
             connections_per_address: 50,
             limits: SessionLimits::default(),
             spool_folder: spool_folder.into(),
-            message_folder: None,
+            messages: None,
             worker: format!("{hostname}/{}", std::process::id()),
             outbox_seconds: 2,
             schedule_seconds: 60,

@@ -164,7 +164,7 @@ async fn house(
     let url = format!("sqlite:{}", folder.join("load.db").display());
     let directory = Directory::open(&url, settings, clock).await?;
     let settings = portal::Settings::new("127.0.0.1:0".parse()?, folder.join("messages"));
-    let store = MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
+    let store = MessageStore::at(&settings.messages, directory.settings().store_key.clone())?;
     let hash = portal::hash_password(PASSWORD)?;
     let emma = add(&directory, "emma@muster.example", Role::Employee, None).await?;
     let otto = add(&directory, "otto@muster.example", Role::Officer, None).await?;

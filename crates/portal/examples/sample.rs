@@ -4,14 +4,13 @@
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use crypto::KeyKind;
 use directory::{
     Actor, Address, Clock as _, Directory, Folder, IncidentSelection, KeyRing, KeyUse, Language, ManualClock,
-    MasterKey, MessageStore, NewIncident, NewMessage, NewPerson, Origin, PersonId, Role, Roles, Settings, StoreKey,
-    Submission, Trace,
+    MasterKey, MessagePlace, MessageStore, NewIncident, NewMessage, NewPerson, Origin, PersonId, Role, Roles, Settings,
+    StoreKey, Submission, Trace,
 };
 use testkit::TestPki;
 
@@ -87,9 +86,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     directory.approve(nora, &shown, otto, "am Telefon verglichen").await?;
     people.submit_unknown("ulla@unbekannt.example").await?;
 
-    people.deliver(&settings.message_folder, "petra@kanzlei.example", "Ihr Vertragsentwurf", false).await?;
+    people.deliver(&settings.messages, "petra@kanzlei.example", "Ihr Vertragsentwurf", false).await?;
     clock.advance_seconds(3600);
-    people.deliver(&settings.message_folder, "petra@kanzlei.example", "Angebot zur Betriebshaftpflicht", true).await?;
+    people.deliver(&settings.messages, "petra@kanzlei.example", "Angebot zur Betriebshaftpflicht", true).await?;
 
     // What runs the house: a list of roots, an incident, figures.
     directory.propose_pack(&list_of_roots()?, "Liste des Verbands", otto, "Prüfsumme am Telefon verglichen").await?;
@@ -203,7 +202,7 @@ impl People<'_> {
     }
 
     /// Puts a message into somebody's webmailer.
-    async fn deliver(&self, folder: &Path, to: &str, subject: &str, html: bool) -> Result<(), Box<dyn Error>> {
+    async fn deliver(&self, place: &MessagePlace, to: &str, subject: &str, html: bool) -> Result<(), Box<dyn Error>> {
         let content = if html {
             let body = "<h2>Unser Angebot</h2><p>Guten Tag,</p><p>wie besprochen <b>drei Varianten</b>:</p><table><tr>\
                         <th>Variante</th><th>Summe</th></tr><tr><td>Basis</td><td>1 Mio. EUR</td></tr><tr><td>Plus</td>\
@@ -220,7 +219,7 @@ impl People<'_> {
             };
             mime::MessageBuilder::new().field("From", "emma@muster.example").text(text).attach(file).build()
         };
-        let store = MessageStore::open(folder, self.directory.settings().store_key.clone())?;
+        let store = MessageStore::at(place, self.directory.settings().store_key.clone())?;
         let new = NewMessage {
             partner: Address::parse(to)?,
             folder: Folder::Inbox,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderMap;
-use directory::{Actor, Directory, Limit, MessageStore, PersonId, SessionLimits};
+use directory::{Actor, BodyId, Directory, Limit, MessageStore, PersonId, SessionLimits};
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use webauthn::RelyingParty;
@@ -50,7 +50,7 @@ impl App {
                 TimeZone::get(name).map_err(|error| Error::Setting { what: "time_zone", because: error.to_string() })?
             }
         };
-        let store = MessageStore::open(&settings.message_folder, directory.settings().store_key.clone())?;
+        let store = MessageStore::at(&settings.messages, directory.settings().store_key.clone())?;
         let secure = directory.settings().base_url.starts_with("https://");
         let base_url = &directory.settings().base_url;
         let openid = settings.openid.clone().map(|openid| Provider::new(openid, base_url)).transpose()?;
@@ -104,6 +104,13 @@ impl App {
         let hash = self.hash_password(&password).await?;
         self.directory.set_password(person, &hash, true, by).await?;
         Ok(password)
+    }
+
+    /// Removes a body that no message has any more. Where the store is away it is swept later, with others like it.
+    pub(crate) async fn forget_body(&self, body: BodyId) {
+        if let Err(error) = self.store.remove(body).await {
+            tracing::warn!(%error, %body, "a message body was not removed");
+        }
     }
 
     async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {

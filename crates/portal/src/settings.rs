@@ -1,8 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use directory::Role;
+use directory::{MessagePlace, Role};
 
 use crate::{Explain, OpenId};
 
@@ -12,7 +11,7 @@ pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
     /// Bodies of messages in the webmailer, as [`directory::MessageStore`] keeps them.
-    pub message_folder: PathBuf,
+    pub messages: MessagePlace,
     /// The most that is taken in when certificates are sent in (CASES T-107).
     pub upload_bytes: u64,
     /// The most that a message with its attachments may have.
@@ -67,10 +66,10 @@ pub enum SettingSource {
 
 impl Settings {
     /// 1 MiB per upload, 10 MiB per message, 30 minutes, 14 days.
-    pub fn new(address: SocketAddr, message_folder: impl Into<PathBuf>) -> Self {
+    pub fn new(address: SocketAddr, messages: impl Into<MessagePlace>) -> Self {
         Self {
             address,
-            message_folder: message_folder.into(),
+            messages: messages.into(),
             upload_bytes: 1 << 20,
             message_bytes: 10 << 20,
             upload_memory_bytes: 256 << 20,

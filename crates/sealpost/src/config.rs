@@ -83,6 +83,20 @@ pub(crate) struct Database {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Storage {
     pub(crate) folder: PathBuf,
+    pub(crate) s3: Option<S3>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct S3 {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) bucket: String,
+    #[serde(default = "us_east")]
+    pub(crate) region: String,
+    #[serde(default = "messages")]
+    pub(crate) prefix: String,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -607,6 +621,14 @@ fn fifty() -> u32 {
 fn thousand() -> u32 {
     1000
 }
+fn us_east() -> String {
+    "us-east-1".into()
+}
+
+fn messages() -> String {
+    "messages".into()
+}
+
 fn six_hundred() -> u32 {
     600
 }
@@ -687,6 +709,7 @@ impl Config {
             mailbox.password = SecretPlace::resolved(&mailbox.password, folder);
             mailbox.tls_roots = folder.join(&mailbox.tls_roots);
         }
+        let secrets = secrets.chain(self.storage.s3.as_mut().map(|store| &mut store.secret_key));
         let marks = self.gateway.loop_mark.iter_mut();
         let secrets = secrets.chain(marks.flat_map(|mark| [&mut mark.inside_secret, &mut mark.outside_secret]));
         for secret in secrets.chain(self.gateway.listener.iter_mut().filter_map(|listener| listener.ticket.as_mut())) {

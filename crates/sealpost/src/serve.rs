@@ -23,7 +23,7 @@ use crate::outcome::Stop;
 pub(crate) use keys::{
     SecretPlace, first_line, master, master_place, next_master_place, open_keys, secret_line, token, tokens,
 };
-pub(crate) use settings::{gateway as gateway_settings, message_folder, policy};
+pub(crate) use settings::{gateway as gateway_settings, messages, policy};
 use watch::Watch;
 
 /// What one configuration has started.

@@ -44,11 +44,16 @@ fn the_doctor_looks(peer: &Peer) {
 
     let text = String::from_utf8(peer.read("sealpost.toml")).unwrap();
     let open = text.replace("side = \"inside\"", "side = \"inside\"\nnetworks = [\"0.0.0.0/0\"]");
-    peer.write("open.toml", open.replace("http://127.0.0.1:", "http://192.0.2.1:"));
+    let open = open.replace("http://127.0.0.1:", "http://192.0.2.1:");
+    // Nobody listens there: a store that is away.
+    peer.write("s3.secret", "secret\n");
+    let away = "[storage.s3]\nendpoint = \"http://127.0.0.1:1\"\nbucket = \"x\"\naccess_key = \"x\"\n\
+                secret_key = \"file:s3.secret\"\n";
+    peer.write("open.toml", format!("{open}\n{away}"));
     std::fs::set_permissions(peer.folder().join("master.key"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .unwrap();
     let (_, wrong) = doctor("open.toml");
-    for what in ["open relay", "pages", "master key"] {
+    for what in ["open relay", "pages", "master key", "message store"] {
         assert!(wrong.iter().any(|line| line.contains(what)), "{what}: {wrong:?}");
     }
 }

@@ -4,6 +4,7 @@ mod flow;
 mod house;
 mod house_authority;
 mod keys;
+mod objects;
 mod packs;
 mod passkeys;
 mod renewal;

@@ -294,7 +294,7 @@ fn the_gateway() {
             .listen(address("FAULT_OUTSIDE"), Side::Outside, Protocol::Smtp);
         settings.policy.encrypt = Choice::Always;
         settings.policy.otherwise = Otherwise::Webmailer;
-        settings.message_folder = Some(folder.join("store"));
+        settings.messages = Some(folder.join("store").into());
         settings.worker = told("FAULT_NAME");
         settings.outbox_seconds = 1;
         if let Some(wait) = number("FAULT_PATIENCE").map(Duration::from_millis) {

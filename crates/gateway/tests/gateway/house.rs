@@ -132,7 +132,7 @@ impl House {
         let mut settings = Settings::new("gate.inside.example", hop.clone(), hop, folder.path())
             .listen(any, Side::Inside, Protocol::Smtp)
             .listen(any, Side::Outside, Protocol::Smtp);
-        settings.message_folder = Some(folder.path().join("store"));
+        settings.messages = Some(folder.path().join("store").into());
         settings.outbox_seconds = 1;
         change(&mut settings);
         let gateway = Gateway::start_with_directory(settings, directory.clone(), keys.clone()).await.unwrap();

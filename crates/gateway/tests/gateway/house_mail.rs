@@ -1,7 +1,7 @@
 //! Learning, webmailer, outbox: what a gateway does with its directory.
 
 use crypto::{ContentCipher, KeyKind};
-use directory::{Folder, Language, MessageStore, Origin, Outgoing, OutgoingKind, State};
+use directory::{Folder, Language, MessagePlace, MessageStore, ObjectPlace, Origin, Outgoing, OutgoingKind, State};
 use gateway::policy::{Choice, Otherwise};
 use pki::{RevocationListBuilder, RevocationReason};
 use smime::{Encryptor, LayerReport, Signer, Verifier};
@@ -170,6 +170,39 @@ async fn f6_without_a_certificate_a_mail_waits_in_the_webmailer() {
     let notification = house.mails(CAROL, 2).await.remove(0);
     assert!(contains(&notification, "in the Webmailer") && !contains(&notification, "CANARY"));
     assert!(!contains(&notification, "Vertrag"));
+}
+
+#[tokio::test]
+async fn r_06_while_the_store_for_the_webmailer_is_away_its_mail_is_put_off_and_nothing_else_is() {
+    // A port that nobody listens on.
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let house = House::start(|settings| {
+        settings.policy.encrypt = Choice::Always;
+        settings.policy.otherwise = Otherwise::Webmailer;
+        settings.messages = Some(MessagePlace::Objects(ObjectPlace {
+            endpoint: Some(format!("http://{away}")),
+            bucket: "sealpost".into(),
+            region: "us-east-1".into(),
+            prefix: "messages".into(),
+            access_key: "key".into(),
+            secret_key: "secret".to_owned().into(),
+        }));
+    })
+    .await;
+    house.invite(CAROL, Language::English).await;
+    let message = mail(ALICE, CAROL, "Vertrag", "CANARY-BODY");
+    for _ in 0..2 {
+        let replies = house.send(house.inside, ALICE, &[CAROL], &message).await;
+        assert_eq!(replies[0].code() / 100, 4, "{}", replies[0]);
+    }
+    assert!(house.directory.messages(&mailbox(CAROL), Folder::Inbox, 10).await.unwrap().is_empty());
+    let waiting = house.directory.lease_outbox("test", 10, 60).await.unwrap();
+    assert!(waiting.is_empty() && house.mail(CAROL).is_empty(), "nobody is told of mail that is not there");
+    assert!(!house.is_on_disk(b"CANARY-BODY"));
+    // Who has a certificate gets mail as ever.
+    house.activate(&house.bob, BOB).await;
+    let replies = house.send(house.inside, ALICE, &[BOB], &mail(ALICE, BOB, "x", "text")).await;
+    assert_eq!(replies[0].code(), 250, "{}", replies[0]);
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ pub(crate) async fn delete(
         return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, Notice::bad(t.password_wrong())).await;
     }
     for body in app.directory.erase_person(&visitor.known()?.address, &visitor.actor()?).await? {
-        app.store.remove(body).await?;
+        app.forget_body(body).await;
     }
     let mut response = see_other("/login");
     leave_flash(&app, response.headers_mut(), "deleted");

@@ -175,16 +175,21 @@ pub(crate) async fn delete(
 ) -> Answer {
     let partner = &visitor.known()?.address;
     let body = app.directory.delete_message(partner, id.parse()?).await?.ok_or(Problem::NotFound)?;
-    app.store.remove(body).await?;
+    app.forget_body(body).await;
     go_and_say(&app, "/inbox", "deleted")
 }
 
 async fn load(app: &App, visitor: &Visitor, id: &str) -> Result<(Message, Vec<u8>), Problem> {
-    let partner: &Address = &visitor.known()?.address;
-    let id: MessageId = id.parse()?;
-    let message = app.directory.message(partner, id).await?.ok_or(Problem::NotFound)?;
+    let message = own(app, visitor, id).await?;
     let body = app.store.get(message.body).await?;
     Ok((message, body))
+}
+
+/// CASES T-103: somebody else's message does not exist.
+async fn own(app: &App, visitor: &Visitor, id: &str) -> Result<Message, Problem> {
+    let partner: &Address = &visitor.known()?.address;
+    let id: MessageId = id.parse()?;
+    app.directory.message(partner, id).await?.ok_or(Problem::NotFound)
 }
 
 fn subject_of(visitor: &Visitor, message: &Message) -> String {

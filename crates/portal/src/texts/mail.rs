@@ -51,6 +51,7 @@ crate::texts::messages! {
     send: "Senden", "Send";
     sent: "Ihre Nachricht ist gesendet.", "Your message is sent.";
     write_to_missing: "Bitte wählen Sie, an wen die Nachricht geht.", "Please choose whom the message goes to.";
+    write_not_now: "Gerade ist der Speicher für Nachrichten nicht erreichbar. Ihr Text steht noch hier; bitte versuchen Sie es in einigen Minuten noch einmal.", "The store for messages is not available at the moment. Your text is still here; please try again in a few minutes.";
     write_text_missing: "Die Nachricht ist noch leer.", "The message is still empty.";
     written_on(date, name): "Am {date} schrieb {name}:", "On {date} {name} wrote:";
 

@@ -1,6 +1,6 @@
 //! Drafts: kept sealed, continued, sent, deleted, and nobody else's.
 
-use directory::{Folder, MessageStore, NewMessage, OutgoingKind};
+use directory::{Folder, MessagePlace, MessageStore, NewMessage, ObjectPlace, OutgoingKind};
 
 use crate::browser::{Browser, Page};
 use crate::house::{House, address};
@@ -104,4 +104,46 @@ fn t_103_somebody_elses_draft_does_not_exist() {
     // The owner deletes it.
     assert_eq!(petra.submit(&petra.get("/me"), &format!("/messages/{id}/delete"), &[]).status, 303);
     assert_eq!(draft(&house), None);
+}
+
+#[test]
+fn r_06_while_the_store_is_away_nothing_is_sent_and_the_text_stays() {
+    // A port that nobody listens on.
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let house = House::with("http://portal.example", |settings| {
+        settings.messages = MessagePlace::Objects(ObjectPlace {
+            endpoint: Some(format!("http://{away}")),
+            bucket: "sealpost".into(),
+            region: "us-east-1".into(),
+            prefix: "messages".into(),
+            access_key: "key".into(),
+            secret_key: "secret".to_owned().into(),
+        });
+    });
+    let new = NewMessage {
+        partner: address(PETRA),
+        folder: Folder::Inbox,
+        correspondent: address(EMMA),
+        subject: "Angebot".into(),
+        body: "00112233445566778899aabbccddeeff".parse().unwrap(),
+        bytes: 9,
+    };
+    let id = house.run(house.directory.add_message(&new));
+    let petra = house.logged_in(PETRA, "en");
+    assert!(petra.get("/inbox").text().contains("Angebot"), "the list is there");
+    let message = petra.get(&format!("/messages/{id}"));
+    assert_eq!(message.status, 503, "{}", message.text());
+    let page = petra.get("/write");
+    for keep in ["", "draft"] {
+        for path in ["/write".to_owned(), format!("/messages/{id}/reply")] {
+            let fields = [("to", EMMA), ("subject", "Re"), ("text", "Everything I wrote"), ("keep", keep)];
+            let answer = petra.submit(&page, &path, &fields);
+            assert_eq!(answer.status, 503, "{path}: {}", answer.text());
+            assert!(answer.html.contains("Everything I wrote") && answer.text().contains("Your text is still here"));
+        }
+    }
+    for folder in [Folder::Drafts, Folder::Sent] {
+        assert!(house.run(house.directory.messages(&address(PETRA), folder, 9)).is_empty());
+    }
+    assert!(house.run(house.directory.lease_outbox("test", 9, 60)).is_empty());
 }

@@ -145,7 +145,7 @@ async fn erase(config: &Config, directory: &Directory, arguments: &Erase) -> Res
         ))
         .hint("look at it first with sealpost audit export, then add --yes"));
     }
-    let store = MessageStore::open(&serve::message_folder(config), directory.settings().store_key.clone())
+    let store = MessageStore::at(&serve::messages(config)?, directory.settings().store_key.clone())
         .map_err(|error| cannot("open the message store", error))?;
     let by = Actor::Program("sealpost audit erase".into());
     let bodies = match directory.erase_person(&address, &by).await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use directory::{Directory, RequestFilter, Role, SystemClock};
+use directory::{Directory, MessageStore, RequestFilter, Role, SystemClock};
 use gateway::smtp::{Client, ClientSettings, Hop, client_config};
 use pki::{PathChecker, PathPolicy, Purpose};
 use serde_json::json;
@@ -333,6 +333,9 @@ async fn behind_the_database(config: &Config, directory: &Directory, findings: &
             Err(stop) => findings.wrong("master key", stop.what(), stop.way_out().unwrap_or("see keys")),
         }
     }
+    if config.storage.s3.is_some() {
+        message_store(config, directory, findings).await;
+    }
     clock(directory, findings).await;
     let looked = async {
         people(directory, findings).await?;
@@ -340,6 +343,23 @@ async fn behind_the_database(config: &Config, directory: &Directory, findings: &
     };
     if let Err(error) = looked.await {
         findings.wrong("directory", error.to_string(), "some of it could not be looked at");
+    }
+}
+
+/// The store that machines share, tried with a body of no message.
+async fn message_store(config: &Config, directory: &Directory, findings: &mut Findings) {
+    let place = match serve::messages(config) {
+        Ok(place) => place,
+        Err(stop) => return findings.wrong("messages", stop.what(), stop.way_out().unwrap_or("see storage.s3")),
+    };
+    let tried = async { MessageStore::at(&place, directory.settings().store_key.clone())?.check().await };
+    match tried.await {
+        Ok(()) => findings.good("messages", "the S3-compatible store takes, gives, lists and removes bodies"),
+        Err(error) => findings.wrong(
+            "messages",
+            error.to_string(),
+            "mail for the webmailer is put off until then: see storage.s3, the bucket, and what its key may do",
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use directory::{Address, Language, Role, StoreKey};
+use directory::{Address, Language, MessagePlace, ObjectPlace, Role, StoreKey};
 use gateway::smtp::{Hop, Protocol, SessionLimits, TlsPolicy};
 use gateway::{ListenerSettings, policy};
 
@@ -85,7 +85,7 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
     settings.connections = gateway.connections;
     settings.connections_per_address = gateway.connections_per_address;
     settings.limits = SessionLimits { message_bytes: gateway.message_bytes, ..SessionLimits::default() };
-    settings.message_folder = Some(message_folder(config));
+    settings.messages = Some(messages(config)?);
     let config::Renewal { house_days, validity_days, announce } = config.renewal;
     settings.renewal = directory::RenewalSettings { house_days, validity_days, announce };
     settings.acme = config.acme.as_ref().map(crate::acme::settings).transpose()?;
@@ -93,7 +93,7 @@ pub(crate) fn gateway(config: &Config) -> Result<gateway::Settings, Stop> {
 }
 
 pub(super) fn portal(config: &Config) -> Result<portal::Settings, Stop> {
-    let mut settings = portal::Settings::new(config.portal.address, message_folder(config));
+    let mut settings = portal::Settings::new(config.portal.address, messages(config)?);
     settings.upload_bytes = config.portal.upload_bytes;
     settings.idle_minutes = config.portal.idle_minutes;
     settings.trusted_proxies = config.portal.trusted_proxies.clone();
@@ -161,8 +161,16 @@ fn make_privately(folder: &Path) -> Result<(), Stop> {
 }
 
 /// Where the webmailer's messages are, sealed.
-pub(crate) fn message_folder(config: &Config) -> PathBuf {
-    config.storage.folder.join("messages")
+pub(crate) fn messages(config: &Config) -> Result<MessagePlace, Stop> {
+    let Some(s3) = &config.storage.s3 else { return Ok(config.storage.folder.join("messages").into()) };
+    Ok(MessagePlace::Objects(ObjectPlace {
+        endpoint: s3.endpoint.clone(),
+        bucket: s3.bucket.clone(),
+        region: s3.region.clone(),
+        prefix: s3.prefix.clone(),
+        access_key: s3.access_key.clone(),
+        secret_key: super::keys::password("storage.s3.secret_key", &s3.secret_key)?,
+    }))
 }
 
 fn address(key: &str, text: &str) -> Result<Address, Stop> {

@@ -9,7 +9,7 @@ use mail_parser::MessageParser;
 use mime::{Attachment, MessageBuilder};
 
 use super::content::Content;
-use super::{load, subject_of};
+use super::{load, own, subject_of};
 use crate::app::App;
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, clean, html};
@@ -46,7 +46,8 @@ pub(crate) async fn reply_form(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Answer {
-    let (message, body) = answerable(&app, &visitor, &id).await?;
+    let message = answerable(&app, &visitor, &id).await?;
+    let body = app.store.get(message.body).await?;
     let t = visitor.texts();
     let subject = reply_subject(&visitor, &message);
     let quoted = Content::of(body).await?.text.unwrap_or_default();
@@ -62,20 +63,34 @@ pub(crate) async fn reply(
     Path(id): Path<String>,
     Extension(form): Extension<Form>,
 ) -> Answer {
-    let (message, body) = answerable(&app, &visitor, &id).await?;
+    let message = answerable(&app, &visitor, &id).await?;
     let subject = match clean(form.field("subject")) {
         empty if empty.is_empty() => reply_subject(&visitor, &message),
         subject => subject,
     };
-    let answers = MessageParser::default().parse_headers(&body).and_then(|mail| mail.message_id().map(clean));
-    if !form.field("keep").is_empty() {
-        return keep(&app, &visitor, &message.correspondent, &subject, answers.as_deref(), &form).await;
-    }
-    if form.field("text").is_empty() {
+    let keeps = !form.field("keep").is_empty();
+    if !keeps && form.field("text").is_empty() {
         let notice = Notice::bad(visitor.texts().write_text_missing());
         return reply_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &message, subject, String::new());
     }
-    post(&app, &visitor, &message.correspondent, &subject, answers.as_deref(), &form).await
+    match answer(&app, &visitor, &message, &subject, keeps, &form).await {
+        // What was written stays on the page.
+        Err(Problem::Unavailable) => {
+            let (notice, text) = (Notice::bad(visitor.texts().write_not_now()), form.exact("text").to_owned());
+            reply_page(&app, &visitor, StatusCode::SERVICE_UNAVAILABLE, notice, &message, subject, text)
+        }
+        done => done,
+    }
+}
+
+async fn answer(app: &App, visitor: &Visitor, message: &Message, subject: &str, keeps: bool, form: &Form) -> Answer {
+    let body = app.store.get(message.body).await?;
+    let answers = MessageParser::default().parse_headers(&body).and_then(|mail| mail.message_id().map(clean));
+    let (to, answers) = (&message.correspondent, answers.as_deref());
+    match keeps {
+        true => keep(app, visitor, to, subject, answers, form).await,
+        false => post(app, visitor, to, subject, answers, form).await,
+    }
 }
 
 pub(crate) async fn write_form(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -116,13 +131,21 @@ pub(crate) async fn send(
             head.and_then(|mail| mail.in_reply_to().as_text().map(clean))
         }
     };
-    if !form.field("keep").is_empty() {
-        return keep(&app, &visitor, &to, &subject, answers.as_deref(), &form).await;
-    }
-    if form.field("text").is_empty() {
+    let done = if !form.field("keep").is_empty() {
+        keep(&app, &visitor, &to, &subject, answers.as_deref(), &form).await
+    } else if form.field("text").is_empty() {
         return wrong(t.write_text_missing()).await;
+    } else {
+        post(&app, &visitor, &to, &subject, answers.as_deref(), &form).await
+    };
+    match done {
+        // What was written stays on the page.
+        Err(Problem::Unavailable) => {
+            let notice = Notice::bad(t.write_not_now());
+            write_page(&app, &visitor, StatusCode::SERVICE_UNAVAILABLE, notice, &form).await
+        }
+        done => done,
     }
-    post(&app, &visitor, &to, &subject, answers.as_deref(), &form).await
 }
 
 async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers: Option<&str>, form: &Form) -> Answer {
@@ -192,7 +215,7 @@ async fn drop_draft(app: &App, visitor: &Visitor, id: &str) -> Result<(), Proble
     if draft.is_some()
         && let Some(body) = app.directory.delete_message(partner, id).await?
     {
-        app.store.remove(body).await?;
+        app.forget_body(body).await;
     }
     Ok(())
 }
@@ -230,9 +253,9 @@ fn begin(
     })
 }
 
-async fn answerable(app: &App, visitor: &Visitor, id: &str) -> Result<(Message, Vec<u8>), Problem> {
-    let (message, body) = load(app, visitor, id).await?;
-    if app.directory.is_inside(&message.correspondent) { Ok((message, body)) } else { Err(Problem::NotFound) }
+async fn answerable(app: &App, visitor: &Visitor, id: &str) -> Result<Message, Problem> {
+    let message = own(app, visitor, id).await?;
+    if app.directory.is_inside(&message.correspondent) { Ok(message) } else { Err(Problem::NotFound) }
 }
 
 fn reply_subject(visitor: &Visitor, message: &Message) -> String {
