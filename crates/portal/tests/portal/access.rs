@@ -115,6 +115,50 @@ fn t_106_what_is_not_in_the_table_does_not_exist() {
 }
 
 #[test]
+fn t_111_where_partners_come_nobody_runs_the_house_with_keys_or_watches_it() {
+    // Keys are ordered, exported and rotated at the prompt of the gateway: whoever adds a way to do that by the web has
+    // to say here who the second person is.
+    let words = ["key", "export", "secret", "pkcs", "rotate", "backup", "token"];
+    let about_keys: Vec<String> = routes()
+        .into_iter()
+        .filter(|route| words.iter().any(|word| route.path.to_lowercase().contains(word)))
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    let expected = [
+        "GET /reset/{token}",
+        "POST /reset/{token}",
+        "GET /confirm/{token}",
+        "POST /confirm/{token}",
+        "GET /keys",
+        "POST /keys/second-factor",
+        "POST /keys/second-factor/remove",
+        "POST /keys/passkeys",
+        "POST /keys/passkeys/remove",
+        "GET /me/export",
+        "POST /keys/upload",
+        "POST /keys/withdraw",
+        "POST /keys/resend",
+        "GET /keys/certificate/{file}",
+    ];
+    assert_eq!(about_keys, expected);
+    // What programs may do to others takes an officer or an employee, and a token for just that.
+    for route in routes().iter().filter(|route| route.path.starts_with("/api/") && route.method == "POST") {
+        let Access::Token { scope: Some(_), roles } = route.access else { panic!("{} asks for no scope", route.path) };
+        assert!(!roles.contains(&Role::Operator) && !roles.contains(&Role::Auditor), "{}", route.path);
+    }
+    // Monitoring has a listener of its own, whoever asks.
+    let house = House::open();
+    for browser in [house.browser("en"), house.logged_in("oskar@muster.example", "en")] {
+        for path in ["/metrics", "/healthz", "/readyz"] {
+            assert_eq!(browser.get(path).status, 404, "{path}");
+        }
+    }
+    // What a browser holds opens nothing that is for programs.
+    let officer = house.logged_in("otto@muster.example", "en");
+    assert_eq!(officer.get("/api/v1/audit").status, 401);
+}
+
+#[test]
 fn t_103_somebody_elses_request_does_not_exist() {
     let house = House::open();
     let request = house.submit(&crate::house::certificate("petra@partner.example"), "petra@partner.example");

@@ -39,6 +39,16 @@ fn every_key_of_the_reference_is_explained() {
 }
 
 #[test]
+fn t_111_what_is_not_for_strangers_listens_on_loopback_or_nowhere() {
+    let reference = Config::parse(REFERENCE).unwrap();
+    assert!(reference.portal.address.ip().is_loopback(), "a proxy with TLS stands in front");
+    assert!(reference.watch.unwrap().address.ip().is_loopback());
+    let without: String =
+        REFERENCE.split("\n\n").filter(|part| !part.contains("[watch]")).map(|part| format!("{part}\n\n")).collect();
+    assert!(Config::parse(&without).unwrap().watch.is_none(), "unasked, nothing listens for monitoring");
+}
+
+#[test]
 fn unknown_keys_are_errors_with_their_line() {
     let text = REFERENCE.replace("deadline_days = 7", "deadline_dais = 7");
     let error = Config::parse(&text).unwrap_err();
