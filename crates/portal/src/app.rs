@@ -3,13 +3,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use directory::{Actor, BodyId, Directory, Limit, MessageStore, PersonId, SessionLimits};
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use webauthn::RelyingParty;
 
 use crate::assets::Assets;
+use crate::guard::policy_with_script;
 use crate::openid::Provider;
 use crate::problem::Problem;
 use crate::routes::Intake;
@@ -26,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) store: MessageStore,
     pub(crate) zone: TimeZone,
     pub(crate) assets: Assets,
+    /// What a page with the script for passkeys lets a browser load.
+    pub(crate) policy_with_script: HeaderValue,
     /// Whether people reach the portal through TLS: then cookies say so.
     pub(crate) secure: bool,
     /// The site as passkeys know it; `None` where browsers have none.
@@ -55,6 +58,8 @@ impl App {
         let base_url = &directory.settings().base_url;
         let openid = settings.openid.clone().map(|openid| Provider::new(openid, base_url)).transpose()?;
         let party = RelyingParty::at(base_url);
+        let assets = Assets::new();
+        let policy_with_script = policy_with_script(base_url, assets.script())?;
         let nobody = password::hash_password(&password::first_password()?)?;
         let uploads = usize::try_from(settings.upload_memory_bytes >> 10).unwrap_or(usize::MAX);
         let inner = Inner {
@@ -62,7 +67,8 @@ impl App {
             settings,
             store,
             zone,
-            assets: Assets::new(),
+            policy_with_script,
+            assets,
             secure,
             party,
             openid,

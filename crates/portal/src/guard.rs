@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Body as HttpBody;
 
+use crate::Error;
 use crate::app::App;
 use crate::form::Form;
 use crate::page::see_other;
@@ -169,21 +170,23 @@ pub(crate) async fn harden(State(app): State<App>, request: Request, next: Next)
     response
 }
 
-macro_rules! policy {
-    ($script:literal) => {
-        concat!(
-            "default-src 'none'; style-src 'self'; img-src 'self'; ",
-            $script,
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        )
-    };
+/// For the pages that have a script: this one file at its own address. `'self'` would let run whatever an answer of this
+/// origin might look like to a browser.
+pub(crate) fn policy_with_script(base_url: &str, script: &str) -> Result<HeaderValue, Error> {
+    // In a policy these would end the address, and begin something else.
+    let odd = |c: char| c.is_whitespace() || matches!(c, ';' | ',' | '\'' | '"');
+    let policy = format!("script-src {base_url}{script}; {POLICY}");
+    match HeaderValue::try_from(policy) {
+        Ok(policy) if !base_url.contains(odd) => Ok(policy),
+        _ => Err(Error::Setting { what: "base_url", because: format!("{base_url} cannot stand in a header") }),
+    }
 }
 
-/// For the pages that have a script, which is a file of ours.
-pub(crate) const POLICY_WITH_SCRIPT: &str = policy!("script-src 'self'; ");
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
 
 const HEADERS: &[(&str, &str)] = &[
-    ("content-security-policy", policy!("")),
+    ("content-security-policy", POLICY),
     ("cross-origin-embedder-policy", "require-corp"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),

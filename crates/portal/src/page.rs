@@ -1,13 +1,12 @@
 //! What all pages have in common.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use directory::{Language, Role, Roles};
 
 use crate::app::App;
-use crate::guard::POLICY_WITH_SCRIPT;
 use crate::icons;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -166,10 +165,10 @@ pub(crate) fn html(status: StatusCode, template: &impl Template) -> Answer {
     Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response())
 }
 
-/// A page with the script for passkeys: the policy for it lets our own files run, and nothing else (CASES T-100).
-pub(crate) fn html_with_script(status: StatusCode, template: &impl Template) -> Answer {
+/// A page with the script for passkeys: the policy for it lets that one file run, and nothing else (CASES T-100).
+pub(crate) fn html_with_script(app: &App, status: StatusCode, template: &impl Template) -> Answer {
     let mut response = html(status, template)?;
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY_WITH_SCRIPT));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, app.policy_with_script.clone());
     Ok(response)
 }
 

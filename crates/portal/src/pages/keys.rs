@@ -194,7 +194,7 @@ async fn show_kind(
         fewest: FEWEST_CHARACTERS,
         factor,
     };
-    if scripted { html_with_script(status, &page) } else { html(status, &page) }
+    if scripted { html_with_script(app, status, &page) } else { html(status, &page) }
 }
 
 const SMIME: &str = "smime";

@@ -155,7 +155,7 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Opt
         password_links: app.settings.password_links,
         passkey,
     };
-    if scripted { html_with_script(status, &page) } else { html(status, &page) }
+    if scripted { html_with_script(app, status, &page) } else { html(status, &page) }
 }
 
 /// A path of this portal, and nothing that leads elsewhere (CASES T-101).

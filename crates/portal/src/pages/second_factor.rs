@@ -217,7 +217,7 @@ async fn code_page(
     let (scripted, phone) = (passkey.is_some(), app.directory.second_factor(person.id).await?.is_some());
     let frame = Page::new(app, visitor, Section::Nowhere);
     let page = CodePage { page: frame, csrf: visitor.csrf(), notice, passkey, phone };
-    if scripted { html_with_script(status, &page) } else { html(status, &page) }
+    if scripted { html_with_script(app, status, &page) } else { html(status, &page) }
 }
 
 const MOST_SECONDS: u32 = 300;
