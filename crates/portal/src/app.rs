@@ -61,6 +61,8 @@ impl App {
         let assets = Assets::new();
         let policy_with_script = policy_with_script(base_url, assets.script())?;
         let nobody = password::hash_password(&password::first_password()?)?;
+        // More of them than there are cores would be no faster, and pages would wait behind them.
+        let hashes_at_once = std::thread::available_parallelism().map_or(1, usize::from).min(HASHES_AT_ONCE);
         let uploads = usize::try_from(settings.upload_memory_bytes >> 10).unwrap_or(usize::MAX);
         let inner = Inner {
             directory,
@@ -74,7 +76,7 @@ impl App {
             openid,
             nobody,
             hashed: AtomicU64::new(0),
-            hashing: Semaphore::new(HASHES_AT_ONCE),
+            hashing: Semaphore::new(hashes_at_once),
             uploads: Arc::new(Semaphore::new(uploads.min(Semaphore::MAX_PERMITS))),
         };
         Ok(Self(Arc::new(inner)))
