@@ -294,6 +294,18 @@ impl Directory {
         rows.into_iter().map(read).collect()
     }
 
+    /// What was put to use or refused, the latest decision first.
+    pub async fn decided_lately(&self, limit: u32) -> Result<Vec<Request>, Error> {
+        let mut found = Vec::new();
+        for state in [State::Active, State::Refused] {
+            found.extend(self.database().fetch(sql::REQUESTS_CHANGED_LAST, values![state.name(), limit]).await?);
+        }
+        let mut found = found.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|request| std::cmp::Reverse(request.changed().to_unix()));
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
     /// Requests that match, the earliest due first.
     pub async fn search_requests(&self, search: &RequestSearch, limit: u32) -> Result<Vec<Request>, Error> {
         let mut states: String = search.states.iter().map(|state| format!(",{}", state.name())).collect();

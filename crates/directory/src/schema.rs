@@ -51,6 +51,7 @@ pub(crate) const MIGRATIONS: &[&[&str]] = &[
     crate::accounts::SESSION_WAYS,
     crate::passkeys::TABLES,
     crate::people::SHARES,
+    DECIDED,
 ];
 
 const VERSION_1: &[&str] = &[
@@ -198,6 +199,9 @@ const HOUSE_AUTHORITY: &[&str] = &[
         request BIGINT, replacement BIGINT, detail TEXT NOT NULL, PRIMARY KEY (incident, credential))",
     "CREATE INDEX incident_items_by_start ON incident_items (incident, started)",
 ];
+
+/// The latest decisions, without a look at all the others.
+const DECIDED: &[&str] = &["CREATE INDEX requests_changed ON requests (state, changed)"];
 
 /// What was fetched about revocation, and what it says about each request.
 const REVOCATION: &[&str] = &[

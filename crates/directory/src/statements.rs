@@ -209,6 +209,7 @@ statements! {
     REQUESTS = request!("ORDER BY r.changed DESC, r.id LIMIT $1");
     REQUESTS_OF_ADDRESS = request!("WHERE r.address_key = $1 ORDER BY r.received DESC, r.id LIMIT $2");
     REQUESTS_IN_STATE = request!("WHERE r.state = $1 ORDER BY r.due, r.id LIMIT $2");
+    REQUESTS_CHANGED_LAST = request!("WHERE r.state = $1 ORDER BY r.changed DESC, r.id LIMIT $2");
     REQUESTS_OPEN = request!("WHERE r.state IN ('received', 'checked', 'confirmed', 'approved')
         ORDER BY r.due, r.id LIMIT $1");
     SEARCH_REQUESTS = request!("WHERE ($1 = '' OR $1 LIKE '%,' || r.state || ',%') AND ($2 = '' OR r.origin = $2)

@@ -1,6 +1,6 @@
 //! F4: the way of a certificate.
 
-use directory::{Error, State};
+use directory::{Actor, Error, State};
 
 use crate::house::{address, on_both, person};
 
@@ -244,6 +244,24 @@ async fn t_110_what_comes_together_is_judged_as_if_it_came_one_by_one() {
         }
         house.directory.verify_audit().await.unwrap();
         house.directory.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_latest_decisions_come_first_however_many_there_were_before() {
+    on_both(|house| async move {
+        let mut decided = Vec::new();
+        for of in ["bob@partner.example", "carol@partner.example", "dora@partner.example"] {
+            let request = house.submit(&person(of), of).await;
+            house.directory.withdraw(request.id(), &Actor::System).await.unwrap();
+            house.clock.advance_days(1);
+            decided.insert(0, request.id());
+        }
+        // Still open.
+        house.submit(&person("eva@partner.example"), "eva@partner.example").await;
+        let lately = house.directory.decided_lately(2).await.unwrap();
+        assert_eq!(lately.iter().map(directory::Request::id).collect::<Vec<_>>(), decided[..2]);
     })
     .await;
 }

@@ -80,11 +80,7 @@ pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<V
     if filter.is_active() {
         found = app.directory.search_requests(&filter.search(now), MOST_SHOWN + 1).await?;
     } else {
-        for state in [RequestState::Active, RequestState::Refused] {
-            recent.extend(app.directory.requests(&RequestFilter::InState(state), MOST_SHOWN).await?);
-        }
-        recent.sort_by_key(|request| -request.changed().to_unix());
-        recent.truncate(RECENT);
+        recent = app.directory.decided_lately(RECENT).await?;
     }
     let most = usize::try_from(MOST_SHOWN).unwrap_or(usize::MAX);
     let more = found.len() > most;
@@ -141,4 +137,4 @@ fn row(app: &App, visitor: &Visitor, request: &Request) -> Row {
 
 const MOST_COUNTED: u32 = 1000;
 const MOST_SHOWN: u32 = 200;
-const RECENT: usize = 8;
+const RECENT: u32 = 8;
