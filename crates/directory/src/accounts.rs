@@ -238,13 +238,14 @@ pub(crate) async fn count_attempt(
 impl Directory {
     /// Gives somebody a password, as its hash; ends what began with the one before: sessions, log-ins that wait for the
     /// second factor, links that would set another one, and tokens for programs. With one that must be changed, a first
-    /// password, they begin anew: their second factors are gone as well.
+    /// password, they begin anew: their second factors are gone as well. Who had one before is told by mail.
     pub async fn set_password(&self, id: PersonId, hash: &str, must_change: bool, by: &Actor) -> Result<(), Error> {
         let person = self.known_person(id).await?;
         if !hash.starts_with('$') {
             return Err(Error::Malformed { what: "a password hash", because: "it does not begin with $".into() });
         }
         let mut change = self.change().await?;
+        let had_one = change.tx.fetch_one(sql::ACCOUNT, values![id.0]).await?.is_some();
         change.tx.execute(sql::SET_PASSWORD, values![id.0, hash, must_change, change.now]).await?;
         change.tx.execute(sql::END_SESSIONS_OF, values![id.0]).await?;
         for purpose in [Purpose::FirstLogIn, Purpose::ResetPassword, Purpose::SecondFactor] {
@@ -255,6 +256,9 @@ impl Directory {
         change.note(about(action, id, &person.address, by, "")).await?;
         if must_change {
             passkeys::remove_second_factors(&mut change, id, &person.address, by).await?;
+        }
+        if had_one {
+            self.tell_owner_of_password(&mut change, &person, must_change).await?;
         }
         change.commit().await
     }

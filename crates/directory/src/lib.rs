@@ -7,6 +7,7 @@
 //! [`Directory`] is what the portal and the gateway share. It opens no private key: that takes a [`KeyRing`], and
 //! with it the [`MasterKey`], which only the gateway has.
 
+mod account_news;
 mod accounts;
 mod acme;
 mod address;
@@ -78,7 +79,7 @@ pub use requests::{
 };
 pub use revocation::RevocationEntry;
 pub use sealing::{MasterKey, StoreKey};
-pub use second_factor::SecondFactor;
+pub use second_factor::{Last, SecondFactor};
 pub use traces::{Trace, TraceCounts};
 
 pub(crate) fn hex(octets: &[u8]) -> String {

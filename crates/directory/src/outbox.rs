@@ -17,6 +17,8 @@ use crate::{Address, Directory, Error, Limit, OutboxId, StoreKey, hex, statement
 /// What kind of mail it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OutgoingKind {
+    /// To the owner of an account: how they log in has changed.
+    AccountNews,
     /// What answers the challenge of a CA, for somebody inside (RFC 8823 §3.2).
     AcmeResponse,
     /// With the link that confirms a certificate.
@@ -40,7 +42,8 @@ pub enum OutgoingKind {
 }
 
 impl OutgoingKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
+        Self::AccountNews,
         Self::AcmeResponse,
         Self::Confirmation,
         Self::Escalation,
@@ -56,6 +59,7 @@ impl OutgoingKind {
     /// One word for programs.
     pub fn name(self) -> &'static str {
         match self {
+            Self::AccountNews => "account-news",
             Self::AcmeResponse => "acme-response",
             Self::Confirmation => "confirmation",
             Self::Escalation => "escalation",

@@ -6,10 +6,11 @@
 use asn1::Time;
 use crypto::DigestAlgorithm;
 
+use crate::account_news::AccountNews;
 use crate::audit::{Change, digest_of};
 use crate::database::{Row, values};
 use crate::people::about;
-use crate::{Actor, Address, Directory, Error, PasskeyId, PersonId, statements as sql};
+use crate::{Actor, Address, Directory, Error, Last, PasskeyId, PersonId, statements as sql};
 
 /// Somebody's passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Directory {
         Ok(u64::try_from(row.int()?).unwrap_or(0))
     }
 
-    /// Gives somebody a passkey. With `recovery_codes`, these take the place of those before.
+    /// Gives somebody a passkey, and tells them by mail. With `recovery_codes`, these take the place of those before.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] when anybody has it, [`Error::NotAllowed`] for more than [`Directory::MOST_PASSKEYS`].
@@ -152,6 +153,7 @@ impl Directory {
             change.tx.execute(sql::ADD_RECOVERY_CODE, values![id.0, hash]).await?;
         }
         change.note(about("account.passkey", id, &person.address, by, new.name)).await?;
+        self.tell_owner(&mut change, &person, AccountNews::Passkey).await?;
         change.commit().await?;
         Ok(passkey)
     }
@@ -172,16 +174,22 @@ impl Directory {
         change.commit().await
     }
 
-    /// Takes a passkey of somebody away; the recovery codes go with the last thing that they stood in for.
-    pub async fn remove_passkey(&self, owner: PersonId, id: PasskeyId, by: &Actor) -> Result<(), Error> {
+    /// Takes a passkey of somebody away and tells them by mail; the recovery codes go with the last thing that they
+    /// stood in for.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] when it is the last thing beside the password, and `last` says that this one stays.
+    pub async fn remove_passkey(&self, owner: PersonId, id: PasskeyId, last: Last, by: &Actor) -> Result<(), Error> {
         let person = self.known_person(owner).await?;
         let mut change = self.change().await?;
         let Some(mut row) = change.tx.fetch_one(sql::REMOVE_PASSKEY, values![id.0, owner.0]).await? else {
             return Err(Error::NotFound { what: "passkey" });
         };
         let name = row.text()?;
+        last.check(&mut change, owner).await?;
         change.tx.execute(sql::REMOVE_LONELY_RECOVERY_CODES, values![owner.0]).await?;
         change.note(about("account.passkey-removed", owner, &person.address, by, &name)).await?;
+        self.tell_owner(&mut change, &person, AccountNews::PasskeyRemoved).await?;
         change.commit().await
     }
 

@@ -7,7 +7,8 @@ use std::fmt;
 use asn1::Time;
 use zeroize::Zeroizing;
 
-use crate::audit::digest_of;
+use crate::account_news::AccountNews;
+use crate::audit::{Change, digest_of};
 use crate::database::values;
 use crate::people::about;
 use crate::sealing::{open, seal};
@@ -23,6 +24,25 @@ pub struct SecondFactor {
     pub last_step: i64,
     /// How many recovery codes are left.
     pub recovery_codes: u64,
+}
+
+/// What becomes of the last thing beside the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// It can go.
+    Goes,
+    /// It stays: this person has to have one.
+    Stays,
+}
+
+impl Last {
+    /// Looks within the change that has just removed one: of two at once, the second sees what the first did.
+    pub(crate) async fn check(self, change: &mut Change<'_>, of: PersonId) -> Result<(), Error> {
+        if self == Self::Stays && change.tx.fetch_one(sql::HAS_SECOND_FACTOR, values![of.0]).await?.is_none() {
+            return Err(Error::NotAllowed { what: "removing the last second factor" });
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for SecondFactor {
@@ -42,7 +62,8 @@ impl Directory {
         Ok(Some(SecondFactor { secret, since, last_step, recovery_codes: u64::try_from(left).unwrap_or(0) }))
     }
 
-    /// Gives somebody a second factor in the place of the one before. `step` is that of the code that proved it.
+    /// Gives somebody a second factor in the place of the one before, and tells them by mail. `step` is that of the
+    /// code that proved it.
     pub async fn set_second_factor(
         &self,
         id: PersonId,
@@ -61,19 +82,25 @@ impl Directory {
             change.tx.execute(sql::ADD_RECOVERY_CODE, values![id.0, code_hash(id, code)]).await?;
         }
         change.note(about("account.second-factor", id, &person.address, by, "")).await?;
+        self.tell_owner(&mut change, &person, AccountNews::Codes).await?;
         change.commit().await
     }
 
-    /// Takes the second factor away, when there is one.
-    pub async fn remove_second_factor(&self, id: PersonId, by: &Actor) -> Result<(), Error> {
+    /// Takes the second factor away, when there is one, and tells its owner by mail.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] when it is the last thing beside the password, and `last` says that this one stays.
+    pub async fn remove_second_factor(&self, id: PersonId, last: Last, by: &Actor) -> Result<(), Error> {
         let person = self.known_person(id).await?;
         let mut change = self.change().await?;
         if change.tx.execute(sql::REMOVE_SECOND_FACTOR, values![id.0]).await? == 0 {
             return Ok(());
         }
+        last.check(&mut change, id).await?;
         // They stand in for passkeys as well.
         change.tx.execute(sql::REMOVE_LONELY_RECOVERY_CODES, values![id.0]).await?;
         change.note(about("account.second-factor-removed", id, &person.address, by, "")).await?;
+        self.tell_owner(&mut change, &person, AccountNews::CodesRemoved).await?;
         change.commit().await
     }
 

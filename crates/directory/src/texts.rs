@@ -10,6 +10,7 @@ use pki::Certificate;
 use crate::harvest::{Finding, FoundFile};
 pub(crate) use refusal::refusal;
 
+use crate::account_news::AccountNews;
 use crate::{Address, Error, Language, OutboxId, Request, Settings, State};
 
 /// A mail before it has a header.
@@ -75,6 +76,73 @@ pub(crate) fn password_link(settings: &Settings, language: Language, address: &A
                  password stays as it is.\n\n{organisation}\n"
             ),
         },
+    }
+}
+
+/// To the owner of an account: how they log in has changed. Names of passkeys are not in it: whoever added one chose its
+/// name.
+pub(crate) fn account_news(settings: &Settings, language: Language, address: &Address, news: AccountNews) -> Mail {
+    let (organisation, base_url) = (&settings.organisation, &settings.base_url);
+    match language {
+        Language::German => {
+            let what = match news {
+                AccountNews::Codes => "Codes vom Telefon sind jetzt der zweite Faktor.".to_owned(),
+                AccountNews::CodesRemoved => "Codes vom Telefon werden nicht mehr verlangt.".to_owned(),
+                AccountNews::FirstPassword => {
+                    "es gibt ein neues erstes Kennwort; Passkeys und Codes vom Telefon gelten nicht mehr.".to_owned()
+                }
+                AccountNews::Passkey => "ein Passkey ist hinzugekommen.".to_owned(),
+                AccountNews::PasskeyRemoved => "ein Passkey wurde entfernt.".to_owned(),
+                AccountNews::Password { passkeys: 0 } => "das Kennwort ist ein neues.".to_owned(),
+                AccountNews::Password { passkeys: 1 } => {
+                    "das Kennwort ist ein neues. Ein Passkey von vorher gilt weiter; sehen Sie bitte nach, ob es Ihrer ist."
+                        .to_owned()
+                }
+                AccountNews::Password { passkeys } => format!(
+                    "das Kennwort ist ein neues. {passkeys} Passkeys von vorher gelten weiter; sehen Sie bitte nach, ob \
+                     alle Ihre sind."
+                ),
+            };
+            Mail {
+                subject: format!("Ihr Zugang hat sich geändert – {organisation}"),
+                body: format!(
+                    "Guten Tag,\n\nan Ihrem Zugang {address} bei {organisation} hat sich etwas geändert: {what}\n\nWaren \
+                     Sie das, oder haben Sie darum gebeten, müssen Sie nichts tun. Andernfalls hat vielleicht jemand \
+                     anderes Zugang: Ändern Sie bitte gleich Ihr Kennwort, entfernen Sie unter „Schlüssel und Kennwörter“, \
+                     was nicht Ihres ist, und sagen Sie Ihrer Ansprechperson Bescheid.\n\n\
+                     {base_url}/keys?what=password\n\n{organisation}\n"
+                ),
+            }
+        }
+        Language::English => {
+            let what = match news {
+                AccountNews::Codes => "codes from the phone are the second factor now.".to_owned(),
+                AccountNews::CodesRemoved => "codes from the phone are not asked for any more.".to_owned(),
+                AccountNews::FirstPassword => {
+                    "there is a new first password; passkeys and codes from the phone are no longer good.".to_owned()
+                }
+                AccountNews::Passkey => "a passkey was added.".to_owned(),
+                AccountNews::PasskeyRemoved => "a passkey was removed.".to_owned(),
+                AccountNews::Password { passkeys: 0 } => "the password is a new one.".to_owned(),
+                AccountNews::Password { passkeys: 1 } => {
+                    "the password is a new one. One passkey from before is still good; please see whether it is yours."
+                        .to_owned()
+                }
+                AccountNews::Password { passkeys } => format!(
+                    "the password is a new one. {passkeys} passkeys from before are still good; please see whether all of \
+                     them are yours."
+                ),
+            };
+            Mail {
+                subject: format!("Your access has changed – {organisation}"),
+                body: format!(
+                    "Hello,\n\nsomething has changed about your access {address} at {organisation}: {what}\n\nIf that was \
+                     you, or you asked for it, there is nothing to do. Otherwise somebody else may have access: please \
+                     change your password at once, remove what is not yours under \u{201c}Keys and passwords\u{201d}, and \
+                     tell your contact person.\n\n{base_url}/keys?what=password\n\n{organisation}\n"
+                ),
+            }
+        }
     }
 }
 

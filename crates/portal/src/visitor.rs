@@ -292,7 +292,11 @@ async fn signed_in(app: &App, token: &str) -> Result<Option<SignedIn>, Problem> 
         // A passkey that logged somebody in alone knew them: two factors in one.
         must_secure = session.way == LogInWay::Password
             && needs_second_factor(app, &person)
-            && !app.directory.has_second_factor(person.id).await?;
+            && match app.party {
+                Some(_) => !app.directory.has_second_factor(person.id).await?,
+                // Where browsers have no passkeys, those of before are good for nothing.
+                None => app.directory.second_factor(person.id).await?.is_none(),
+            };
     }
     Ok(Some(SignedIn { person, session, token: token.to_owned(), must_change, must_secure }))
 }

@@ -1,6 +1,6 @@
 //! Passkeys and their challenges, on both databases.
 
-use directory::{Actor, ChallengeFor, Directory, Error, NewPasskey};
+use directory::{Actor, ChallengeFor, Directory, Error, Language, Last, NewPasskey, OutgoingKind};
 
 use crate::house::on_both;
 
@@ -69,15 +69,15 @@ async fn t_105_passkeys_count_on_and_recovery_codes_go_with_the_last() {
         assert_eq!(directory.passkey(&[1; 16]).await.unwrap().unwrap().sign_count, u32::MAX);
 
         // Nobody else takes it away; the codes stay while there is anything that they stand in for.
-        let foreign = directory.remove_passkey(house.officer.id, first, &Actor::System).await;
+        let foreign = directory.remove_passkey(house.officer.id, first, Last::Goes, &Actor::System).await;
         assert!(matches!(foreign, Err(Error::NotFound { .. })), "{foreign:?}");
-        directory.remove_passkey(id, first, &Actor::Person(id)).await.unwrap();
+        directory.remove_passkey(id, first, Last::Stays, &Actor::Person(id)).await.unwrap();
         assert_eq!(directory.recovery_codes(id).await.unwrap(), 8);
         directory.set_second_factor(id, b"secret", 1, &codes, &Actor::Person(id)).await.unwrap();
-        directory.remove_passkey(id, second, &Actor::Person(id)).await.unwrap();
+        directory.remove_passkey(id, second, Last::Stays, &Actor::Person(id)).await.unwrap();
         assert!(directory.has_second_factor(id).await.unwrap());
         assert_eq!(directory.recovery_codes(id).await.unwrap(), 8);
-        directory.remove_second_factor(id, &Actor::Person(id)).await.unwrap();
+        directory.remove_second_factor(id, Last::Goes, &Actor::Person(id)).await.unwrap();
         assert!(!directory.has_second_factor(id).await.unwrap());
         assert_eq!(directory.recovery_codes(id).await.unwrap(), 0);
 
@@ -93,6 +93,67 @@ async fn t_105_passkeys_count_on_and_recovery_codes_go_with_the_last() {
         assert_eq!(directory.recovery_codes(id).await.unwrap(), 0);
         assert_eq!(Directory::user_handle(id).len(), 32);
         assert_ne!(Directory::user_handle(id), Directory::user_handle(house.officer.id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t_105_of_the_last_two_removed_at_once_one_stays_where_one_has_to() {
+    on_both(|house| async move {
+        let (directory, id) = (&house.directory, house.employee.id);
+        let by = Actor::Person(id);
+        let passkey = directory.add_passkey(id, &new(&[1; 16]), &[], &by).await.unwrap();
+        directory.set_second_factor(id, b"secret", 1, &["code".to_owned()], &by).await.unwrap();
+        let (one, two) = tokio::join!(
+            directory.remove_passkey(id, passkey, Last::Stays, &by),
+            directory.remove_second_factor(id, Last::Stays, &by),
+        );
+        assert_ne!(one.is_ok(), two.is_ok(), "{one:?} {two:?}");
+        assert!(matches!(one.and(two), Err(Error::NotAllowed { .. })));
+        assert!(directory.has_second_factor(id).await.unwrap());
+        assert_eq!(directory.recovery_codes(id).await.unwrap(), 1, "what was refused changed nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t_105_the_owner_hears_of_every_change_to_the_log_in() {
+    on_both(|house| async move {
+        let (directory, id) = (&house.directory, house.employee.id);
+        let by = Actor::Person(id);
+        // Each of them, and what the one mail about it says.
+        let news = async |words: &str| {
+            let leased = directory.lease_outbox("test", 9, 60).await.unwrap();
+            let mails = leased.iter().filter(|mail| mail.outgoing.kind == OutgoingKind::AccountNews);
+            let mails: Vec<_> = mails.map(|mail| &mail.outgoing).collect();
+            assert_eq!(mails.len(), usize::from(!words.is_empty()), "{words}");
+            for mail in mails {
+                assert_eq!(mail.recipient, house.employee.address);
+                let text = mime::Entity::parse(&mail.content, &mime::Limits::default()).unwrap().first_text().unwrap();
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(text.contains(words), "{words}: {text}");
+                assert!(!text.contains("CANARY") && text.contains("/keys?what=password"), "{text}");
+            }
+        };
+        directory.set_password(id, "$first", true, &Actor::System).await.unwrap();
+        // The invitation says so, on another way.
+        news("").await;
+        directory.set_password(id, "$own", false, &by).await.unwrap();
+        news("das Kennwort ist ein neues. Waren").await;
+        let named = NewPasskey { name: "CANARY", ..new(&[1; 16]) };
+        let passkey = directory.add_passkey(id, &named, &[], &by).await.unwrap();
+        news("ein Passkey ist hinzugekommen").await;
+        directory.set_password(id, "$another", false, &by).await.unwrap();
+        news("Ein Passkey von vorher gilt weiter").await;
+        directory.set_second_factor(id, b"secret", 1, &[], &by).await.unwrap();
+        news("Codes vom Telefon sind jetzt").await;
+        directory.remove_second_factor(id, Last::Goes, &by).await.unwrap();
+        news("Codes vom Telefon werden nicht mehr").await;
+        directory.remove_passkey(id, passkey, Last::Goes, &by).await.unwrap();
+        news("ein Passkey wurde entfernt").await;
+        directory.set_language(id, Language::English, &by).await.unwrap();
+        directory.set_password(id, "$first", true, &Actor::System).await.unwrap();
+        news("there is a new first password").await;
     })
     .await;
 }

@@ -89,9 +89,11 @@ pub(crate) async fn set(
         return reset_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, token, &person.address);
     }
     let hash = app.hash_password(password).await?;
-    app.directory.use_password_link(&token, &hash).await?;
-    // The link proves the mailbox; logging in asks for the rest, a second factor among it.
-    go_and_say(&app, "/login", "password-set")
+    let person = app.directory.use_password_link(&token, &hash).await?;
+    // The link proves the mailbox; logging in asks for the rest, a second factor among it. Whoever had the password
+    // before may have added a passkey: its owner is told that there are some.
+    let any = !app.directory.passkeys(person.id).await?.is_empty();
+    go_and_say(&app, "/login", if any { "password-set-passkeys" } else { "password-set" })
 }
 
 /// Whose link it is. Who guesses links is counted.

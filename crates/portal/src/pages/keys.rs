@@ -16,8 +16,9 @@ use crate::app::App;
 use crate::certificate_view::CertificateView;
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, html, html_with_script};
+use crate::pages::passkeys::PasskeyRow;
 use crate::pages::second_factor::SecondFactorView;
-use crate::pages::{Notice, second_factor};
+use crate::pages::{Notice, passkeys, second_factor};
 use crate::password::FEWEST_CHARACTERS;
 use crate::problem::Problem;
 use crate::visitor::{Visitor, go_and_say};
@@ -38,6 +39,8 @@ struct KeysPage {
     first: bool,
     fewest: usize,
     factor: Option<SecondFactorView>,
+    /// What is good beside the password, where that is what is shown.
+    passkeys: Vec<PasskeyRow>,
 }
 
 pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Answer {
@@ -179,6 +182,7 @@ async fn show_kind(
             }
         }
     }
+    let passkeys = if what == PASSWORD { passkeys::rows(app, visitor).await? } else { Vec::new() };
     let scripted = factor.as_ref().is_some_and(|factor| factor.passkeys.is_some());
     let page = KeysPage {
         page: Page::new(app, visitor, Section::Keys),
@@ -193,6 +197,7 @@ async fn show_kind(
         first: false,
         fewest: FEWEST_CHARACTERS,
         factor,
+        passkeys,
     };
     if scripted { html_with_script(app, status, &page) } else { html(status, &page) }
 }

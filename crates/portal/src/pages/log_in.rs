@@ -36,6 +36,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     let notice = match visitor.take_flash().as_deref() {
         Some("deleted") => Notice::good(visitor.texts().me_deleted()),
         Some("password-set") => Notice::good(visitor.texts().reset_done()),
+        Some("password-set-passkeys") => Notice::good(visitor.texts().reset_done_passkeys()),
         _ => None,
     };
     page(&app, &visitor, StatusCode::OK, notice, "")

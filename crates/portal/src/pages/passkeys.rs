@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::{NewPasskey, Passkey, PasskeyId};
+use directory::{Last, NewPasskey, Passkey, PasskeyId};
 
 use super::second_factor::{RecoveryPage, is_owner};
 use crate::app::App;
@@ -33,20 +33,32 @@ pub(crate) struct PasskeysView {
     pub(crate) log_in: bool,
 }
 
+impl PasskeyRow {
+    fn of(one: &Passkey, visitor: &Visitor) -> Self {
+        let local = visitor.local();
+        Self {
+            id: one.id.to_string(),
+            name: clean(&one.name),
+            since: local.date(one.created),
+            used: one.used.map(|used| local.date(used)),
+        }
+    }
+}
+
+/// What goes on being good beside the password, for who has just changed it.
+pub(crate) async fn rows(app: &App, visitor: &Visitor) -> Result<Vec<PasskeyRow>, Problem> {
+    let known = app.directory.passkeys(visitor.known()?.id).await?;
+    Ok(known.iter().map(|one| PasskeyRow::of(one, visitor)).collect())
+}
+
 pub(crate) async fn view(app: &App, visitor: &Visitor, known: &[Passkey]) -> Result<Option<PasskeysView>, Problem> {
     let signed_in = visitor.signed_in().ok_or(Problem::Forbidden)?;
     let options = passkeys::creation_options(app, &signed_in.person, &signed_in.token, known)?;
     let Some(options) = options else { return Ok(None) };
-    let local = visitor.local();
-    let row = |one: &Passkey| PasskeyRow {
-        id: one.id.to_string(),
-        name: clean(&one.name),
-        since: local.date(one.created),
-        used: one.used.map(|used| local.date(used)),
-    };
     let left = app.directory.recovery_codes(signed_in.person.id).await?;
     let log_in = app.settings.passkey_log_in;
-    Ok(Some(PasskeysView { rows: known.iter().map(row).collect(), options, left, log_in }))
+    let rows = known.iter().map(|one| PasskeyRow::of(one, visitor)).collect();
+    Ok(Some(PasskeysView { rows, options, left, log_in }))
 }
 
 pub(crate) async fn add(
@@ -93,19 +105,12 @@ pub(crate) async fn remove(
 ) -> Answer {
     let (t, person) = (visitor.texts(), visitor.known()?);
     let id: PasskeyId = form.field("passkey").parse()?;
-    if needs_second_factor(&app, person) && is_last(&app, &visitor).await? {
-        return Err(Problem::Forbidden);
-    }
     if !is_owner(&app, &visitor, &form).await? {
         return keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), None).await;
     }
-    app.directory.remove_passkey(person.id, id, &visitor.actor()?).await?;
+    let last = if needs_second_factor(&app, person) { Last::Stays } else { Last::Goes };
+    app.directory.remove_passkey(person.id, id, last, &visitor.actor()?).await?;
     back(&app, "passkey-removed")
-}
-
-async fn is_last(app: &App, visitor: &Visitor) -> Result<bool, Problem> {
-    let id = visitor.known()?.id;
-    Ok(app.directory.second_factor(id).await?.is_none() && app.directory.passkeys(id).await?.len() < 2)
 }
 
 fn back(app: &App, flash: &str) -> Answer {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::{ChallengeFor, Limit, LogInWay, Passkey, Person, PersonId, Purpose};
+use directory::{ChallengeFor, Last, Limit, LogInWay, Passkey, Person, PersonId, Purpose};
 
 use crate::app::App;
 use crate::form::Form;
@@ -58,7 +58,9 @@ pub(crate) async fn view(app: &App, visitor: &Visitor, secret: Option<&str>) -> 
     let present = app.directory.second_factor(person.id).await?;
     let known: Vec<Passkey> = app.directory.passkeys(person.id).await?;
     let passkeys = passkeys::view(app, visitor, &known).await?;
-    let count = known.len() + usize::from(present.is_some());
+    // Where browsers have no passkeys, those of before are good for nothing.
+    let usable = if app.party.is_some() { known.len() } else { 0 };
+    let count = usable + usize::from(present.is_some());
     let present = present.map(|factor| (visitor.local().date(factor.since), factor.recovery_codes));
     let secret = match secret {
         Some(secret) => secret.to_owned(),
@@ -109,13 +111,14 @@ pub(crate) async fn remove(
     Extension(form): Extension<Form>,
 ) -> Answer {
     let (t, person) = (visitor.texts(), visitor.known()?);
-    if needs_second_factor(&app, person) && app.directory.passkeys(person.id).await?.is_empty() {
+    let last = if needs_second_factor(&app, person) { Last::Stays } else { Last::Goes };
+    if last == Last::Stays && app.party.is_none() {
         return Err(Problem::Forbidden);
     }
     if !is_owner(&app, &visitor, &form).await? {
         return super::keys::second_factor_page(&app, &visitor, Notice::bad(t.password_wrong()), None).await;
     }
-    app.directory.remove_second_factor(person.id, &visitor.actor()?).await?;
+    app.directory.remove_second_factor(person.id, last, &visitor.actor()?).await?;
     go_and_say(&app, "/keys?what=second-factor", "factor-removed")
 }
 

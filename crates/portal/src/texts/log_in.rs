@@ -17,11 +17,15 @@ crate::texts::messages! {
     forgotten_send: "Link schicken", "Send the link";
     forgotten_asked: "Wenn diese Adresse bei uns ein Kennwort hat, ist der Link jetzt unterwegs.", "If this address has a password here, the link is on its way now.";
     forgotten_asked_more: "Er gilt 30 Minuten. Kommt nichts an, sehen Sie bitte im Spam-Ordner nach, oder rufen Sie Ihren Ansprechpartner an.", "It is good for 30 minutes. If nothing arrives, please look into your spam folder, or call your contact person.";
+    reset_done_passkeys: "Ihr neues Kennwort gilt ab sofort. Ihre Passkeys gelten weiter: Sehen Sie nach der Anmeldung unter „Schlüssel und Kennwörter“ nach, ob alle Ihre sind.", "Your new password is in effect. Your passkeys are still good: once logged in, please see under \u{201c}Keys and passwords\u{201d} whether all of them are yours.";
     reset_done: "Ihr neues Kennwort gilt ab sofort. Bitte melden Sie sich an.", "Your new password is in effect. Please log in.";
 
     passkeys_title: "Passkeys", "Passkeys";
     passkeys_text: "Ein Passkey liegt auf Ihrem Gerät oder auf einem Sicherheitsschlüssel. Statt einen Code abzutippen, bestätigen Sie die Anmeldung mit Fingerabdruck, Gesicht oder PIN. Auf nachgemachten Seiten funktioniert er nicht.", "A passkey is kept on your device or on a security key. Instead of typing a code you confirm the log-in by finger, face or PIN. It does not work on forged pages.";
     passkeys_text_alone: "Damit melden Sie sich auch ganz ohne Kennwort an.", "With it you also log in without any password.";
+    passkeys_kept: "Diese Passkeys gelten weiter", "These passkeys are still good";
+    passkeys_kept_text: "Ein neues Kennwort ändert an ihnen nichts. Wenn einer nicht Ihrer ist, entfernen Sie ihn bitte.", "A new password changes nothing about them. If one is not yours, please remove it.";
+    passkeys_kept_link: "Passkeys ansehen und entfernen", "See and remove passkeys";
     passkey_since(date): "Hinzugefügt am {date}", "Added on {date}";
     passkey_used(date): "zuletzt verwendet am {date}", "last used on {date}";
     passkey_name: "Name des Passkeys", "Name of the passkey";

@@ -1,6 +1,6 @@
 //! T-103, T-105: a forgotten password, by the contact person or by a mailed link.
 
-use directory::{Actor, OutgoingKind};
+use directory::{Actor, NewPasskey, OutgoingKind};
 
 use crate::browser::Page;
 use crate::house::{House, PASSWORD};
@@ -120,6 +120,27 @@ fn t_105_a_link_does_not_skip_the_second_factor() {
     let link = links(&house, 1).remove(0);
     assert_eq!(set(&house, &link, NEW, NEW).status, 303);
     assert_eq!(log_in(&house, NEW).location, "/login/code");
+}
+
+#[test]
+fn t_105_after_a_link_its_owner_hears_of_passkeys_that_are_still_good() {
+    let house = open();
+    let petra = house.person(PETRA).id;
+    for (credential, expected) in [(None, false), (Some([1; 16]), true)] {
+        if let Some(credential) = credential {
+            let new = NewPasskey { name: "CANARY", credential: &credential, key: b"a key", sign_count: 0 };
+            house.run(house.directory.add_passkey(petra, &new, &[], &Actor::System));
+        }
+        ask(&house, PETRA);
+        let link = links(&house, 1).remove(0);
+        let browser = house.browser("en");
+        let words = format!("{NEW} {expected}");
+        let set = browser.submit(&browser.get(&link), &link, &[("password", &words), ("repeat", &words)]);
+        assert_eq!((set.status, set.location.as_str()), (303, "/login"));
+        let page = browser.get("/login").text();
+        assert!(page.contains("Your new password is in effect") && !page.contains("CANARY"), "{page}");
+        assert_eq!(page.contains("passkeys are still good"), expected, "{page}");
+    }
 }
 
 #[test]

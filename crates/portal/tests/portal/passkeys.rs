@@ -351,6 +351,22 @@ fn t_105_a_new_first_password_takes_passkeys_away() {
 }
 
 #[test]
+fn t_105_whoever_changes_the_password_sees_which_passkeys_are_still_good() {
+    let house = house(false);
+    assert!(!house.logged_in(PETRA, "en").get("/keys?what=password").text().contains("still good"));
+    let authenticator = with_passkey(&house, PETRA, KeyKind::P256);
+    let browser = password(&house, PETRA);
+    assert_eq!(confirm(&house, &browser, PETRA, &authenticator, &|_| ()).status, 303);
+    let new = "ganz andere Worte 8";
+    let fields = [("current", PASSWORD), ("password", new), ("repeat", new)];
+    let changed = browser.submit(&browser.get("/keys?what=password"), "/password", &fields);
+    assert_eq!((changed.status, changed.location.as_str()), (303, "/keys?what=password"));
+    let page = browser.get("/keys?what=password").text();
+    assert!(page.contains("These passkeys are still good") && page.contains("Phone"), "{page}");
+    assert!(page.contains("Added on"), "{page}");
+}
+
+#[test]
 fn t_100_pages_with_the_script_run_a_file_of_ours_and_nothing_else() {
     let house = house(true);
     let petra = house.logged_in(PETRA, "en");
