@@ -4,6 +4,7 @@ mod chart;
 mod curve;
 
 use askama::Template;
+use asn1::Time;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -59,11 +60,11 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     for kept in app.directory.shares(today.plus_days(-WEEKS * 7)).await? {
         let this = kept.day.to_unix().div_euclid(7 * DAY);
         if week != Some(this) && kept.day != today {
-            curve.push(visitor.local().short_date(kept.day), kept.with_certificate, kept.partners);
+            curve.push(day_of(kept.day), visitor.local().short_date(kept.day), kept.with_certificate, kept.partners);
             week = Some(this);
         }
     }
-    curve.push(visitor.local().short_date(today), with_certificate, partners);
+    curve.push(day_of(today), visitor.local().short_date(today), with_certificate, partners);
     let page = NumbersPage {
         page: Page::new(&app, &visitor, Section::Numbers),
         charts: vec![clock.finish(), mails.finish()],
@@ -74,6 +75,10 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         curve: curve.finish(),
     };
     html(StatusCode::OK, &page)
+}
+
+fn day_of(time: Time) -> i64 {
+    time.to_unix().div_euclid(DAY)
 }
 
 fn count(length: usize) -> u64 {
