@@ -186,6 +186,16 @@ pub(crate) fn clock(t: Texts, local: &Local, request: &Request, now: Time) -> St
     }
 }
 
+/// The same in few words, where the date stands beside it.
+pub(crate) fn left(t: Texts, request: &Request, now: Time) -> String {
+    match request.days_left(now) {
+        i64::MIN..0 => t.left_over().into(),
+        0 => t.left_today().into(),
+        1 => t.left_tomorrow().into(),
+        days => t.left(days),
+    }
+}
+
 /// Colour is never alone: the clock's words say the same.
 pub(crate) fn clock_class(request: &Request, now: Time) -> &'static str {
     match request.days_left(now) {

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use crate::process::{cargo, root};
 
-/// What is photographed: who logs in, which page, how wide, which theme, and the name of the picture. The officer's are
-/// the sample's: in the demonstration everything has been decided by then.
-const PICTURES: &[(Option<Who>, &str, u32, Theme, &str)] = &[
-    (None, "/?lang=de", 1280, Theme::Light, "how-to"),
-    (None, "/?lang=en", 390, Theme::Dark, "how-to-phone"),
-    (Some(Who::Partner), "/keys?what=smime", 1280, Theme::Light, "keys"),
-    (Some(Who::Partner), "/keys?what=smime", 390, Theme::Light, "keys-phone"),
-    (Some(Who::Officer), "/board", 1280, Theme::Light, "board"),
+/// What is photographed: who logs in, which page, how wide and high, which theme, and the name of the picture. The
+/// officer's are the sample's: in the demonstration everything has been decided by then.
+const PICTURES: &[(Option<Who>, &str, (u32, u32), Theme, &str)] = &[
+    (None, "/?lang=de", (1280, 900), Theme::Light, "how-to"),
+    (None, "/?lang=en", (390, 900), Theme::Dark, "how-to-phone"),
+    (Some(Who::Partner), "/keys?what=smime", (1280, 900), Theme::Light, "keys"),
+    (Some(Who::Partner), "/keys?what=smime", (390, 900), Theme::Light, "keys-phone"),
+    (Some(Who::Officer), "/board", (1280, 1380), Theme::Light, "board"),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub(crate) fn run() -> Result<(), String> {
     let driver = Driver::start()?;
     let folder = root().join("docs/images");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    for (who, path, width, theme, name) in PICTURES {
-        let window = driver.window(*width, *theme)?;
+    for (who, path, size, theme, name) in PICTURES {
+        let window = driver.window(*size, *theme)?;
         let url = if *who == Some(Who::Officer) { &sample.url } else { &demo.url };
         if let Some(who) = who {
             let (address, password) = match who {
@@ -156,7 +156,7 @@ impl Driver {
         Ok(Self { child, url: format!("http://127.0.0.1:{port}") })
     }
 
-    fn window(&self, width: u32, theme: Theme) -> Result<Window, String> {
+    fn window(&self, (width, height): (u32, u32), theme: Theme) -> Result<Window, String> {
         let mut arguments: Vec<String> = [
             "--headless",
             "--no-sandbox",
@@ -175,7 +175,8 @@ impl Driver {
             arguments.push("--force-dark-mode".into());
         }
         // Narrower windows than 500 are not made without this.
-        let mobile = json!({ "deviceMetrics": { "width": width, "height": 900, "pixelRatio": 1.0, "mobile": false } });
+        let mobile =
+            json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1.0, "mobile": false } });
         let options = json!({ "args": arguments, "mobileEmulation": mobile });
         let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
         let made = post(&format!("{}/session", self.url), &wanted)?;

@@ -17,7 +17,7 @@ pub(crate) use request::{approve, ask, refuse, request};
 
 use crate::app::App;
 use crate::certificate_view::{
-    Moment, clock, clock_class, day, groups, issuer_of, name_of, origin_name, state_class, state_name,
+    Moment, clock_class, day, groups, issuer_of, left, name_of, origin_name, state_class, state_name,
 };
 use crate::page::{Answer, Page, Section, html};
 use crate::pages::Notice;
@@ -28,7 +28,8 @@ struct Row {
     address: String,
     name: String,
     issuer: String,
-    clock: Option<String>,
+    /// How long is left, and until when.
+    clock: Option<(String, String)>,
     clock_class: &'static str,
     state: &'static str,
     state_class: &'static str,
@@ -116,7 +117,7 @@ fn row(app: &App, visitor: &Visitor, request: &Request) -> Row {
         address: request.address().to_string(),
         name: name_of(request.certificate()),
         issuer: issuer_of(request.certificate()),
-        clock: state.is_open().then(|| clock(t, local, request, now)),
+        clock: state.is_open().then(|| (left(t, request, now), t.due_by(local.date(request.due())))),
         clock_class: clock_class(request, now),
         state: state_name(t, state),
         state_class: if state == RequestState::Confirmed { "do" } else { state_class(request) },

@@ -20,6 +20,11 @@ crate::texts::messages! {
     clock(date, days): "Eingerichtet spätestens am {date}, noch {days} Tage", "Set up by {date} at the latest, {days} days left";
     clock_tomorrow(date): "Eingerichtet spätestens am {date}, noch 1 Tag", "Set up by {date} at the latest, 1 day left";
     clock_today(date): "Fällig heute, spätestens am {date}", "Due today, {date} at the latest";
+    due_by(date): "bis {date}", "by {date}";
+    left(days): "noch {days} Tage", "{days} days left";
+    left_over: "Überfällig", "Overdue";
+    left_today: "Fällig heute", "Due today";
+    left_tomorrow: "noch 1 Tag", "1 day left";
     clock_over(date): "Überfällig: War spätestens am {date} zugesagt", "Overdue: was promised for {date} at the latest";
 
     next_received: "Wir kennen die Zertifizierungsstelle noch nicht und sehen sie uns an. Sie müssen nichts tun.", "We do not know the certification authority yet and are looking into it. There is nothing for you to do.";
