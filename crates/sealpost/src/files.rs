@@ -185,12 +185,15 @@ pub(crate) fn certificates_in(path: &Path) -> Result<Vec<Certificate>, Stop> {
 
 // RFC 8551 §3.8: a SignedData whose certificates are all that counts.
 fn certs_only(bytes: &[u8]) -> Option<Vec<Certificate>> {
+    Some(signed_data(bytes)?.certificates().to_vec())
+}
+
+fn signed_data(bytes: &[u8]) -> Option<cms::SignedData> {
     let blocks = asn1::parse_pem(bytes).ok()?;
     let unarmoured = blocks.into_iter().find(|block| matches!(block.label.as_str(), "PKCS7" | "CMS"));
     let der = unarmoured.map_or_else(|| bytes.to_vec(), |block| block.der);
     cms::sniff(&der)?;
-    let signed = cms::SignedDataReader::open(der.as_slice()).ok()?.finish(None).ok()?;
-    Some(signed.certificates().to_vec())
+    cms::SignedDataReader::open(der.as_slice()).ok()?.finish(None).ok()
 }
 
 pub(crate) fn no_certificate(path: &Path) -> Stop {
@@ -224,6 +227,11 @@ pub(crate) fn anchors(paths: &[PathBuf]) -> Result<TrustAnchors, Stop> {
         // Whoever gives two mails to `verify` has named the first as trusted, and a stranger wrote what is in it.
         if is_mail(&bytes) {
             return Err(mail_for_certificates(file, "--trust"));
+        }
+        // So has whoever names a signature: its certificates are what its sender put there.
+        if signed_data(&bytes).is_some_and(|signed| !signed.signers().is_empty()) {
+            return Err(Stop::failed(format_args!("{} is somebody's signature, not a list of roots", file.display()))
+                .hint("give files or folders with root certificates in PEM or DER"));
         }
         match TrustAnchors::all_from(&bytes) {
             Ok(found) => anchors.merge(&found),

@@ -158,6 +158,16 @@ fn t_62_no_certificate_of_a_mail_is_trusted_by_mistake() {
         assert_eq!((status, out.as_str()), (2, ""), "{line}: {err}");
         assert!(err.starts_with("error: one.eml is a mail"), "{line}: {err}");
     }
+    // Nor is one that lies beside a signature.
+    let line = "sign --identity V/alice.p12 --password-file alice.password --form opaque mail.eml";
+    let (status, opaque, err) = sealpost(folder.path(), line);
+    assert_eq!(status, 0, "{err}");
+    let opaque = mime::Entity::parse(opaque.as_bytes(), &mime::Limits::default()).unwrap().decoded_body();
+    fs::write(folder.path().join("one.p7m"), opaque).unwrap();
+    let line = "verify --at 2026-01-01 --trust V/ca.rsa.crt one.p7m signed.eml";
+    let (status, out, err) = sealpost(folder.path(), line);
+    assert_eq!((status, out.as_str()), (2, ""), "{err}");
+    assert!(err.starts_with("error: one.p7m is somebody's signature"), "{err}");
     // Words before a certificate make no mail of it.
     fs::write(folder.path().join("roots.pem"), format!("Subject: CN=Root\nIssuer: CN=Root\n\n{root}")).unwrap();
     let (status, _, err) = sealpost(folder.path(), "verify --at 2026-01-01 --trust roots.pem signed.eml");

@@ -13,6 +13,8 @@ pub enum Error {
     Io(io::Error),
     /// The message's structure exceeds the limits.
     Mime(mime::Error),
+    /// What should be a signature for content elsewhere is something else, with content of its own.
+    NotDetached,
     /// There is no S/MIME layer where one is needed.
     NotSmime {
         /// What was looked for: `"signed"`, `"encrypted"`.
@@ -29,6 +31,7 @@ impl fmt::Display for Error {
             Self::Empty => f.write_str("there is nothing in it"),
             Self::Io(error) => error.fmt(f),
             Self::Mime(error) => error.fmt(f),
+            Self::NotDetached => f.write_str("this is no detached signature, which has no content of its own"),
             Self::NotSmime { wanted } => write!(f, "the message is not {wanted} with S/MIME"),
             Self::Unrecognised => f.write_str("this is neither a mail nor an S/MIME file"),
         }

@@ -153,6 +153,8 @@ impl LayerOpener<'_> {
         opened: &mut Opened<'_>,
     ) -> Result<Step, Error> {
         match recognise(source.fill_buf()?) {
+            // CASES T-01: it would be judged by what it says itself, whatever the content elsewhere is.
+            Form::Mail if detached.is_some() => Err(Error::NotDetached),
             Form::Mail => {
                 let before = skip_byte_order_mark(source)? + skip_mbox_line(source)?;
                 opened.header = Header::read(&mut &mut *source, &self.limits.mime)?;
@@ -301,6 +303,7 @@ impl LayerOpener<'_> {
     ) -> Result<Step, Error> {
         // RFC 8551 §2.4.2, §2.4.3, §2.4.4, §2.4.5; in any order inside each other (RFC 8551 §3.7, RFC 2634 §1.1, §1.2).
         match cms::sniff(source.fill_buf()?) {
+            found if detached.is_some() && found != Some(ContentType::SignedData) => Err(Error::NotDetached),
             Some(ContentType::SignedData) => self.take_off_signed(source, detached, waiting, opened),
             Some(ContentType::EnvelopedData | ContentType::AuthEnvelopedData) => {
                 self.take_off_encrypted(source, waiting, opened)

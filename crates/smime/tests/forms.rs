@@ -271,6 +271,19 @@ fn several_signers_of_different_kinds_sign_one_mail() {
 }
 
 #[test]
+fn t_01_what_has_content_of_its_own_is_no_detached_signature() {
+    let alice = person("alice@example.org", KeyKind::P256);
+    let (policy, keys) = (policy(), [alice.clone()]);
+    let clear = signer(&alice).sign(MAIL).unwrap();
+    let opaque = signer(&alice).form(SignatureForm::Opaque).sign(MAIL).unwrap();
+    let sealed = Encryptor::to(alice.certificate()).unwrap().encrypt_content(&clear).unwrap();
+    for signature in [&clear[..], &opaque, &sealed, MAIL] {
+        let judged = Verifier::new(&policy).with_keys(&keys).verify_detached(signature, &b"Pay 900 to Eve.\r\n"[..]);
+        assert!(matches!(judged, Err(smime::Error::NotDetached)), "{judged:?}");
+    }
+}
+
+#[test]
 fn a_detached_signature_without_its_content_says_what_is_missing() {
     let alice = person("alice@example.org", KeyKind::P256);
     let der = signer(&alice).sign_detached(ENTITY).unwrap();
