@@ -7,7 +7,7 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts,
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::rr::rdata::tlsa::{Matching, Selector};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 use pki::{Certificate, EmailAddress};
 
@@ -68,20 +68,25 @@ impl Smimea {
             Ok(Err(error)) => return Err(Error::Unreachable { host, because: error.to_string() }),
             Ok(Ok(lookup)) => lookup,
         };
-        let mut certificates = Vec::new();
-        for record in lookup.answers().iter().take(MOST_RECORDS) {
-            let RData::SMIMEA(data) = &record.data else { continue };
-            // RFC 8162 §3: without DNSSEC it is as if there were none.
-            if !record.proof.is_secure() {
-                return Err(Error::Useless { what: "the SMIMEA answer", because: "DNSSEC does not vouch for it" });
-            }
-            // A digest cannot be encrypted to.
-            if data.selector == Selector::Full && data.matching == Matching::Raw {
-                certificates.extend(certificates_in(&data.cert_data));
-            }
-        }
-        Ok(certificates)
+        vouched_for(lookup.answers())
     }
+}
+
+/// The certificates of an answer that DNSSEC vouches for, all of it.
+fn vouched_for(answers: &[Record]) -> Result<Vec<Certificate>, Error> {
+    let mut certificates = Vec::new();
+    for record in answers.iter().take(MOST_RECORDS) {
+        let RData::SMIMEA(data) = &record.data else { continue };
+        // RFC 8162 §3: without DNSSEC it is as if there were none.
+        if !record.proof.is_secure() {
+            return Err(Error::Useless { what: "the SMIMEA answer", because: "DNSSEC does not vouch for it" });
+        }
+        // A digest cannot be encrypted to.
+        if data.selector == Selector::Full && data.matching == Matching::Raw {
+            certificates.extend(certificates_in(&data.cert_data));
+        }
+    }
+    Ok(certificates)
 }
 
 pub(crate) fn name_server(address: &SocketAddr) -> NameServerConfig {
@@ -109,3 +114,32 @@ impl std::fmt::Debug for Smimea {
 const LONGEST: Duration = Duration::from_secs(8);
 /// CASES T-124
 const MOST_RECORDS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::dnssec::Proof;
+    use hickory_resolver::proto::rr::rdata::SMIMEA;
+    use hickory_resolver::proto::rr::rdata::tlsa::CertUsage;
+    use testkit::TestPki;
+
+    use super::*;
+
+    #[test]
+    fn t_70_s_58_an_answer_without_a_proof_is_none() {
+        // Most zones are not signed at all: their answers come without an error, only without a proof.
+        let alice = TestPki::shared().person("alice@partner.example", crypto::KeyKind::P256);
+        let name = Name::from_ascii("partner.example.").unwrap();
+        let with = |proof| {
+            let der = alice.certificate().der().to_vec();
+            let data = RData::SMIMEA(SMIMEA::new(CertUsage::DaneEe, Selector::Full, Matching::Raw, der));
+            let mut record = Record::from_rdata(name.clone(), 3600, data);
+            record.proof = proof;
+            record
+        };
+        assert_eq!(vouched_for(&[with(Proof::Secure)]).unwrap(), [alice.certificate().clone()]);
+        for proof in [Proof::Insecure, Proof::Bogus, Proof::Indeterminate] {
+            assert!(vouched_for(&[with(proof)]).is_err(), "{proof:?}");
+            assert!(vouched_for(&[with(Proof::Secure), with(proof)]).is_err(), "{proof:?}");
+        }
+    }
+}
