@@ -136,3 +136,69 @@ impl Claims {
 
 /// Two clocks may differ by so many seconds.
 const SKEW: i64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use crypto::{DigestAlgorithm, KeyKind, PrivateKey as _, SignatureAlgorithm, SoftwareKey};
+    use serde_json::json;
+
+    use super::*;
+
+    fn base64(octets: impl AsRef<[u8]>) -> String {
+        base64_simd::URL_SAFE_NO_PAD.encode_to_string(octets.as_ref())
+    }
+
+    fn token(key: &SoftwareKey, head: &Value, claims: &Value) -> String {
+        let signed = format!("{}.{}", base64(head.to_string()), base64(claims.to_string()));
+        let signature = key.sign(&SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", base64(signature))
+    }
+
+    /// The object with another member, or with the member changed.
+    fn with(object: &Value, name: &str, value: Value) -> Value {
+        let mut changed = object.clone();
+        changed[name] = value;
+        changed
+    }
+
+    #[test]
+    fn t_105_a_token_is_for_us_alone_and_has_nothing_that_is_not_understood() {
+        let key = SoftwareKey::generate(KeyKind::Rsa2048).unwrap();
+        let (modulus, exponent) = key.public_key().rsa_components().unwrap();
+        let jwk = json!({ "kty": "RSA", "kid": "one", "n": base64(modulus), "e": base64(exponent) });
+        let now = testkit::now();
+        let expected = Expected { issuer: "https://id.example", client_id: "us", nonce: "nonce", now };
+        let believed = |head: &Value, claims: &Value, keys: &[&Value]| {
+            let keys = Key::read_set(&json!({ "keys": keys }));
+            Claims::verify(&token(&key, head, claims), &keys, &expected).map(drop)
+        };
+        let head = json!({ "alg": "RS256", "kid": "one" });
+        let claims = json!({
+            "iss": "https://id.example", "aud": "us", "sub": "1", "nonce": "nonce",
+            "exp": now.to_unix() + 300, "iat": now.to_unix(),
+        });
+        assert_eq!(believed(&head, &claims, &[&jwk]), Ok(()));
+        // RFC 7515 §4.1.11
+        let critical = with(&head, "crit", json!(["exp"]));
+        assert_eq!(believed(&critical, &claims, &[&jwk]), Err(Disbelief::Malformed));
+        // OpenID Connect Core §3.1.3.7, 3 to 5: for us, and where for others too, asked for by us.
+        let both = with(&claims, "aud", json!(["us", "them"]));
+        assert_eq!(believed(&head, &both, &[&jwk]), Err(Disbelief::Audience));
+        assert_eq!(believed(&head, &with(&both, "azp", json!("us")), &[&jwk]), Ok(()));
+        for claims in [&claims, &both] {
+            assert_eq!(believed(&head, &with(claims, "azp", json!("them")), &[&jwk]), Err(Disbelief::Audience));
+        }
+        assert_eq!(believed(&head, &with(&claims, "aud", json!([])), &[&jwk]), Err(Disbelief::Audience));
+        for nobody in [json!(""), json!(null), json!(7)] {
+            assert_eq!(believed(&head, &with(&claims, "sub", nobody), &[&jwk]), Err(Disbelief::Malformed));
+        }
+        // A key is for what the provider says, and where no key is named there is one only.
+        for (name, value) in [("alg", "PS256"), ("use", "enc"), ("kid", "two"), ("kty", "oct")] {
+            assert_eq!(believed(&head, &claims, &[&with(&jwk, name, json!(value))]), Err(Disbelief::UnknownKey));
+        }
+        let unnamed = json!({ "alg": "RS256" });
+        assert_eq!(believed(&unnamed, &claims, &[&jwk]), Ok(()));
+        let another = with(&jwk, "kid", json!("two"));
+        assert_eq!(believed(&unnamed, &claims, &[&jwk, &another]), Err(Disbelief::UnknownKey));
+    }
+}

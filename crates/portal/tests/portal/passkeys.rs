@@ -157,6 +157,10 @@ fn t_105_an_answer_counts_once_here_and_for_this_browser() {
     };
     // Somebody else's passkey, another site, another page, nobody there.
     refused(&password(&house, PETRA), &paul, &|_| {});
+    // Nor where it says itself whose it is: who has somebody's password still has no passkey of theirs.
+    let browser = password(&house, PETRA);
+    assert_eq!(confirm(&house, &browser, PAUL, &paul, &|_| {}).status, 403);
+    assert!(browser.get("/inbox").location.starts_with("/login"));
     refused(&password(&house, PETRA), &Authenticator::new(KeyKind::P256), &|_| {});
     refused(&password(&house, PETRA), &authenticator, &|c| c.client_data["origin"] = json!("https://portal.example"));
     refused(&password(&house, PETRA), &authenticator, &|c| c.client_data["type"] = json!("webauthn.create"));
@@ -323,6 +327,12 @@ fn t_105_where_a_second_factor_is_required_a_passkey_is_one_and_the_last_stays()
     assert_eq!(remove(&browser, 0).status, 403);
     assert!(!browser.get(KEYS).html.contains("/keys/passkeys/remove"));
     assert_eq!(add(&browser, &Authenticator::new(KeyKind::P256), "Key").status, 303);
+    // Whoever finds the browser open does not know the password.
+    let all = house.run(house.directory.passkeys(house.person(OTTO).id));
+    house.clock.advance_seconds(301);
+    let fields = [("passkey", all[1].id.to_string()), ("current", "not the password".to_owned())];
+    assert_ne!(send(&browser, &browser.get("/keys"), "/keys/passkeys/remove", &fields).location, KEYS);
+    assert_eq!(house.run(house.directory.passkeys(house.person(OTTO).id)).len(), 2);
     assert_eq!(remove(&browser, 1).location, KEYS);
     assert_eq!(remove(&browser, 0).status, 403);
     // Somebody else's is not there to be removed.
