@@ -167,6 +167,9 @@ async fn t_62_an_unknown_ca_waits_for_two_officers() {
         assert_eq!((request.state(), request.unknown_authority()), (State::Received, true));
         let waiting = house.directory.unknown_authorities().await.unwrap();
         assert_eq!(waiting.first().and_then(|found| found.certificate.clone()), Some(root.clone()));
+        // Nobody's own certificate becomes an authority by a slip.
+        let person = house.directory.propose_anchor(alice.certificate(), house.officer.id, "a slip").await;
+        assert!(matches!(person, Err(Error::NotAllowed { .. })), "{person:?}");
         house.directory.propose_anchor(&root, house.officer.id, "seen their audit").await.unwrap();
         let alone = house.directory.confirm_anchor(&root.sha256(), house.officer.id).await;
         assert!(matches!(alone, Err(Error::NotAllowed { .. })), "{alone:?}");
