@@ -1,6 +1,6 @@
 //! From the one configuration file to what directory, gateway and portal are told.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use directory::{Address, Language, MessagePlace, ObjectPlace, Role, StoreKey};
