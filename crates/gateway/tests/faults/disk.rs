@@ -81,7 +81,8 @@ impl BadDisk {
     }
 }
 
-fn library(folder: &Path) -> PathBuf {
+/// What is loaded before the C library.
+pub(crate) fn library(folder: &Path) -> PathBuf {
     let (source, library) = (folder.join("disk.c"), folder.join("disk.so"));
     std::fs::write(&source, include_str!("disk.c")).unwrap();
     let built = Command::new("gcc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).status();

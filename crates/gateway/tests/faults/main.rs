@@ -18,6 +18,7 @@ mod ledger;
 mod mail_server;
 mod misbehaviour;
 mod poison;
+mod power;
 mod process;
 mod rotation;
 mod soak;
