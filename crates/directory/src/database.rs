@@ -1,5 +1,7 @@
 //! One SQL text for two databases. A [`Row`] is read from left to right in the order of its SELECT.
 
+mod readers;
+
 use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Column, Row as _, Transaction, TypeInfo, ValueRef};
 
+use self::readers::Readers;
 use crate::{Error, statements as sql};
 
 /// A value for a statement, or from a row.
@@ -36,7 +39,7 @@ pub(crate) struct Row(std::vec::IntoIter<Value>);
 pub(crate) enum Database {
     /// Many readers, one writer, as WAL has it.
     Sqlite {
-        read: SqlitePool,
+        read: Readers,
         write: SqlitePool,
     },
     Postgres(PgPool),
@@ -85,12 +88,10 @@ impl Database {
         // A transaction that fits in memory writes each page once. The pages are taken as they are needed.
         let writing = options.clone().pragma("cache_size", "-16384");
         create_privately(options.get_filename())?;
-        let pool = |connections| {
-            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT).idle_timeout(None)
-        };
-        let write = pool(1).connect_with(writing).await?;
-        let read = pool(4).connect_lazy_with(options);
-        Ok(Self::Sqlite { read, write })
+        // A file does not go away as a server does: it is not asked whether it is there before each transaction.
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).idle_timeout(None);
+        let write = pool.test_before_acquire(false).connect_with(writing).await?;
+        Ok(Self::Sqlite { read: Readers::new(options), write })
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -101,7 +102,7 @@ impl Database {
     pub(crate) async fn fetch(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>, Error> {
         match self {
             Self::Sqlite { read, .. } => {
-                in_time(bind_sqlite(sql, values).fetch_all(read)).await?.iter().map(Row::from_sqlite).collect()
+                in_time(read.fetch(bind_sqlite(sql, values))).await?.iter().map(Row::from_sqlite).collect()
             }
             Self::Postgres(pool) => {
                 in_time(bind_postgres(sql, values).fetch_all(pool)).await?.iter().map(Row::from_postgres).collect()
