@@ -528,7 +528,7 @@ statements! {
     FORGET_TRACES = "DELETE FROM traces WHERE at < $1";
     ERASE_TRACES = "DELETE FROM traces WHERE recipient_key = $1 OR sender_key = $1";
     MARK_CONFIDENTIAL = "INSERT INTO confidential_messages (message, at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    CONFIDENTIAL = "SELECT at FROM confidential_messages WHERE message = $1";
+    CONFIDENTIAL = "SELECT at FROM confidential_messages WHERE message IN ($1, $2, $3, $4, $5, $6, $7, $8) LIMIT 1";
     FORGET_CONFIDENTIAL = "DELETE FROM confidential_messages WHERE at < $1";
 
     // The record

@@ -186,6 +186,11 @@ impl Policy {
         }
     }
 
+    /// Whether some rule asks which groups the sender is in.
+    pub(crate) fn names_groups(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.groups.is_empty())
+    }
+
     /// Whether some rule encrypts what stays in the house.
     pub(crate) fn encrypts_within(&self) -> bool {
         let encrypts = |rule: &Rule| rule.encrypt.is_some_and(|choice| choice != Choice::Never);

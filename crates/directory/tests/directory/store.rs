@@ -171,6 +171,18 @@ async fn s_73_traces_are_found_by_message_id_and_forgotten_after_two_weeks() {
         house.directory.mark_confidential("<2@partner.example>").await.unwrap();
         assert!(house.directory.is_confidential(&["<x@y>", "2@partner.example"]).await.unwrap());
         assert!(!house.directory.is_confidential(&["<1@muster.example>"]).await.unwrap());
+        // Wherever in a long conversation it stands.
+        let mut many: Vec<String> = (0..20).map(|number| format!("<{number}@muster.example>")).collect();
+        let asked = async |ids: &[String]| {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            house.directory.is_confidential(&ids).await.unwrap()
+        };
+        assert!(!asked(&many).await && !asked(&[]).await);
+        for place in [0, 7, 8, 17, 19] {
+            let other = std::mem::replace(&mut many[place], "<2@partner.example>".into());
+            assert!(asked(&many).await, "{place}");
+            many[place] = other;
+        }
         house.clock.advance_days(15);
         house.directory.run_schedule("one").await.unwrap();
         assert!(house.directory.traces(&trace.message_id).await.unwrap().is_empty());

@@ -85,7 +85,9 @@ impl<B: Book> Shared<B> {
         let mut credential = None;
         if let Some(identity) = &identity {
             credential = self.book.signing(identity).await?;
-            facts.groups = self.book.groups(identity).await?;
+            if self.settings.policy.names_groups() {
+                facts.groups = self.book.groups(identity).await?;
+            }
         }
         let known = Snapshot {
             signing: credential.as_ref().map(|credential| credential.certificate().clone()),
