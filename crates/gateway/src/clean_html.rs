@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use ammonia::{Builder, Url, UrlRelative};
 use crypto::DigestAlgorithm;
-use mime::{Entity, Field};
+use mime::{Entity, Field, HtmlBudget};
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,9 +47,8 @@ struct Writing {
     changed: bool,
     signed: bool,
     keep_signed: bool,
-    /// Octets and tags of HTML that were cleaned so far.
-    octets: usize,
-    tags: usize,
+    /// What the HTML in it may cost (CASES T-40).
+    budget: HtmlBudget,
 }
 
 impl Writing {
@@ -75,7 +74,7 @@ impl Writing {
             }
             essence if is_html(essence) && !is_file => {
                 let html = entity.text();
-                if self.has_room_for(&html) {
+                if self.budget.has_room_for(&html) {
                     self.leaf(entity, "text/html", &clean_text(&html));
                 } else {
                     self.leaf(entity, "text/plain", &html);
@@ -85,15 +84,6 @@ impl Writing {
             _ => self.as_it_is(entity),
         }
         Ok(())
-    }
-
-    /// A parser walks all open elements for each tag, and opens each formatting element anew in each paragraph: what a
-    /// mail may cost is decided before it is parsed, and from start tags alone, since end tags may end nothing.
-    fn has_room_for(&mut self, html: &str) -> bool {
-        let (tags, formatting) = count(html);
-        self.octets = self.octets.saturating_add(html.len());
-        self.tags = self.tags.saturating_add(tags);
-        self.octets <= LARGEST && self.tags <= MOST_TAGS && tags.saturating_mul(formatting) <= MOST_ELEMENTS
     }
 
     fn as_it_is(&mut self, entity: &Entity) {
@@ -198,24 +188,6 @@ fn has_plain_boundary(content_type: &str) -> bool {
     value.matches("boundary").count() == 1 && !value.contains("=?") && !value.contains(['(', '\\'])
 }
 
-/// Start tags, and formatting elements that may be open at once: of those without attributes and of links a parser keeps
-/// a few at most.
-fn count(html: &str) -> (usize, usize) {
-    let (mut tags, mut formatting) = (0_usize, FORMATTING.len() * 3);
-    for rest in html.split('<').skip(1) {
-        if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            continue;
-        }
-        tags += 1;
-        let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let is_bare = rest.get(name.len()..).is_some_and(|rest| rest.starts_with('>'));
-        if !is_bare && FORMATTING.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            formatting += 1;
-        }
-    }
-    (tags, formatting)
-}
-
 fn clean_text(html: &str) -> String {
     let clean = Builder::default()
         // Closed, or not shown at all.
@@ -274,17 +246,7 @@ const PLAIN: &[&str] = &[
     "text/x-vcard",
 ];
 
-/// Elements that a parser opens anew in the next paragraph (HTML §13.2.4.3), but links, of which it keeps one.
-const FORMATTING: &[&str] =
-    &["b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"];
-
 const DEEPEST: usize = 20;
-/// Octets of HTML in a mail: more than any letter has; a larger one shows its source.
-const LARGEST: usize = 512 * 1024;
-/// Start tags in a mail.
-const MOST_TAGS: usize = 20_000;
-/// Elements that a parser may make of the start tags of one text.
-const MOST_ELEMENTS: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -394,15 +356,17 @@ mod tests {
             parsed.parts().last().unwrap_or(&parsed).essence()
         };
         let fonts: String = (0..600).map(|number| format!("<font size={number}>")).collect();
-        let half = "<i></i>".repeat(MOST_TAGS / 2 + 1);
+        let half = "<i></i>".repeat(HtmlBudget::MOST_TAGS / 2 + 1);
+        let attributes: String = (0..20_000).map(|number| format!(" a{number}")).collect();
         let two = format!(
             "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{0}\r\n--b\r\n{0}\r\n--b--\r\n",
             part(&half)
         );
         for costly in [
-            part(&"<div>".repeat(MOST_TAGS + 1)),
-            part(&"<div></x>".repeat(MOST_TAGS + 1)),
-            part(&"x".repeat(LARGEST)),
+            part(&"<div>".repeat(HtmlBudget::MOST_TAGS + 1)),
+            part(&"<div></x>".repeat(HtmlBudget::MOST_TAGS + 1)),
+            part(&"x".repeat(HtmlBudget::MOST_OCTETS)),
+            part(&format!("<p{attributes}>")),
             part(&format!("{fonts}{}", "<p>x".repeat(4_000))),
             two,
         ] {
