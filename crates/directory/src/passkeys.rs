@@ -126,7 +126,8 @@ impl Directory {
         Ok(u64::try_from(row.int()?).unwrap_or(0))
     }
 
-    /// Gives somebody a passkey, and tells them by mail. With `recovery_codes`, these take the place of those before.
+    /// Gives somebody a passkey and tells them by mail. Without recovery codes they get these: whether they were taken is said, since of
+    /// two that come at once only one shows codes that are good for anything.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] when anybody has it, [`Error::NotAllowed`] for more than [`Directory::MOST_PASSKEYS`].
@@ -136,7 +137,7 @@ impl Directory {
         new: &NewPasskey<'_>,
         recovery_codes: &[String],
         by: &Actor,
-    ) -> Result<PasskeyId, Error> {
+    ) -> Result<(PasskeyId, bool), Error> {
         let (person, passkey) = (self.known_person(id).await?, PasskeyId::random()?);
         let mut change = self.change().await?;
         if change.tx.fetch(sql::PASSKEYS_OF, values![id.0]).await?.len() >= Self::MOST_PASSKEYS {
@@ -145,17 +146,16 @@ impl Directory {
         let (credential, key, count) = (crate::hex(new.credential), new.key.to_vec(), i64::from(new.sign_count));
         let values = values![passkey.0, id.0, new.name, credential, key, count, change.now];
         change.tx.execute(sql::ADD_PASSKEY, values).await?;
-        if !recovery_codes.is_empty() {
-            change.tx.execute(sql::REMOVE_RECOVERY_CODES, values![id.0]).await?;
-        }
-        for code in recovery_codes {
+        let left = change.tx.fetch_one(sql::COUNT_RECOVERY_CODES, values![id.0]).await?;
+        let none_left = left.ok_or_else(|| Error::corrupt("a count is missing"))?.int()? == 0;
+        for code in recovery_codes.iter().filter(|_| none_left) {
             let hash = crate::second_factor::code_hash(id, code);
             change.tx.execute(sql::ADD_RECOVERY_CODE, values![id.0, hash]).await?;
         }
         change.note(about("account.passkey", id, &person.address, by, new.name)).await?;
         self.tell_owner(&mut change, &person, AccountNews::Passkey).await?;
         change.commit().await?;
-        Ok(passkey)
+        Ok((passkey, none_left && !recovery_codes.is_empty()))
     }
 
     /// Keeps that a passkey was used and how often it has signed by now; `false` when it had signed as often before

@@ -51,10 +51,14 @@ async fn t_105_passkeys_count_on_and_recovery_codes_go_with_the_last() {
     on_both(|house| async move {
         let (directory, id) = (&house.directory, house.employee.id);
         let codes: Vec<String> = (0..8).map(|number| format!("code{number}")).collect();
-        let first = directory.add_passkey(id, &new(&[1; 16]), &codes, &Actor::Person(id)).await.unwrap();
+        let (first, taken) = directory.add_passkey(id, &new(&[1; 16]), &codes, &Actor::Person(id)).await.unwrap();
+        assert!(taken);
         let again = directory.add_passkey(house.officer.id, &new(&[1; 16]), &[], &Actor::System).await;
         assert!(matches!(again, Err(Error::AlreadyExists { .. })), "{again:?}");
-        let second = directory.add_passkey(id, &new(&[2; 16]), &[], &Actor::Person(id)).await.unwrap();
+        // Of two that come at once, the second shows no codes: those of the first are good.
+        let late = ["late1-late1".to_owned()];
+        let (second, taken) = directory.add_passkey(id, &new(&[2; 16]), &late, &Actor::Person(id)).await.unwrap();
+        assert!(!taken && !directory.use_recovery_code(id, "late1-late1").await.unwrap());
         assert_eq!(directory.recovery_codes(id).await.unwrap(), 8);
         let kept = directory.passkey(&[1; 16]).await.unwrap().unwrap();
         assert_eq!((kept.id, kept.person, kept.key.as_slice(), kept.used), (first, id, &b"a key"[..], None));

@@ -82,16 +82,16 @@ pub(crate) async fn add(
     let codes = if app.directory.recovery_codes(person.id).await? == 0 { totp::recovery_codes()? } else { Vec::new() };
     let new =
         NewPasskey { name: &name, credential: new.credential(), key: new.key().spki(), sign_count: new.sign_count() };
-    match app.directory.add_passkey(person.id, &new, &codes, &visitor.actor()?).await {
+    let taken = match app.directory.add_passkey(person.id, &new, &codes, &visitor.actor()?).await {
         Err(directory::Error::AlreadyExists { .. }) => {
             return keys::second_factor_page(&app, &visitor, Notice::bad(t.passkey_known()), None).await;
         }
         Err(directory::Error::NotAllowed { .. }) => {
             return keys::second_factor_page(&app, &visitor, Notice::bad(t.passkey_too_many()), None).await;
         }
-        added => added?,
+        added => added?.1,
     };
-    if codes.is_empty() {
+    if !taken {
         return back(&app, "passkey-added");
     }
     // Shown by this answer alone, like a first password.
