@@ -325,6 +325,28 @@ impl Directory {
         Ok((token, Session { person, way, csrf: csrf.0, created: now, last_seen: now, ends }))
     }
 
+    /// The same for who knew the password with this hash; `None` when it is another by now: whoever changed it ended what
+    /// began with it (CASES T-102).
+    pub async fn start_session_of_password(
+        &self,
+        person: PersonId,
+        password_hash: &str,
+        limits: &SessionLimits,
+    ) -> Result<Option<(Token, Session)>, Error> {
+        let (token, csrf, now) = (Token::random()?, Token::random()?, self.now());
+        let ends = now.plus_seconds(i64::from(limits.absolute_seconds));
+        let (idle, way) = (i64::from(limits.idle_seconds), LogInWay::Password);
+        let mut tx = self.database().begin().await?;
+        // Locks the row: a change waits and then ends this session as well, or has come before.
+        if tx.execute(sql::HOLD_PASSWORD, values![person.0, password_hash]).await? == 0 {
+            return Ok(None);
+        }
+        let values = values![token_hash(token.as_str()), person.0, csrf.as_str(), now, idle, ends, way.name()];
+        tx.execute(sql::ADD_SESSION, values).await?;
+        tx.commit().await?;
+        Ok(Some((token, Session { person, way, csrf: csrf.0, created: now, last_seen: now, ends })))
+    }
+
     /// The session of a token, as long as it lasts; being asked for keeps it from going idle.
     pub async fn session(&self, token: &str) -> Result<Option<Session>, Error> {
         let (hash, now) = (token_hash(token), self.now());

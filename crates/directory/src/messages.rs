@@ -86,13 +86,30 @@ impl Directory {
         new: &NewMessage,
         notification: &Outgoing,
     ) -> Result<Option<MessageId>, Error> {
-        let notification_id = OutboxId::random()?;
+        self.add_with_mail(new, notification, true).await
+    }
+
+    /// What a partner wrote, in "sent" and on its way, in one transaction. The same key again is the same letter however
+    /// late it comes, is not sent again, and is `None`; its body is not needed.
+    pub async fn send_message_once(&self, new: &NewMessage, letter: &Outgoing) -> Result<Option<MessageId>, Error> {
+        self.add_with_mail(new, letter, false).await
+    }
+
+    async fn add_with_mail(
+        &self,
+        new: &NewMessage,
+        mail: &Outgoing,
+        free_key: bool,
+    ) -> Result<Option<MessageId>, Error> {
+        let mail_id = OutboxId::random()?;
         let mut tx = self.database().begin().await?;
         // Devices send the same every day, down to its Message-ID: long after a retry would have come it is another message.
         let long_ago = self.now().plus_seconds(-outbox::REMEMBERED_SECONDS);
-        tx.execute(sql::FREE_OUTBOX_KEY, values![notification.key.clone(), long_ago]).await?;
-        let kept = outbox::add(&mut tx, &self.settings().store_key, notification_id, notification, self.now()).await?;
-        if kept != notification_id {
+        if free_key {
+            tx.execute(sql::FREE_OUTBOX_KEY, values![mail.key.clone(), long_ago]).await?;
+        }
+        let kept = outbox::add(&mut tx, &self.settings().store_key, mail_id, mail, self.now()).await?;
+        if kept != mail_id {
             return Ok(None);
         }
         let id = self.insert_message(&mut tx, new).await?;

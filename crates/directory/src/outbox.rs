@@ -211,6 +211,11 @@ impl Directory {
         self.finish_lease(leased, "given-up", because).await
     }
 
+    /// Whether a mail with this key was put into the outbox, wherever it is by now.
+    pub async fn is_in_outbox(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.database().fetch_one(sql::OUTBOX_BY_KEY, values![key]).await?.is_some())
+    }
+
     /// How many mails are where.
     pub async fn outbox_counts(&self) -> Result<OutboxCounts, Error> {
         let mut counts = OutboxCounts::default();

@@ -171,6 +171,7 @@ statements! {
     ACCOUNT = "SELECT person, password_hash, must_change, changed FROM accounts WHERE person = $1";
     ADD_SESSION = "INSERT INTO sessions (hash, person, csrf, created, last_seen, idle_seconds, ends, way)
         VALUES ($1, $2, $3, $4, $4, $5, $6, $7)";
+    HOLD_PASSWORD = "UPDATE accounts SET password_hash = password_hash WHERE person = $1 AND password_hash = $2";
     SESSION = "SELECT person, way, csrf, created, last_seen, ends FROM sessions
         WHERE hash = $1 AND ends > $2 AND last_seen + idle_seconds > $2";
     TOUCH_SESSION = "UPDATE sessions SET last_seen = $2 WHERE hash = $1";

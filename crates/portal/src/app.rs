@@ -129,10 +129,10 @@ impl App {
 
     /// Reserves memory for what is uploaded; forms and questions without files are small, and need none.
     pub(crate) fn room(&self, intake: Intake, bytes: u64) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-        if !matches!(intake, Intake::Message | Intake::Upload) {
+        if !matches!(intake, Intake::Letter | Intake::Message | Intake::Upload) {
             return Ok(None);
         }
-        let kib = u32::try_from(bytes.div_ceil(1 << 10)).map_err(|_| Problem::TooLarge)?;
+        let kib = u32::try_from(bytes.div_ceil(1 << 10)).map_err(|_| Problem::TooLarge(intake))?;
         match Arc::clone(&self.uploads).try_acquire_many_owned(kib) {
             Ok(room) => Ok(Some(room)),
             Err(_) => {

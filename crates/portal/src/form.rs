@@ -1,13 +1,18 @@
 //! What a form brought: read once, bounded, before any page sees it.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use hyper::body::Body as HttpBody;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::problem::Problem;
+use crate::routes::Intake;
 
 /// The fields and files of a form.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +47,29 @@ impl Form {
         Self { fields, ..Self::default() }
     }
 
+    /// What stands before the files, of a form that is not taken in: so that what somebody wrote is not lost with it.
+    pub(crate) async fn beginning(head: &Parts, body: &mut Body) -> Self {
+        let mut octets = Vec::new();
+        while octets.len() < MOST_BEGINNING {
+            match poll_fn(|context| HttpBody::poll_frame(Pin::new(&mut *body), context)).await {
+                Some(Ok(frame)) => octets.extend(frame.into_data().unwrap_or_default()),
+                _ => break,
+            }
+        }
+        let request = Request::from_parts(head.clone(), Body::from(octets));
+        let mut form = Self::default();
+        let Ok(mut parts) = Multipart::from_request(request, &()).await else { return form };
+        while let Ok(Some(part)) = parts.next_field().await {
+            let field = part.name().unwrap_or_default().to_owned();
+            if part.file_name().is_some() || form.fields.len() >= MOST_FIELDS {
+                break;
+            }
+            let Ok(value) = part.text().await else { break };
+            form.fields.push((field, value));
+        }
+        form
+    }
+
     async fn parse(request: Request) -> Result<Self, Problem> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.starts_with("multipart/form-data") {
@@ -52,7 +80,7 @@ impl Form {
         }
         // Each field takes many times its octets in memory, and none of these forms is long.
         let (parts, body) = request.into_parts();
-        let bytes = to_bytes(body, MOST_ENCODED).await.map_err(|_| Problem::TooLarge)?;
+        let bytes = to_bytes(body, MOST_ENCODED).await.map_err(|_| Problem::TooLarge(Intake::Form))?;
         let request = Request::from_parts(parts, Body::from(bytes));
         let axum::Form(fields) =
             axum::Form::<Vec<(String, String)>>::from_request(request, &()).await.map_err(|_| Problem::BadForm)?;
@@ -114,6 +142,8 @@ pub(crate) fn plain_name(name: &str) -> String {
     crate::page::clean(last).chars().take(120).collect::<String>().trim().to_owned()
 }
 
+/// Octets that are looked through for what was written.
+const MOST_BEGINNING: usize = 256 << 10;
 /// Octets of a form without files.
 const MOST_ENCODED: usize = 64 << 10;
 // As many as the board has rows to choose.

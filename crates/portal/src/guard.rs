@@ -20,7 +20,7 @@ use crate::page::see_other;
 use crate::pages;
 use crate::problem::Problem;
 use crate::routes::{Access, Intake};
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, escaped};
 
 /// What the guard of one route knows.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Gate {
     pub(crate) app: App,
     pub(crate) access: Access,
     pub(crate) intake: Intake,
+    /// How many segments of the path lead to the page that has the form; `None` for what is no form.
+    pub(crate) home: Option<usize>,
 }
 
 pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
@@ -39,9 +41,11 @@ pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next
             Err(problem) => return problem.into_response(),
         },
     };
+    let home = gate.home.map(|segments| first_segments(parts.uri.path(), segments).to_owned());
+    let mut letter = None;
     let admitted = match trouble {
-        Some(problem) => Err(problem.into_response()),
-        None => admit(&gate, &visitor, parts, body).await,
+        Some(problem) => Err(refuse(&gate, parts, body, problem.into_response(), &mut letter).await),
+        None => admit(&gate, &visitor, parts, body, &mut letter).await,
     };
     let mut response = match admitted {
         Ok(request) => next.run(request).await,
@@ -49,7 +53,7 @@ pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let headers = std::mem::take(response.headers_mut());
-        response = pages::problem::show(&gate.app, &visitor, &problem);
+        response = pages::problem::show(&gate.app, &visitor, &problem, home.as_deref(), letter.as_ref());
         response.headers_mut().extend(headers.into_iter().filter_map(|(name, value)| Some((name?, value))));
     }
     visitor.leave_cookies(&gate.app, response.headers_mut());
@@ -57,26 +61,36 @@ pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next
     response
 }
 
-async fn admit(gate: &Gate, visitor: &Visitor, mut parts: Parts, mut body: Body) -> Result<Request, Response> {
-    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+/// `letter` is what was written, for when it is not sent.
+async fn admit(
+    gate: &Gate,
+    visitor: &Visitor,
+    mut parts: Parts,
+    mut body: Body,
+    letter: &mut Option<Form>,
+) -> Result<Request, Response> {
+    let changes = changes(&parts);
     if let Some(response) = turned_away(gate, visitor, &parts, changes) {
-        return Err(without_reading(body, response).await);
+        return Err(refuse(gate, parts, body, response, letter).await);
     }
     if changes {
         let most = gate.intake.most(&gate.app.settings);
         // Who says that it is too much is not listened to.
         let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|announced| announced > most) {
-            return Err(without_reading(body, Problem::TooLarge.into_response()).await);
+            return Err(refuse(gate, parts, body, Problem::TooLarge(gate.intake).into_response(), letter).await);
         }
         let room = match gate.app.room(gate.intake, announced.unwrap_or(most)) {
             Ok(room) => room,
-            Err(problem) => return Err(without_reading(body, problem.into_response()).await),
+            Err(problem) => return Err(refuse(gate, parts, body, problem.into_response(), letter).await),
         };
         let bytes = to_bytes(body, usize::try_from(most).unwrap_or(usize::MAX)).await;
-        let bytes = bytes.map_err(|_| Problem::TooLarge.into_response())?;
+        let bytes = bytes.map_err(|_| Problem::TooLarge(gate.intake).into_response())?;
         let form = Form::read(Request::from_parts(parts.clone(), Body::from(bytes)), room).await;
         let form = form.map_err(Problem::into_response)?;
+        if gate.intake == Intake::Letter {
+            *letter = Some(form.clone());
+        }
         if !visitor.is_own_form(form.field("csrf")) {
             return Err(Problem::ForeignForm.into_response());
         }
@@ -85,6 +99,26 @@ async fn admit(gate: &Gate, visitor: &Visitor, mut parts: Parts, mut body: Body)
     }
     parts.extensions.insert(visitor.clone());
     Ok(Request::from_parts(parts, body))
+}
+
+/// What is not let in is thrown away, but for what somebody wrote: that they get back. Of somebody else's form nothing is
+/// shown.
+async fn refuse(gate: &Gate, parts: Parts, mut body: Body, response: Response, letter: &mut Option<Form>) -> Response {
+    let own = is_same_origin(&parts.headers, &gate.app.directory.settings().base_url);
+    if gate.intake == Intake::Letter && changes(&parts) && own {
+        *letter = Some(Form::beginning(&parts, &mut body).await);
+    }
+    without_reading(body, response).await
+}
+
+fn changes(parts: &Parts) -> bool {
+    !matches!(parts.method, Method::GET | Method::HEAD)
+}
+
+/// The beginning of a path.
+pub(crate) fn first_segments(path: &str, count: usize) -> &str {
+    let end = path.match_indices('/').nth(count).map_or(path.len(), |(at, _)| at);
+    path.get(..end).filter(|path| !path.is_empty()).unwrap_or("/")
 }
 
 /// Where somebody is sent who may not enter; `None` for those who may.
@@ -100,8 +134,13 @@ fn turned_away(gate: &Gate, visitor: &Visitor, parts: &Parts, changes: bool) -> 
         // Programs have a gate of their own.
         (_, Access::Token { .. }) => refused(Problem::Forbidden),
         (_, Access::Anyone) | (Some(_), Access::BeforePassword) => None,
-        (None, _) if changes => refused(Problem::Forbidden),
-        (None, _) => Some(see_other(&format!("/login?next={}", parts.uri.path()))),
+        // Whoever says it twice is logged out.
+        (None, _) if changes && parts.uri.path() == "/logout" => Some(see_other("/login")),
+        (None, _) if changes => refused(Problem::LoggedOut),
+        (None, _) => {
+            let wanted = parts.uri.path_and_query().map_or("/", |wanted| wanted.as_str());
+            Some(see_other(&format!("/login?next={}", escaped(wanted))))
+        }
         (Some(signed_in), _) if signed_in.must_change => Some(see_other("/password")),
         (Some(_), Access::BeforeSecondFactor) => None,
         (Some(signed_in), _) if signed_in.must_secure => Some(see_other("/keys?what=second-factor")),

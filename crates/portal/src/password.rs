@@ -70,9 +70,17 @@ fn is_obvious(password: &str, address: &Address, name: &str) -> bool {
     rest != lower && rest.chars().count() < 5
 }
 
+/// A first password as [`first_password`] made it, however it was typed: in capitals, without its hyphens, with blanks
+/// around it. `None` for what is none.
+pub(crate) fn first_as_made(typed: &str) -> Option<String> {
+    let is_between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    let plain: String = typed.chars().take(80).filter(|c| !is_between(*c)).map(|c| c.to_ascii_lowercase()).collect();
+    let is_one = plain.len() == 16 && plain.bytes().all(|octet| ALPHABET.contains(&octet));
+    is_one.then(|| in_groups(&plain))
+}
+
 /// A first password: 16 characters that are not mistaken for each other on paper or on the phone, about 79 bits.
 pub fn first_password() -> Result<String, Error> {
-    const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
     let mut characters = String::new();
     while characters.len() < 16 {
         for octet in crypto::random_array::<32>().map_err(|error| failed(&error))? {
@@ -84,9 +92,15 @@ pub fn first_password() -> Result<String, Error> {
             }
         }
     }
-    let groups: Vec<&str> = (0..4).filter_map(|group| characters.get(group * 4..group * 4 + 4)).collect();
-    Ok(groups.join("-"))
+    Ok(in_groups(&characters))
 }
+
+fn in_groups(characters: &str) -> String {
+    let groups: Vec<&str> = (0..4).filter_map(|group| characters.get(group * 4..group * 4 + 4)).collect();
+    groups.join("-")
+}
+
+const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
 pub(crate) const FEWEST_CHARACTERS: usize = 10;
 const MOST_OCTETS: usize = 256;
@@ -163,5 +177,13 @@ mod tests {
         assert_eq!(one.len(), 19);
         assert!(one.chars().all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit()));
         assert!(!one.contains(['l', 'i', 'o', '0', '1']));
+        for typed in
+            [one.clone(), one.to_uppercase(), one.replace('-', ""), format!(" {} ", one.replace('-', " \u{2013} "))]
+        {
+            assert_eq!(first_as_made(&typed).as_ref(), Some(&one), "{typed}");
+        }
+        for other in ["", "vier Worte ohne Sinn", &one[1..], &format!("{one}x"), "abcd-efgh-jkmn-pqr1"] {
+            assert_eq!(first_as_made(other), None, "{other}");
+        }
     }
 }

@@ -4,6 +4,8 @@ use asn1::Time;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::routes::Intake;
+
 /// Why there is no such page, or not now. The guard makes a page of it, in the visitor's language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -19,10 +21,12 @@ pub(crate) enum Problem {
     Internal,
     /// The link is unknown, over, or was used (CASES T-103).
     LinkInvalid,
+    /// They were logged in, and are no more.
+    LoggedOut,
     /// There is none, or not for this visitor.
     NotFound,
     /// More than is taken in.
-    TooLarge,
+    TooLarge(Intake),
     /// Too often.
     TooMany(Time),
     /// The database is away.
@@ -34,11 +38,11 @@ impl Problem {
         match self {
             Self::BadForm => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::ForeignForm | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::ForeignForm | Self::Forbidden | Self::LoggedOut => StatusCode::FORBIDDEN,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::LinkInvalid => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use directory::{Role, Scope};
@@ -10,8 +11,8 @@ use directory::{Role, Scope};
 use crate::Settings;
 use crate::api::{self, ApiGate, Limiter};
 use crate::app::App;
-use crate::guard::{Gate, guard, harden};
-use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE};
+use crate::guard::{Gate, first_segments, guard, harden};
+use crate::page::{AUDIT, BOARD, PARTNER, PEOPLE, TRACE, see_other};
 use crate::pages::{
     asset, audit, authorities, board, configuration, confirm, contacts, credentials, forgotten, house, how_to, keys,
     log_in, me, messages, numbers, openid, packs, partners, passkeys, password, problem, second_factor, staff, trace,
@@ -63,9 +64,11 @@ pub fn routes() -> Vec<RouteInfo> {
 }
 
 /// How much a route takes in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intake {
     Form,
+    /// What somebody wrote, with files.
+    Letter,
     /// Not a page: programs ask and are answered, without session and form.
     Machine,
     Message,
@@ -76,8 +79,17 @@ impl Intake {
     pub(crate) fn most(self, settings: &Settings) -> u64 {
         match self {
             Self::Form | Self::Machine => FORM,
-            Self::Message => settings.message_bytes.saturating_add(FORM),
+            Self::Letter | Self::Message => settings.message_bytes.saturating_add(FORM),
             Self::Upload => settings.upload_bytes.saturating_add(FORM),
+        }
+    }
+
+    /// What people are told: the form around their files is nothing to them.
+    pub(crate) fn shown(self, settings: &Settings) -> u64 {
+        match self {
+            Self::Form | Self::Machine => FORM,
+            Self::Letter | Self::Message => settings.message_bytes,
+            Self::Upload => settings.upload_bytes,
         }
     }
 }
@@ -97,6 +109,7 @@ fn table() -> Vec<Route> {
     let send = |path, access, handler| route("POST", path, access, Intake::Form, handler);
     let upload = |path, access, handler| route("POST", path, access, Intake::Upload, handler);
     let message = |path, access, handler| route("POST", path, access, Intake::Message, handler);
+    let letter = |path, access, handler| route("POST", path, access, Intake::Letter, handler);
     use Access::{Anyone, BeforePassword, BeforeSecondFactor, Roles, SignedIn};
     const EMPLOYEE: Access = Roles(&[Role::Employee]);
     const OFFICER: Access = Roles(&[Role::Officer]);
@@ -141,10 +154,10 @@ fn table() -> Vec<Route> {
         see("/messages/{id}/html", Roles(PARTNER), get(messages::frame)),
         see("/messages/{id}/attachments/{number}", Roles(PARTNER), get(messages::attachment)),
         see("/messages/{id}/reply", Roles(PARTNER), get(messages::reply_form)),
-        message("/messages/{id}/reply", Roles(PARTNER), post(messages::reply)),
+        letter("/messages/{id}/reply", Roles(PARTNER), post(messages::reply)),
         send("/messages/{id}/delete", Roles(PARTNER), post(messages::delete)),
         see("/write", Roles(PARTNER), get(messages::write_form)),
-        message("/write", Roles(PARTNER), post(messages::send)),
+        letter("/write", Roles(PARTNER), post(messages::send)),
         see("/contacts", Roles(PARTNER), get(contacts::list)),
         see("/contacts/{file}", Roles(PARTNER), get(contacts::file)),
         // Employees
@@ -232,15 +245,36 @@ fn programs() -> Vec<Route> {
     ]
 }
 
+/// How many segments of a form's path lead to the page that it is on.
+fn home(pages: &[&str], path: &str) -> usize {
+    let mut home = path;
+    while !home.is_empty() && !pages.contains(&home) {
+        home = home.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    home.matches('/').count()
+}
+
 pub(crate) fn router(app: App) -> Router {
-    let gate = |access, intake| Gate { app: app.clone(), access, intake };
+    let gate = |access, intake, home| Gate { app: app.clone(), access, intake, home };
+    let table = table();
+    let pages: Vec<&str> =
+        table.iter().filter(|route| route.info.method == "GET").map(|route| route.info.path).collect();
     let mut router = Router::new();
-    for Route { info, intake, handler } in table() {
-        router = match intake {
+    for Route { info, intake, handler } in table {
+        if intake == Intake::Machine {
             // What is asked there is the same for everybody and changes nothing, so no form can be foreign.
-            Intake::Machine => router.route(info.path, handler),
-            _ => router.route(info.path, handler.layer(from_fn_with_state(gate(info.access, intake), guard))),
+            router = router.route(info.path, handler);
+            continue;
+        }
+        let home = (info.method == "POST").then(|| home(&pages, info.path));
+        let handler = match home {
+            // The answer to a form has the form's address: who comes to it by a link, or in another language, wants the page.
+            Some(segments) if !pages.contains(&info.path) => {
+                handler.get(move |uri: Uri| async move { see_other(first_segments(uri.path(), segments)) })
+            }
+            _ => handler,
         };
+        router = router.route(info.path, handler.layer(from_fn_with_state(gate(info.access, intake, home), guard)));
     }
     let limiter = Arc::new(Limiter::default());
     let mut programs_router = Router::new();
@@ -252,10 +286,33 @@ pub(crate) fn router(app: App) -> Router {
     }
     let programs_router = programs_router.fallback(api::nowhere).layer(from_fn(api::shape));
     let nowhere = get(problem::nowhere).post(problem::nowhere);
-    let nowhere = nowhere.layer(from_fn_with_state(gate(Access::Anyone, Intake::Form), guard));
+    let nowhere = nowhere.layer(from_fn_with_state(gate(Access::Anyone, Intake::Form, None), guard));
     router
         .nest("/api", programs_router)
         .fallback_service(nowhere.with_state(app.clone()))
         .layer(from_fn_with_state(app.clone(), harden))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_on_a_page() {
+        let table = table();
+        let pages: Vec<&str> =
+            table.iter().filter(|route| route.info.method == "GET").map(|route| route.info.path).collect();
+        for (form, page) in [
+            ("/keys/upload", "/keys"),
+            ("/keys/second-factor/remove", "/keys"),
+            ("/messages/{id}/reply", "/messages/{id}/reply"),
+            ("/board/approve", "/board"),
+            ("/board/requests/{id}/approve", "/board/requests/{id}"),
+            ("/people/{id}/roles", "/people/{id}"),
+            ("/logout", "/"),
+        ] {
+            assert_eq!(first_segments(form, home(&pages, form)), page, "{form}");
+        }
+    }
 }

@@ -174,6 +174,11 @@ impl Visitor {
         String::from_utf8(octets).ok()
     }
 
+    /// Where they are.
+    pub(crate) fn path(&self) -> &str {
+        &self.0.path
+    }
+
     /// The same page in another language.
     pub(crate) fn here_in(&self, language: Language) -> String {
         let rest: Vec<&str> =
@@ -258,6 +263,13 @@ pub(crate) fn go_and_say(app: &App, path: &str, text: &str) -> Answer {
     let mut response = see_other(path);
     leave_flash(app, response.headers_mut(), text);
     Ok(response)
+}
+
+/// The value of a parameter, as a part of an address.
+pub(crate) fn escaped(value: &str) -> String {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~/".contains(octet);
+    let one = |octet: u8| if plain(&octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") };
+    value.bytes().map(one).collect()
 }
 
 fn unescape(value: &str) -> String {

@@ -125,6 +125,11 @@ async fn t_104_tries_are_counted_and_tokens_work_once() {
         assert_eq!(house.directory.session(token.as_str()).await.unwrap().unwrap().csrf, session.csrf);
         house.directory.set_password(house.employee.id, "$x", true, &Actor::System).await.unwrap();
         assert!(house.directory.session(token.as_str()).await.unwrap().is_none(), "a new password ends sessions");
+        // A log-in that began before the change begins no session after it (T-102).
+        let person = house.employee.id;
+        assert!(house.directory.start_session_of_password(person, "$before", &limits).await.unwrap().is_none());
+        let (token, _) = house.directory.start_session_of_password(person, "$x", &limits).await.unwrap().unwrap();
+        assert!(house.directory.session(token.as_str()).await.unwrap().is_some());
     })
     .await;
 }

@@ -11,8 +11,9 @@ use crate::form::Form;
 use crate::page::{Answer, Page, Section, html, html_with_script, see_other, start_page};
 use crate::pages::{Notice, second_factor};
 use crate::passkeys;
+use crate::password::first_as_made;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, clear_session, set_session};
+use crate::visitor::{Visitor, clear_session, escaped, set_session};
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -67,7 +68,12 @@ pub(crate) async fn log_in(
         None => None,
     };
     let hash = found.as_ref().map(|(_, account)| account.password_hash.clone());
-    let right = app.verify_password(form.exact("password"), hash).await?;
+    let mut password = form.exact("password").to_owned();
+    // It was read out, or copied from a letter.
+    if found.as_ref().is_some_and(|(_, account)| account.must_change) {
+        password = first_as_made(&password).unwrap_or(password);
+    }
+    let right = app.verify_password(&password, hash).await?;
     let Some((person, account)) = found.filter(|_| right) else {
         return page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.log_in_failed()), typed);
     };
@@ -77,7 +83,7 @@ pub(crate) async fn log_in(
         return page(&app, &visitor, StatusCode::FORBIDDEN, Notice::bad(t.first_password_over()), typed);
     }
     if app.directory.has_second_factor(person.id).await? {
-        return second_factor::ask(&app, &person).await;
+        return second_factor::ask(&app, &visitor, &person).await;
     }
     enter(&app, &visitor, &person, &account, LogInWay::Password).await
 }
@@ -117,11 +123,22 @@ async fn enter(app: &App, visitor: &Visitor, person: &Person, account: &Account,
     if let Some(before) = visitor.signed_in() {
         app.directory.end_session(&before.token).await?;
     }
-    let (token, _) = app.directory.start_session(person.id, &app.session_limits(), way).await?;
-    let next = if account.must_change {
-        "/password".to_owned()
-    } else {
-        safe_path(visitor.parameter("next")).unwrap_or(start_page(person.roles)).to_owned()
+    let limits = app.session_limits();
+    let token = match way {
+        LogInWay::Password => {
+            // Changed since it was looked at: then this is not the password any more (CASES T-102).
+            let started = app.directory.start_session_of_password(person.id, &account.password_hash, &limits).await?;
+            let Some((token, _)) = started else {
+                let notice = Notice::bad(visitor.texts().log_in_failed());
+                return page(app, visitor, StatusCode::FORBIDDEN, notice, &person.address.to_string());
+            };
+            token
+        }
+        way => app.directory.start_session(person.id, &limits, way).await?.0,
+    };
+    let next = match account.must_change {
+        true => "/password".to_owned(),
+        false => next_of(visitor).unwrap_or_else(|| start_page(person.roles).to_owned()),
     };
     let mut response = see_other(&next);
     set_session(app, response.headers_mut(), token.as_str());
@@ -138,7 +155,6 @@ pub(crate) async fn log_out(State(app): State<App>, Extension(visitor): Extensio
 }
 
 pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, address: &str) -> Answer {
-    let next_query = safe_path(visitor.parameter("next")).map(|path| format!("?next={path}")).unwrap_or_default();
     let address = address.chars().take(254).collect();
     let frame = Page::new(app, visitor, Section::Nowhere);
     let passkey = match app.settings.passkey_log_in {
@@ -151,7 +167,7 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Opt
         csrf: visitor.csrf(),
         notice,
         address,
-        next_query,
+        next_query: next_query(visitor),
         openid: app.openid.as_ref().map(|provider| provider.name().to_owned()),
         password_links: app.settings.password_links,
         passkey,
@@ -159,10 +175,22 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Opt
     if scripted { html_with_script(app, status, &page) } else { html(status, &page) }
 }
 
-/// A path of this portal, and nothing that leads elsewhere (CASES T-101).
-pub(super) fn safe_path(path: Option<&str>) -> Option<&str> {
-    let plain = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !path.contains("..");
-    path.filter(plain).filter(|path| path.len() <= 200 && *path != "/login" && *path != "/logout")
+/// Where somebody wanted to be when they were asked to log in.
+pub(super) fn next_of(visitor: &Visitor) -> Option<String> {
+    safe_path(&visitor.text_parameter("next")).map(ToOwned::to_owned)
+}
+
+/// The same, to be carried on.
+pub(super) fn next_query(visitor: &Visitor) -> String {
+    next_of(visitor).map(|next| format!("?next={}", escaped(&next))).unwrap_or_default()
+}
+
+/// A path of this portal with its query, and nothing that leads elsewhere (CASES T-101): browsers take `\` for `/`.
+pub(super) fn safe_path(address: &str) -> Option<&str> {
+    let path = address.split('?').next().unwrap_or_default();
+    let is_ours = path.starts_with('/') && !path.starts_with("//") && !path.contains("..");
+    let is_plain = address.len() <= 500 && address.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'\\');
+    (is_ours && is_plain && path != "/login" && path != "/logout").then_some(address)
 }
 
 #[cfg(test)]
@@ -171,9 +199,24 @@ mod tests {
 
     #[test]
     fn t_101_no_log_in_leads_elsewhere() {
-        for bad in ["//evil.example", "https://evil.example", "evil", "/../x", "", "/login"] {
-            assert_eq!(safe_path(Some(bad)), None, "{bad}");
+        let long = format!("/{}", "x".repeat(600));
+        for bad in [
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "evil",
+            "/../x",
+            "",
+            "/login",
+            "/login?x=y",
+            "/x\r\nY: z",
+            "/x y",
+            &long,
+        ] {
+            assert_eq!(safe_path(bad), None, "{bad}");
         }
-        assert_eq!(safe_path(Some("/board/requests/00ff")), Some("/board/requests/00ff"));
+        for good in ["/board/requests/00ff", "/trace?id=%3Ca..b@c.example%3E&x=1"] {
+            assert_eq!(safe_path(good), Some(good));
+        }
     }
 }

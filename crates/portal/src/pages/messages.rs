@@ -124,7 +124,7 @@ pub(crate) async fn show(
         id: message.id.to_string(),
         sent: message.folder == Folder::Sent,
         subject: subject_of(&visitor, &message),
-        correspondent: message.correspondent.to_string(),
+        correspondent: name_of(&app, &visitor, &message.correspondent).await?,
         at: moment(visitor.local(), message.at),
         text: content.text,
         framed,
@@ -190,6 +190,14 @@ async fn own(app: &App, visitor: &Visitor, id: &str) -> Result<Message, Problem>
     let partner: &Address = &visitor.known()?.address;
     let id: MessageId = id.parse()?;
     app.directory.message(partner, id).await?.ok_or(Problem::NotFound)
+}
+
+/// How somebody is called, where the partner knows them by name; their address says who it is.
+async fn name_of(app: &App, visitor: &Visitor, at: &Address) -> Result<String, Problem> {
+    let known = app.directory.contacts_of(&visitor.known()?.address).await?;
+    let name = known.iter().find(|contact| contact.address == *at).map(|contact| clean(&contact.name));
+    let name = name.filter(|name| !name.trim().is_empty());
+    Ok(name.map_or_else(|| at.to_string(), |name| format!("{name} <{at}>")))
 }
 
 fn subject_of(visitor: &Visitor, message: &Message) -> String {

@@ -29,8 +29,8 @@ pub(crate) async fn log_in(State(app): State<App>, Extension(visitor): Extension
     let now = app.directory.now();
     if code.is_empty() && error.is_empty() {
         let secret = new_secret().map_err(|_| Problem::Internal)?;
-        let next = log_in::safe_path(visitor.parameter("next")).unwrap_or_default();
-        return match provider.begin(&secret, next, now).await {
+        let next = log_in::next_of(&visitor).unwrap_or_default();
+        return match provider.begin(&secret, &next, now).await {
             Ok(elsewhere) => {
                 let mut response = see_other(&elsewhere);
                 set_openid(&app, response.headers_mut(), &secret);
@@ -66,7 +66,7 @@ pub(crate) async fn log_in(State(app): State<App>, Extension(visitor): Extension
         app.directory.end_session(&before.token).await?;
     }
     let (token, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Provider).await?;
-    let mut response = see_other(log_in::safe_path(Some(next)).unwrap_or(start_page(person.roles)));
+    let mut response = see_other(log_in::safe_path(next).unwrap_or(start_page(person.roles)));
     set_session(&app, response.headers_mut(), token.as_str());
     clear_openid(&app, response.headers_mut());
     Ok(response)

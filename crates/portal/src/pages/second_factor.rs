@@ -9,8 +9,8 @@ use directory::{ChallengeFor, Last, Limit, LogInWay, Passkey, Person, PersonId, 
 use crate::app::App;
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, html, html_with_script, see_other, start_page};
-use crate::pages::Notice;
 use crate::pages::passkeys::{self, PasskeysView};
+use crate::pages::{Notice, log_in};
 use crate::problem::Problem;
 use crate::totp;
 use crate::visitor::{Visitor, clear_pending, go_and_say, needs_second_factor, set_pending, set_session};
@@ -39,6 +39,7 @@ struct CodePage {
     page: Page,
     csrf: String,
     notice: Option<Notice>,
+    next_query: String,
     /// For the browser, in JSON, for who has a passkey.
     passkey: Option<String>,
     /// Whether codes come from a phone; without, there are recovery codes alone.
@@ -136,10 +137,10 @@ pub(crate) async fn is_owner(app: &App, visitor: &Visitor, form: &Form) -> Resul
 }
 
 /// The password was right: there is no session before the code is right as well (CASES T-105).
-pub(crate) async fn ask(app: &App, person: &Person) -> Answer {
+pub(crate) async fn ask(app: &App, visitor: &Visitor, person: &Person) -> Answer {
     let token =
         app.directory.issue_token(Purpose::SecondFactor, person.id.number(), &person.address, MOST_SECONDS).await?;
-    let mut response = see_other("/login/code");
+    let mut response = see_other(&format!("/login/code{}", log_in::next_query(visitor)));
     set_pending(app, response.headers_mut(), token.as_str());
     Ok(response)
 }
@@ -178,7 +179,8 @@ pub(crate) async fn check_code(
     app.directory.use_token(token, Purpose::SecondFactor).await?;
     app.directory.succeeded(attempt).await?;
     let (session, _) = app.directory.start_session(person.id, &app.session_limits(), LogInWay::Password).await?;
-    let mut response = see_other(start_page(person.roles));
+    let next = log_in::next_of(&visitor);
+    let mut response = see_other(next.as_deref().unwrap_or(start_page(person.roles)));
     set_session(&app, response.headers_mut(), session.as_str());
     clear_pending(&app, response.headers_mut());
     Ok(response)
@@ -219,7 +221,8 @@ async fn code_page(
     };
     let (scripted, phone) = (passkey.is_some(), app.directory.second_factor(person.id).await?.is_some());
     let frame = Page::new(app, visitor, Section::Nowhere);
-    let page = CodePage { page: frame, csrf: visitor.csrf(), notice, passkey, phone };
+    let page =
+        CodePage { page: frame, csrf: visitor.csrf(), notice, next_query: log_in::next_query(visitor), passkey, phone };
     if scripted { html_with_script(app, status, &page) } else { html(status, &page) }
 }
 

@@ -16,6 +16,8 @@ crate::texts::messages! {
     nav_authorities: "Zertifizierungsstellen", "Authorities";
     nav_audit: "Protokoll", "Audit log";
     back_to_start: "Zur Startseite", "To the start page";
+    back_to_page: "Zurück", "Back";
+    new_window: "neues Fenster", "new window";
     cancel: "Abbrechen", "Cancel";
 
     field_address: "E-Mail-Adresse", "Email address";
@@ -63,7 +65,14 @@ crate::texts::messages! {
     problem_conflict: "Inzwischen hat sich etwas geändert", "Something has changed meanwhile";
     problem_conflict_text: "Es wurde nichts getan. Bitte sehen Sie sich den neuen Stand an, bevor Sie entscheiden.", "Nothing was done. Please look at the present state before you decide.";
     problem_too_large: "Das ist zu groß", "That is too large";
-    problem_too_large_text(most): "Angenommen werden höchstens {most}. Ein Zertifikat hat nur wenige Kilobyte.", "At most {most} is taken in. A certificate has a few kilobytes only.";
+    problem_too_large_text(most): "Angenommen werden höchstens {most}.", "At most {most} is taken in.";
+    problem_too_large_certificate(most): "Angenommen werden höchstens {most}. Ein Zertifikat hat nur wenige Kilobyte.", "At most {most} is taken in. A certificate has a few kilobytes only.";
+    problem_too_large_letter(most): "Die Anhänge dürfen zusammen höchstens {most} haben. Ihre Nachricht ist noch nicht gesendet, Ihr Text ist noch da: Bitte wählen Sie kleinere Dateien.", "The attachments may have {most} at most in total. Your message has not been sent yet, and your text is still here: please choose smaller files.";
+    problem_logged_out: "Ihre Sitzung ist abgelaufen", "Your session has ended";
+    problem_logged_out_text: "Zu Ihrer Sicherheit wurde nichts geändert. Bitte melden Sie sich neu an, und versuchen Sie es noch einmal.", "For your safety nothing was changed. Please log in again, and try once more.";
+    problem_logged_out_letter: "Ihre Nachricht ist noch nicht gesendet, Ihr Text ist noch da. Bitte melden Sie sich in einem neuen Fenster an, und senden Sie die Nachricht dann hier.", "Your message has not been sent yet, and your text is still here. Please log in in a new window, and then send the message here.";
+    problem_form_letter: "Bitte senden Sie noch einmal", "Please send once more";
+    problem_form_letter_text: "Sie haben sich inzwischen neu angemeldet. Ihre Nachricht ist noch nicht gesendet, Ihr Text ist noch da: Bitte prüfen Sie ihn, und senden Sie ihn noch einmal.", "You have logged in again meanwhile. Your message has not been sent yet, and your text is still here: please check it, and send it once more.";
     problem_too_many: "Zu viele Versuche", "Too many attempts";
     problem_unavailable: "Gerade nicht erreichbar", "Not available at the moment";
     problem_unavailable_text: "Es ging nichts verloren. Bitte versuchen Sie es in einigen Minuten noch einmal.", "Nothing was lost. Please try again in a few minutes.";

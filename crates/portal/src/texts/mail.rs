@@ -31,6 +31,8 @@ crate::texts::messages! {
     attachment_unnamed: "Anhang", "attachment";
     attachments_choose: "Dateien anhängen", "Attach files";
     attachments_hint(most): "Auswählen oder hierher ziehen, zusammen höchstens {most}.", "Choose or drop here, {most} at most in total.";
+    attachments_again(most): "Bitte wählen Sie Ihre Dateien noch einmal aus, zusammen höchstens {most}.", "Please choose your files once more, {most} at most in total.";
+    letter_kept: "Ihr Text ist noch da", "Your text is still here";
     message_frame: "Inhalt der Nachricht", "Content of the message";
     message_remote: "Bilder und andere Inhalte aus dem Internet werden nicht geladen.", "Pictures and other content from the internet are not loaded.";
     message_unreadable: "Diese Nachricht lässt sich nicht anzeigen. Sie können sie herunterladen.", "This message cannot be shown. You can download it.";

@@ -198,3 +198,36 @@ fn t_101_a_log_in_never_leads_elsewhere() {
         assert_eq!((page.status, page.location.as_str()), (303, expected), "{next}");
     }
 }
+
+#[test]
+fn t_101_whoever_logs_in_gets_what_was_asked_for() {
+    let house = House::open();
+    let browser = house.browser("de");
+    let asked = browser.get("/keys?what=second-factor&x=%3Ca..b%40c%3E");
+    assert_eq!(asked.location, "/login?next=/keys%3Fwhat%3Dsecond-factor%26x%3D%253Ca..b%2540c%253E");
+    let page = browser.get(&asked.location);
+    let action = page.html.split("method=\"post\" action=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let page = browser.submit(&page, &action, &[("address", "petra@partner.example"), ("password", PASSWORD)]);
+    assert_eq!(page.location, "/keys?what=second-factor&x=%3Ca..b%40c%3E");
+}
+
+#[test]
+fn t_105_a_first_password_is_right_however_it_was_typed() {
+    let house = House::open();
+    let emma = house.logged_in("emma@muster.example", "de");
+    let petra = house.person("petra@partner.example").id.to_string();
+    let given = emma.submit(&emma.get("/partners"), "/partners/password", &[("partner", &petra)]);
+    let is_it = |word: &&str| word.len() == 19 && word.matches('-').count() == 3;
+    let text = given.text();
+    let password = text.split_whitespace().find(is_it).unwrap();
+    let typed =
+        [password.to_uppercase(), password.replace('-', ""), format!("{password} "), password.replace('-', " ")];
+    for typed in typed {
+        assert_eq!(try_log_in(&house, "petra@partner.example", &typed).location, "/password", "{typed}");
+    }
+    let wrong = format!("{}x", &password[..18]);
+    assert!(wrong == password || try_log_in(&house, "petra@partner.example", &wrong).status == 403);
+    // An own password is right as it is alone.
+    assert_eq!(try_log_in(&house, "emma@muster.example", &PASSWORD.to_uppercase()).status, 403);
+    assert_eq!(try_log_in(&house, "emma@muster.example", &format!("{PASSWORD} ")).status, 403);
+}

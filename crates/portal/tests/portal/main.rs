@@ -14,6 +14,7 @@ mod forgotten;
 mod forms;
 mod house;
 mod house_authority;
+mod letters;
 mod log_in;
 mod markup;
 mod me;

@@ -9,7 +9,7 @@ use mail_parser::MessageParser;
 use mime::{Attachment, MessageBuilder};
 
 use super::content::Content;
-use super::{load, own, subject_of};
+use super::{load, name_of, own, subject_of};
 use crate::app::App;
 use crate::form::Form;
 use crate::page::{Answer, Page, Section, clean, html};
@@ -39,6 +39,8 @@ struct ComposePage {
     most: String,
     /// The draft that is continued; empty for none.
     draft: String,
+    /// Of this form: sent twice with the same in it, it is one letter.
+    number: String,
 }
 
 pub(crate) async fn reply_form(
@@ -52,9 +54,10 @@ pub(crate) async fn reply_form(
     let subject = reply_subject(&visitor, &message);
     let quoted = Content::of(body).await?.text.unwrap_or_default();
     let quoted: String = quoted.lines().take(MOST_QUOTED).map(|line| format!("> {line}\n")).collect();
-    let intro = t.written_on(visitor.local().moment(message.at), &message.correspondent);
+    let from = name_of(&app, &visitor, &message.correspondent).await?;
+    let intro = t.written_on(visitor.local().moment(message.at), from);
     let text = format!("\n\n{intro}\n{quoted}");
-    reply_page(&app, &visitor, StatusCode::OK, None, &message, subject, text)
+    reply_page(&app, &visitor, StatusCode::OK, None, &message, subject, text).await
 }
 
 pub(crate) async fn reply(
@@ -71,13 +74,14 @@ pub(crate) async fn reply(
     let keeps = !form.field("keep").is_empty();
     if !keeps && form.field("text").is_empty() {
         let notice = Notice::bad(visitor.texts().write_text_missing());
-        return reply_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &message, subject, String::new());
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return reply_page(&app, &visitor, status, notice, &message, subject, String::new()).await;
     }
     match answer(&app, &visitor, &message, &subject, keeps, &form).await {
         // What was written stays on the page.
         Err(Problem::Unavailable) => {
             let (notice, text) = (Notice::bad(visitor.texts().write_not_now()), form.exact("text").to_owned());
-            reply_page(&app, &visitor, StatusCode::SERVICE_UNAVAILABLE, notice, &message, subject, text)
+            reply_page(&app, &visitor, StatusCode::SERVICE_UNAVAILABLE, notice, &message, subject, text).await
         }
         done => done,
     }
@@ -122,6 +126,10 @@ pub(crate) async fn send(
         return wrong(t.write_to_missing()).await;
     };
     let subject = clean(form.field("subject"));
+    // The second click finds no draft any more, and it was sent.
+    if form.field("keep").is_empty() && was_sent(&app, &visitor, &to, &subject, &form).await? {
+        return go_and_say(&app, "/inbox?folder=sent", "sent");
+    }
     // A draft of an answer stays one.
     let answers = match form.field("draft") {
         "" => None,
@@ -152,7 +160,7 @@ async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
     let person = visitor.known()?;
     let _counted = app.attempt(Limit::Upload, &[&format!("person:{}", person.id)]).await?;
     let settings = app.directory.settings();
-    let number = random_number()?;
+    let number = letter_number(visitor, to, subject, form)?;
     let mut mail = begin(app, visitor, to, subject, answers, &number)?.text(form.exact("text"));
     for file in form.files("attachment") {
         mail = mail.attach(Attachment {
@@ -177,12 +185,43 @@ async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
         content,
         kind: OutgoingKind::Reply,
         not_before: None,
-        key: Some(format!("webmailer reply {number}")),
+        key: Some(key_of(&number)),
     };
-    // One transaction: what is in "sent" is on its way.
-    app.directory.add_message_once(&copy, &outgoing).await?;
+    // One transaction: what is in "sent" is on its way. The same once more is there already.
+    if app.directory.send_message_once(&copy, &outgoing).await?.is_none() {
+        app.store.remove(body).await?;
+    }
     drop_draft(app, visitor, form.field("draft")).await?;
     go_and_say(app, "/inbox?folder=sent", "sent")
+}
+
+/// Whether this very letter went out: a form is sent twice by a double click, or by "back" and "send".
+async fn was_sent(app: &App, visitor: &Visitor, to: &Address, subject: &str, form: &Form) -> Result<bool, Problem> {
+    let number = letter_number(visitor, to, subject, form)?;
+    Ok(app.directory.is_in_outbox(&key_of(&number)).await?)
+}
+
+fn key_of(number: &str) -> String {
+    format!("webmailer reply {number}")
+}
+
+/// The number of a letter: from that of its form and all that is in it, so that the same is not sent twice and what was
+/// changed is. Of a form without a number each letter is one of its own.
+fn letter_number(visitor: &Visitor, to: &Address, subject: &str, form: &Form) -> Result<String, Problem> {
+    let number = form.field("number");
+    if number.len() != 32 || !number.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+        return random_number();
+    }
+    let mut hasher = crypto::Hasher::new(crypto::DigestAlgorithm::Sha256);
+    let (who, to) = (visitor.known()?.id.to_string(), to.to_string());
+    let texts = [&who, number, &to, subject, form.exact("text")].map(str::as_bytes);
+    let files = form.files("attachment").flat_map(|file| [file.name.as_bytes(), &file.bytes[..]]);
+    for part in texts.into_iter().chain(files) {
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finish();
+    Ok(digest.octets().iter().take(16).map(|octet| format!("{octet:02x}")).collect())
 }
 
 /// Keeps what was written so far, sealed like every message, in the place of the draft that it continues.
@@ -264,7 +303,7 @@ fn reply_subject(visitor: &Visitor, message: &Message) -> String {
     if lower.starts_with("re:") || lower.starts_with("aw:") { subject } else { visitor.texts().reply_subject(subject) }
 }
 
-fn reply_page(
+async fn reply_page(
     app: &App,
     visitor: &Visitor,
     status: StatusCode,
@@ -276,7 +315,7 @@ fn reply_page(
     let page = ComposePage {
         page: Page::new(app, visitor, Section::Inbox),
         notice,
-        title: visitor.texts().reply_title(&message.correspondent),
+        title: visitor.texts().reply_title(name_of(app, visitor, &message.correspondent).await?),
         action: format!("/messages/{}/reply", message.id),
         back: format!("/messages/{}", message.id),
         choices: Vec::new(),
@@ -285,6 +324,7 @@ fn reply_page(
         text,
         most: visitor.local().bytes(app.settings.message_bytes),
         draft: String::new(),
+        number: random_number()?,
     };
     html(status, &page)
 }
@@ -313,6 +353,7 @@ async fn write_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Op
         text: form.exact("text").chars().take(MOST_TEXT).collect(),
         most: visitor.local().bytes(app.settings.message_bytes),
         draft,
+        number: random_number()?,
     };
     html(status, &page)
 }
