@@ -176,6 +176,7 @@ statements! {
         WHERE hash = $1 AND ends > $2 AND last_seen + idle_seconds > $2";
     TOUCH_SESSION = "UPDATE sessions SET last_seen = $2 WHERE hash = $1";
     END_SESSION = "DELETE FROM sessions WHERE hash = $1";
+    SESSIONS_OF = "SELECT created, last_seen, ends, way FROM sessions WHERE person = $1 ORDER BY created";
     END_SESSIONS_OF = "DELETE FROM sessions WHERE person = $1";
     FORGET_SESSIONS = "DELETE FROM sessions WHERE ends <= $1 OR last_seen + idle_seconds <= $1";
     ADD_TOKEN = "INSERT INTO tokens (hash, purpose, subject, address_key, created, expires)
@@ -517,14 +518,15 @@ statements! {
     TRACES = "SELECT message_id, sender, recipient, at, detail, queue_before, queue_after FROM traces
         WHERE message = $1 OR queue_before = $2 OR queue_after = $2 ORDER BY at, recipient_key, id LIMIT 1000";
     TRACES_OF = "SELECT message_id, sender, recipient, at, detail, queue_before, queue_after FROM traces
-        WHERE recipient_key = $1 OR sender_key = $1 ORDER BY at DESC, id LIMIT $2";
+        WHERE recipient_key = $1 OR sender_key = $1 ORDER BY at DESC, id DESC LIMIT $2";
     // What is kept of a decision is compact JSON with keys of ours: what stands in it can be found as text.
     TRACE_COUNTS = "SELECT at - at % 86400,
             SUM(CASE WHEN detail LIKE '%\"action\":\"sign%' THEN 1 ELSE 0 END),
             SUM(CASE WHEN detail LIKE '%\"action\":\"encrypt\"%' OR detail LIKE '%\"action\":\"sign and encrypt\"%'
                 OR detail LIKE '%\"action\":\"webmailer\"%' THEN 1 ELSE 0 END),
-            SUM(CASE WHEN detail LIKE '%\"action\":\"hold\"%' OR detail LIKE '%\"action\":\"refuse\"%' THEN 1 ELSE 0 END),
-            COUNT(*)
+            COUNT(DISTINCT CASE WHEN detail LIKE '%\"action\":\"hold\"%' OR detail LIKE '%\"action\":\"refuse\"%'
+                THEN message || ' ' || recipient_key || ' ' || COALESCE(queue_before, '') END),
+            SUM(CASE WHEN detail LIKE '%\"action\":\"hold\"%' OR detail LIKE '%\"action\":\"refuse\"%' THEN 0 ELSE 1 END)
         FROM traces WHERE at >= $1 AND detail LIKE '%\"direction\":\"outward\"%' GROUP BY at - at % 86400 ORDER BY 1";
     FORGET_TRACES = "DELETE FROM traces WHERE at < $1";
     ERASE_TRACES = "DELETE FROM traces WHERE recipient_key = $1 OR sender_key = $1";

@@ -1,11 +1,13 @@
 //! What was decided about each message, and why, without its content; and which conversations were confidential.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use asn1::Time;
 use serde_json::Value;
 
 use crate::audit::digest_of;
 use crate::database::{Row, values};
-use crate::id::random_id;
 use crate::{Address, Directory, Error, statements as sql};
 
 /// What was decided about a message for one recipient.
@@ -34,7 +36,7 @@ pub struct TraceCounts {
     pub signed: u64,
     /// Encrypted, for a certificate or into the webmailer.
     pub encrypted: u64,
-    /// Held or refused.
+    /// Held or refused, however often the mail server tried.
     pub stopped: u64,
     /// All of it.
     pub all: u64,
@@ -46,7 +48,7 @@ impl Directory {
         let mut tx = self.database().begin().await?;
         for trace in traces {
             let row = values![
-                random_id()?,
+                ordered_id(trace.at)?,
                 name_of(&trace.message_id),
                 trace.message_id.chars().take(250).collect::<String>(),
                 trace.sender.as_ref().map(ToString::to_string),
@@ -82,13 +84,14 @@ impl Directory {
         let number = |value: i64| u64::try_from(value).unwrap_or(0);
         rows.into_iter()
             .map(|mut row| {
-                Ok(TraceCounts {
+                let counts = TraceCounts {
                     day: row.time()?,
                     signed: number(row.int()?),
                     encrypted: number(row.int()?),
                     stopped: number(row.int()?),
-                    all: number(row.int()?),
-                })
+                    all: 0,
+                };
+                Ok(TraceCounts { all: counts.stopped + number(row.int()?), ..counts })
             })
             .collect()
     }
@@ -115,6 +118,16 @@ impl Directory {
 
 /// Messages that are asked about with one statement.
 const AT_ONCE: usize = 8;
+
+/// Numbers that grow within a second as well: what was decided later stands later.
+fn ordered_id(at: Time) -> Result<i64, Error> {
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    // Processes that share the directory do not begin at the same number.
+    let random = u32::from_be_bytes(crypto::random_array()?);
+    let next = NEXT.get_or_init(|| AtomicU32::new(random)).fetch_add(1, Ordering::Relaxed);
+    let within = (i64::from(next & 0xF_FFFF) << 10) | i64::from(random & 0x3FF);
+    Ok((at.to_unix().clamp(0, 1 << 32) << 30) | within)
+}
 
 fn name_of(message_id: &str) -> String {
     digest_of(&["message-id", message_id.trim().trim_start_matches('<').trim_end_matches('>')])

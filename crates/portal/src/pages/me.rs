@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use directory::{Folder, Language, RequestFilter, Role};
+use directory::{CredentialFilter, Folder, Language, RequestFilter, Role};
 
 use super::messages::download;
 use crate::app::App;
@@ -87,6 +87,8 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         messages += app.directory.messages(&person.address, folder, MOST_COUNTED).await?.len();
     }
     let filter = RequestFilter::For(person.address.clone());
+    let of_house = CredentialFilter::For(person.address.clone());
+    let of_house = app.directory.credentials(&of_house, MOST_COUNTED).await?.len();
     let page = MePage {
         page: Page::new(app, visitor, Section::Me),
         notice,
@@ -98,7 +100,7 @@ async fn page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<N
         language: person.language.code(),
         partner: person.roles.has(Role::Partner),
         messages,
-        certificates: app.directory.requests(&filter, MOST_COUNTED).await?.len(),
+        certificates: app.directory.requests(&filter, MOST_COUNTED).await?.len() + of_house,
         record: app.directory.audit_for(&person.address).await?.len(),
     };
     html(status, &page)

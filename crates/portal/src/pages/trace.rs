@@ -4,7 +4,10 @@
 mod decision;
 mod explain;
 
+use std::collections::HashMap;
+
 use askama::Template;
+use asn1::Time;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,6 +28,8 @@ struct Row {
     sender: String,
     message_id: String,
     decision: DecisionView,
+    /// How often, where the mail server came again and was told the same.
+    tries: String,
 }
 
 #[derive(Template)]
@@ -53,10 +58,10 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     if !message_id.is_empty() {
         traces = app.directory.traces(&message_id).await?;
     } else if own {
-        traces = app.directory.traces_of(&person.address, MOST_SHOWN).await?;
+        traces = app.directory.traces_of(&person.address, MOST_READ).await?;
     } else if !typed.is_empty() {
         match Address::parse(&typed) {
-            Ok(address) => traces = app.directory.traces_of(&address, MOST_SHOWN).await?,
+            Ok(address) => traces = app.directory.traces_of(&address, MOST_READ).await?,
             Err(_) => {
                 status = StatusCode::UNPROCESSABLE_ENTITY;
                 notice = Notice::bad(t.trace_address_wrong());
@@ -66,7 +71,6 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
     if own {
         traces.retain(|trace| is_own(trace, &person.address));
     }
-    traces.truncate(usize::try_from(MOST_SHOWN).unwrap_or(usize::MAX));
     let page = TracePage {
         page: Page::new(&app, &visitor, Section::Trace),
         notice,
@@ -75,7 +79,7 @@ pub(crate) async fn show(State(app): State<App>, Extension(visitor): Extension<V
         message_id,
         address: typed,
         own,
-        rows: traces.iter().map(|trace| row(&visitor, trace)).collect(),
+        rows: rows(&visitor, &traces),
     };
     html(status, &page)
 }
@@ -89,8 +93,36 @@ fn is_own(trace: &Trace, address: &Address) -> bool {
     trace.recipient.key() == address.key() || trace.sender.as_ref().is_some_and(|sender| sender.key() == address.key())
 }
 
+/// A mail that is held comes again for days: its tries are one row, where the first of them in this order is.
+fn rows(visitor: &Visitor, traces: &[Trace]) -> Vec<Row> {
+    let mut rows: Vec<(Row, Vec<Time>)> = Vec::new();
+    let mut places: HashMap<(String, String, String, String), usize> = HashMap::new();
+    for trace in traces {
+        let row = row(visitor, trace);
+        let decision = &row.decision;
+        let what = format!("{} {}", decision.decision, decision.answer);
+        let key = (trace.message_id.clone(), row.sender.clone(), decision.recipient.clone(), what);
+        let known = places.get(&key).copied().filter(|_| !trace.message_id.is_empty());
+        if let Some((_, times)) = known.and_then(|place| rows.get_mut(place)) {
+            times.push(trace.at);
+        } else if rows.len() < MOST_SHOWN {
+            places.insert(key, rows.len());
+            rows.push((row, vec![trace.at]));
+        }
+    }
+    let (t, local) = (visitor.texts(), visitor.local());
+    let told = |(mut row, times): (Row, Vec<Time>)| {
+        if let (Some(first), Some(last), true) = (times.iter().min(), times.iter().max(), times.len() > 1) {
+            row.tries = t.trace_tries(times.len(), local.moment(*first), local.moment(*last));
+        }
+        row
+    };
+    rows.into_iter().map(told).collect()
+}
+
 fn row(visitor: &Visitor, trace: &Trace) -> Row {
     Row {
+        tries: String::new(),
         at: moment(visitor.local(), trace.at),
         sender: trace.sender.as_ref().map_or_else(|| "<>".to_owned(), ToString::to_string),
         message_id: clean(&trace.message_id),
@@ -106,4 +138,6 @@ fn tabs(t: Texts, explaining: bool, possible: bool) -> Vec<Tab> {
     tabs
 }
 
-const MOST_SHOWN: u32 = 100;
+const MOST_SHOWN: usize = 100;
+/// Most of them may be tries of the same few.
+const MOST_READ: u32 = 2_000;

@@ -9,6 +9,7 @@ crate::texts::messages! {
     trace_lead_own: "Was mit Ihren Nachrichten geschehen ist und warum. Aufbewahrt werden die letzten 14 Tage, ohne Inhalt.", "What became of your messages and why. The last 14 days are kept, without content.";
     trace_address: "Absender oder Empfänger", "Sender or recipient";
     trace_address_wrong: "Das ist keine E-Mail-Adresse.", "That is not an email address.";
+    trace_tries(count, first, last): "{count} Versuche: {first} bis {last}", "{count} tries: {first} to {last}";
     trace_none: "Dazu ist nichts aufgezeichnet", "Nothing is recorded about that";
     trace_none_text: "Vielleicht ist die Nachricht älter als 14 Tage oder ging nicht über das Gateway.", "The message may be older than 14 days, or did not pass through the gateway.";
     trace_from_to: "Von und an", "From and to";

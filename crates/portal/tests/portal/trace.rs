@@ -82,3 +82,29 @@ fn t_106_what_would_happen_is_explained_and_an_employee_asks_as_oneself() {
     let shown = emma.submit(&page, "/explain", &fields).text();
     assert!(shown.contains("asked by emma@muster.example") && shown.contains("sent without protection"), "{shown}");
 }
+
+#[test]
+fn a_mail_that_is_held_is_one_row_and_one_mail_however_often_it_comes() {
+    let house = House::open();
+    for _ in 0..12 {
+        trace(&house, "<held@muster.example>", "emma@muster.example", "petra@partner.example", "hold");
+        house.clock.advance_seconds(10);
+    }
+    trace(&house, "<held@muster.example>", "emma@muster.example", "paul@partner.example", "hold");
+    trace(&house, "<held@muster.example>", "emma@muster.example", "petra@partner.example", "encrypt");
+    // Of the same second, the later one stands above.
+    let subjects: Vec<String> = (0..9).map(|number| format!("<number{number}@muster.example>")).collect();
+    for id in &subjects {
+        trace(&house, id, "emma@muster.example", "paul@partner.example", "sign");
+    }
+    let page = house.logged_in("emma@muster.example", "de").get("/trace");
+    let text = page.text();
+    assert_eq!(text.matches("zurückgehalten").count(), 2, "{text}");
+    assert!(text.contains("12 Versuche: "), "{text}");
+    let places: Vec<usize> =
+        (0..9).map(|number| page.html.find(&format!("number{number}@")).unwrap_or_default()).collect();
+    assert!(places.windows(2).all(|pair| pair[0] > pair[1] && pair[1] > 0), "{places:?}");
+    let counts = house.run(house.directory.trace_counts(testkit::now().plus_days(-1)));
+    let sum = |of: fn(&directory::TraceCounts) -> u64| counts.iter().map(of).sum::<u64>();
+    assert_eq!((sum(|day| day.stopped), sum(|day| day.signed), sum(|day| day.all)), (2, 9, 12), "{counts:?}");
+}
