@@ -193,6 +193,7 @@ fn table() -> Vec<Route> {
         see("/people/{id}", Roles(PEOPLE), get(staff::person)),
         send("/people/{id}/roles", OPERATOR, post(staff::roles)),
         send("/people/{id}/groups", OPERATOR, post(staff::groups)),
+        send("/people/{id}/contact", OPERATOR, post(staff::contact)),
         send("/people/{id}/password", OPERATOR, post(staff::new_password)),
         send("/people/{id}/deactivate", OPERATOR, post(staff::deactivate)),
         // Messages: an employee's own, all for those who run the house

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use directory::{Person, Role};
 
-pub(crate) use change::{add, add_form, deactivate, groups, new_password, roles};
+pub(crate) use change::{add, add_form, contact, deactivate, groups, new_password, roles};
 pub(crate) use one::show as person;
 
 use crate::app::App;

@@ -78,6 +78,10 @@ crate::texts::messages! {
     person_known: "Zu dieser Adresse gibt es schon jemanden.", "There is somebody with this address already.";
     person_second_factor: "mit zweitem Faktor", "with a second factor";
     person_password_text: "Für den Fall, dass es vergessen wurde. Der zweite Faktor wird zurückgesetzt.", "In case it was forgotten. The second factor is reset.";
+    contact_none: "Niemand", "Nobody";
+    contact_text: "Nur der Ansprechpartner vergibt ein neues erstes Kennwort. Hat er das Haus verlassen, tragen Sie hier einen anderen ein.", "Only the contact person gives a new first password. If they have left the house, enter another one here.";
+    contact_label: "E-Mail-Adresse eines Mitarbeiters", "Email address of an employee";
+    contact_wrong: "Zu dieser Adresse gibt es hier keinen Mitarbeiter.", "There is no employee with this address here.";
     person_deactivate: "Zugang sperren", "Deactivate";
     person_deactivate_text: "Niemand meldet sich mehr damit an, und es wird nichts mehr in diesem Namen unterschrieben. Das Protokoll bleibt.", "Nobody logs in with it any more, and nothing is signed in this name. The record stays.";
     person_deactivate_yes: "Endgültig sperren", "Deactivate for good";

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use directory::{Address, Language, NewPerson, Person, Roles};
+use directory::{Address, Language, NewPerson, Person, Role, Roles};
 
 use super::one::{INSIDE, find, page};
 use crate::app::App;
@@ -120,6 +120,29 @@ pub(crate) async fn groups(
         return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &person).await;
     }
     app.directory.add_to_group(add, person.id, &visitor.actor()?).await?;
+    changed(&app, &person)
+}
+
+/// Another contact person for a partner: theirs may have left, and nobody else gives a first password.
+pub(crate) async fn contact(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    Extension(form): Extension<Form>,
+) -> Answer {
+    let person = other(&app, &visitor, &id).await?;
+    if !person.roles.has(Role::Partner) {
+        return Err(Problem::NotFound);
+    }
+    let contact = match Address::parse(form.field("contact")) {
+        Ok(address) => app.directory.person_at(&address).await?,
+        Err(_) => None,
+    };
+    let Some(contact) = contact.filter(|contact| contact.active && contact.roles.has(Role::Employee)) else {
+        let notice = Notice::bad(visitor.texts().contact_wrong());
+        return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &person).await;
+    };
+    app.directory.set_contact(person.id, contact.id, &visitor.actor()?).await?;
     changed(&app, &person)
 }
 

@@ -38,6 +38,8 @@ struct PersonPage {
     /// Whether the visitor changes people, and is not this one.
     may_change: bool,
     inside: bool,
+    /// A partner's contact person; empty for none.
+    contact: Option<String>,
 }
 
 pub(crate) async fn show(
@@ -70,6 +72,14 @@ pub(super) async fn page(
     let choices =
         INSIDE.map(|role| RoleChoice { name: role.name(), label: role_name(t, role), has: person.roles.has(role) });
     let groups = app.directory.groups_of(person.id).await?;
+    let contact = match (person.roles.has(Role::Partner), person.contact) {
+        (false, _) => None,
+        (true, None) => Some(String::new()),
+        (true, Some(id)) => {
+            let contact = app.directory.person(id).await?;
+            Some(contact.map(|contact| format!("{} <{}>", clean(&contact.name), contact.address)).unwrap_or_default())
+        }
+    };
     let page = PersonPage {
         page: Page::new(app, visitor, Section::Staff),
         notice,
@@ -90,6 +100,7 @@ pub(super) async fn page(
         choices: choices.into(),
         may_change: may_change(visitor)? && visitor.known()?.id != person.id && person.active,
         inside: app.directory.is_inside(&person.address),
+        contact,
     };
     html(status, &page)
 }
