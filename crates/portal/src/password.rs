@@ -38,20 +38,21 @@ pub(crate) enum Weakness {
 }
 
 /// The rules for a new password that was typed twice.
-pub(crate) fn check(password: &str, repeat: &str, address: &Address, name: &str) -> Result<(), Weakness> {
+/// `names` are those of the person and of the house.
+pub(crate) fn check(password: &str, repeat: &str, address: &Address, names: &[&str]) -> Result<(), Weakness> {
     if password.chars().count() < FEWEST_CHARACTERS {
         return Err(Weakness::TooShort);
     }
     if password.len() > MOST_OCTETS {
         return Err(Weakness::TooLong);
     }
-    if is_obvious(password, address, name) {
+    if is_obvious(password, address, names) {
         return Err(Weakness::Obvious);
     }
     if password != repeat { Err(Weakness::Differs) } else { Ok(()) }
 }
 
-fn is_obvious(password: &str, address: &Address, name: &str) -> bool {
+fn is_obvious(password: &str, address: &Address, names: &[&str]) -> bool {
     let lower = password.to_lowercase();
     let mut distinct: Vec<char> = lower.chars().collect();
     distinct.sort_unstable();
@@ -62,7 +63,7 @@ fn is_obvious(password: &str, address: &Address, name: &str) -> bool {
     // What is left without one's own name and what everybody takes has to be worth something.
     let mut rest = lower.clone();
     let own = std::iter::once(address.local_part().to_lowercase())
-        .chain(name.split_whitespace().map(str::to_lowercase))
+        .chain(names.iter().flat_map(|name| name.split_whitespace()).map(str::to_lowercase))
         .chain(address.domain().split('.').map(str::to_owned));
     for word in own.filter(|word| word.chars().count() >= 4).chain(COMMON.iter().map(|word| (*word).to_owned())) {
         rest = rest.replace(&word, "");
@@ -142,7 +143,7 @@ mod tests {
 
     fn of(password: &str) -> Result<(), Weakness> {
         let address = Address::parse("petra.partner@kanzlei.example").unwrap();
-        check(password, password, &address, "Petra Partner")
+        check(password, password, &address, &["Petra Partner", "Testhaus AG"])
     }
 
     #[test]
@@ -162,7 +163,9 @@ mod tests {
     fn rules_are_about_length_and_obviousness() {
         assert_eq!(of("kurz"), Err(Weakness::TooShort));
         assert_eq!(of(&"langes Kennwort ".repeat(30)), Err(Weakness::TooLong));
-        for obvious in ["aaaaaaaaaaaa", "passwort1234", "Petra.Partner1", "kanzlei2026!", "1212121212"] {
+        for obvious in
+            ["aaaaaaaaaaaa", "passwort1234", "Petra.Partner1", "kanzlei2026!", "Testhaus AG 2026", "1212121212"]
+        {
             assert_eq!(of(obvious), Err(Weakness::Obvious), "{obvious}");
         }
         for good in ["Sonnenblume 27", "vier Worte ohne Sinn", "x7-kqm4-t9fh", "Kennwort mit vielen Worten"] {

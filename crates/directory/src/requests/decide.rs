@@ -111,8 +111,9 @@ impl Directory {
     ) -> Result<Request, Error> {
         self.known_officer(by).await?;
         let officer = self.known_person(by).await?;
+        let question = question.replace("\r\n", "\n");
         let question: String =
-            question.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_ASKED).collect();
+            question.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).take(MOST_ASKED).collect();
         if question.trim().is_empty() {
             return Err(Error::Malformed { what: "a question", because: "it is empty".into() });
         }
@@ -138,7 +139,7 @@ impl Directory {
             key: None,
         };
         outbox::add(&mut change.tx, &settings.store_key, mail_id, &outgoing, now).await?;
-        change.store(&request, &Actor::Person(by), "request.asked", &question).await?;
+        change.store(&request, &Actor::Person(by), "request.asked", &question.replace('\n', " ")).await?;
         change.commit().await?;
         Ok(request)
     }

@@ -84,7 +84,9 @@ pub(crate) async fn set(
 ) -> Answer {
     let person = owner(&app, &visitor, &token).await?;
     let password = form.exact("password");
-    if let Err(weakness) = check(password, form.exact("repeat"), &person.address, &person.name) {
+    if let Err(weakness) =
+        check(password, form.exact("repeat"), &person.address, &[&person.name, &app.directory.settings().organisation])
+    {
         let notice = Notice::bad(explain(visitor.texts(), weakness));
         return reset_page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, token, &person.address);
     }

@@ -44,6 +44,8 @@ struct InvitePage {
     company: String,
     address: String,
     language: &'static str,
+    /// The visitor's own partner with this address, who has not logged in yet.
+    again: Option<String>,
 }
 
 #[derive(Template)]
@@ -99,6 +101,10 @@ pub(crate) async fn invite(
     let Ok(address) = Address::parse(form.field("address")) else {
         return wrong(StatusCode::UNPROCESSABLE_ENTITY, t.invite_address_wrong());
     };
+    // Mail leaves the house for it: a name without a dot is a machine of this network at best.
+    if !address.domain().contains('.') {
+        return wrong(StatusCode::UNPROCESSABLE_ENTITY, t.invite_address_wrong());
+    }
     if app.directory.is_inside(&address) {
         return wrong(StatusCode::UNPROCESSABLE_ENTITY, t.invite_inside());
     }
@@ -111,11 +117,34 @@ pub(crate) async fn invite(
         contact: Some(visitor.known()?.id),
     };
     let partner = match app.directory.add_person(new, &visitor.actor()?).await {
-        Err(directory::Error::AlreadyExists { .. }) => return wrong(StatusCode::CONFLICT, t.invite_known()),
+        Err(directory::Error::AlreadyExists { .. }) => return known(&app, &visitor, &form).await,
         added => added?,
     };
     let title = t.invited_title(clean(&partner.name));
     give_first_password(&app, &visitor, &partner, title).await
+}
+
+/// There is somebody with this address. A double click shows the second answer, and the first had the password: then
+/// there is a way to another one.
+async fn known(app: &App, visitor: &Visitor, form: &Form) -> Answer {
+    let t = visitor.texts();
+    let own = match Address::parse(form.field("address")) {
+        Ok(address) => app.directory.person_at(&address).await?,
+        Err(_) => None,
+    };
+    let own = own.filter(|partner| partner.contact == visitor.person().map(|person| person.id) && partner.active);
+    let waits = match &own {
+        Some(partner) => app.directory.account(partner.id).await?.is_none_or(|account| account.must_change),
+        None => false,
+    };
+    let own = own.filter(|_| waits);
+    let notice = match &own {
+        Some(partner) => Notice::bad(&t.invite_own(clean(&partner.name))),
+        None => Notice::bad(t.invite_known()),
+    };
+    let page =
+        InvitePage { again: own.map(|partner| partner.id.to_string()), ..invitation(app, visitor, notice, form) };
+    html(StatusCode::CONFLICT, &page)
 }
 
 /// Forgotten, or run out: only the partner's own contact person gives a new one.
@@ -207,17 +236,21 @@ async fn log_in_state(
 }
 
 fn invite_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Option<Notice>, form: &Form) -> Answer {
+    html(status, &invitation(app, visitor, notice, form))
+}
+
+fn invitation(app: &App, visitor: &Visitor, notice: Option<Notice>, form: &Form) -> InvitePage {
     let text = |field: &str| form.field(field).chars().take(254).collect::<String>();
     let language = Language::from_code(form.field("language")).unwrap_or(app.directory.settings().language);
-    let page = InvitePage {
+    InvitePage {
         page: Page::new(app, visitor, Section::Partners),
         notice,
+        again: None,
         name: text("name"),
         company: text("company"),
         address: text("address"),
         language: language.code(),
-    };
-    html(status, &page)
+    }
 }
 
 const PER_PAGE: u32 = 50;

@@ -47,7 +47,9 @@ pub(crate) async fn change(
         app.directory.succeeded(attempt).await?;
     }
     let password = form.exact("password");
-    if let Err(weakness) = check(password, form.exact("repeat"), &person.address, &person.name) {
+    if let Err(weakness) =
+        check(password, form.exact("repeat"), &person.address, &[&person.name, &app.directory.settings().organisation])
+    {
         return wrong(explain(t, weakness));
     }
     if app.verify_password(password, Some(account.password_hash)).await? {

@@ -26,6 +26,7 @@ crate::texts::messages! {
     bulk_text: "Gilt genau für die Fingerabdrücke in den angekreuzten Zeilen.", "Counts for exactly the fingerprints in the ticked rows.";
     bulk_none: "Bitte kreuzen Sie an, was Sie freigeben.", "Please tick what you approve.";
     bulk_done(count): "Freigegeben und eingerichtet: {count}", "Approved and in use: {count}";
+    bulk_stopped(done, left): "Freigegeben: {done}. Dann trat ein Fehler auf. Noch nicht freigegeben: {left}. Bitte versuchen Sie es mit diesen noch einmal.", "Approved: {done}. Then an error occurred. Not approved yet: {left}. Please try again with these.";
     bulk_partly(done, left): "Freigegeben: {done}. Inzwischen verändert und deshalb nicht freigegeben: {left}.", "Approved: {done}. Changed meanwhile and therefore not approved: {left}.";
     ask: "Rückfrage senden", "Ask the partner";
     ask_question: "Frage an den Partner", "Question to the partner";
@@ -79,7 +80,7 @@ crate::texts::messages! {
     refuse: "Ablehnen", "Refuse";
     refuse_reason: "Begründung für den Partner", "Reason for the partner";
     refuse_reason_missing: "Bitte begründen Sie die Ablehnung: Der Partner liest sie.", "Please give a reason: the partner reads it.";
-    refuse_template_1: "Der Partner hat auf Nachfrage mitgeteilt, dass das Zertifikat nicht von ihm stammt.", "When asked, the partner said that the certificate is not theirs.";
+    refuse_template_1: "Sie haben auf unsere Nachfrage mitgeteilt, dass das Zertifikat nicht von Ihnen stammt.", "When we asked, you told us that the certificate is not yours.";
     refuse_template_2: "Bitte verwenden Sie ein Zertifikat einer anerkannten Zertifizierungsstelle.", "Please use a certificate of a recognised certification authority.";
     refuse_template_3: "Bitte senden Sie das Zertifikat, das zu Ihrem jetzigen Postfach gehört.", "Please send the certificate that belongs to your present mailbox.";
     decided_approved: "Freigegeben und eingerichtet.", "Approved and in use.";
@@ -138,7 +139,7 @@ crate::texts::messages! {
     action_confirmed: "Postfach und Schlüssel bestätigt", "Mailbox and key confirmed";
     action_resent: "Bestätigungsmail noch einmal gesendet", "Confirmation mail sent again";
     action_approved: "Freigegeben", "Approved";
-    action_active: "In Verwendung", "In use";
+    action_active: "Eingerichtet", "In use";
     action_refused: "Abgelehnt", "Refused";
     action_superseded: "Ersetzt", "Replaced";
     action_withdrawn: "Zurückgezogen", "Withdrawn";

@@ -61,7 +61,7 @@ crate::texts::messages! {
     problem_bad_form: "Das Formular ist unvollständig", "The form is incomplete";
     problem_bad_form_text: "Es wurde nichts geändert. Bitte versuchen Sie es noch einmal.", "Nothing was changed. Please try again.";
     problem_link: "Dieser Link gilt nicht mehr", "This link is not valid any more";
-    problem_link_text: "Er wurde schon verwendet oder ist älter als 24 Stunden. Unter „Schlüssel und Kennwörter“ können Sie einen neuen anfordern.", "It was used already or is older than 24 hours. You can ask for a new one under “Keys and passwords”.";
+    problem_link_text: "Er wurde schon verwendet oder ist älter als 24 Stunden. Haben Sie ihn eben erst verwendet, ist alles in Ordnung. Einen neuen fordern Sie unter „Schlüssel und Kennwörter“ an; ohne Zugang senden Sie das Zertifikat bitte noch einmal ein.", "It was used already or is older than 24 hours. If you used it just now, all is well. You ask for a new one under “Keys and passwords”; without access, please send in the certificate once more.";
     problem_conflict: "Inzwischen hat sich etwas geändert", "Something has changed meanwhile";
     problem_conflict_text: "Es wurde nichts getan. Bitte sehen Sie sich den neuen Stand an, bevor Sie entscheiden.", "Nothing was done. Please look at the present state before you decide.";
     problem_too_large: "Das ist zu groß", "That is too large";

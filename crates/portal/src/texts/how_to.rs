@@ -15,7 +15,7 @@ crate::texts::messages! {
     what_encrypted: "Verschlüsselt", "Encrypted";
     what_encrypted_text: "Nur Ihr Schlüssel öffnet die Nachricht. Auf dem Weg kann sie niemand mitlesen.", "Only your key opens the message. Nobody can read it on the way.";
     what_keys: "Zwei Schlüssel", "Two keys";
-    what_keys_text: "Den öffentlichen geben Sie weiter, er steht in Ihrem Zertifikat. Den privaten behalten Sie für sich, er verlässt Ihr Gerät nie.", "You pass on the public one, which is in your certificate. You keep the private one to yourself, it never leaves your device.";
+    what_keys_text: "Den öffentlichen geben Sie weiter, er steht in Ihrem Zertifikat. Den privaten behalten Sie für sich, niemand sonst bekommt ihn.", "You pass on the public one, which is in your certificate. You keep the private one to yourself, nobody else gets it.";
 
     steps_title: "In drei Schritten", "In three steps";
     step_get: "Zertifikat besorgen", "Get a certificate";
@@ -56,6 +56,11 @@ crate::texts::messages! {
     send_web_text: "Melden Sie sich an, wählen Sie „Schlüssel und Kennwörter“, dann „S/MIME“, und laden Sie die Datei hoch. Das erste Kennwort gibt Ihnen Ihr Ansprechpartner.", "Log in, choose “Keys and passwords”, then “S/MIME”, and upload the file. Your contact person gives you the first password.";
     send_formats: "Geeignete Dateien: .cer .crt .der .pem .p7b .p7c .p7s .zip .eml .vcf", "Suitable files: .cer .crt .der .pem .p7b .p7c .p7s .zip .eml .vcf";
     send_never: "Bitte niemals .p12 oder .pfx senden: Darin steckt Ihr privater Schlüssel.", "Please never send .p12 or .pfx: those have your private key in them.";
+    cer_title: "Sie haben nur eine .p12-Datei? So kommen Sie zum Zertifikat allein", "You have a .p12 file only? How to get the certificate alone";
+    cer_mail: "Am einfachsten: Richten Sie Ihr Zertifikat in Ihrem E-Mail-Programm ein (Schritt 3), und schicken Sie uns eine signierte E-Mail. Das Zertifikat steckt darin, Ihr privater Schlüssel nicht.", "The simplest way: install your certificate in your mail program (step 3), and send us a signed email. The certificate is in it, your private key is not.";
+    cer_windows: "Windows und Outlook: „certmgr.msc“ starten, Eigene Zertifikate, das Zertifikat mit der rechten Maustaste, Alle Aufgaben, Exportieren, „Nein, privaten Schlüssel nicht exportieren“, „DER-codiert (.CER)“.", "Windows and Outlook: start “certmgr.msc”, Personal, Certificates, right-click the certificate, All Tasks, Export, “No, do not export the private key”, “DER encoded (.CER)”.";
+    cer_mac: "Mac: Schlüsselbundverwaltung, Meine Zertifikate, das Zertifikat ohne den Schlüssel darunter auswählen, Ablage, Objekte exportieren, Format „Zertifikat (.cer)“.", "Mac: Keychain Access, My Certificates, select the certificate without the key below it, File, Export Items, format “Certificate (.cer)”.";
+    cer_thunderbird: "Thunderbird: Konten-Einstellungen, Ende-zu-Ende-Verschlüsselung, Zertifikate verwalten, Ihre Zertifikate, Ansehen, bei „Herunterladen“ auf „PEM (Zertifikat)“ klicken.", "Thunderbird: Account Settings, End-To-End Encryption, Manage Certificates, Your Certificates, View, click “PEM (cert)” beside “Download”.";
     then_title(days): "Und dann? Nach spätestens {days} Tagen ist alles eingerichtet.", "And then? Everything is set up after {days} days at the latest.";
     then_1: "Eingegangen", "Received";
     then_1_text: "Wir prüfen das Zertifikat und wer es ausgestellt hat.", "We check the certificate and who issued it.";
@@ -78,7 +83,7 @@ crate::texts::messages! {
     outlook_new_install: "Die .p12-Datei mit einem Doppelklick in Windows installieren. In Outlook: Einstellungen, E-Mail, S/MIME, dort das Zertifikat wählen.", "Double-click the .p12 file to install it in Windows. In Outlook: Settings, Mail, S/MIME, and choose the certificate there.";
     outlook_new_store: "Unsere signierte Nachricht öffnen, den Absender anklicken und zu den Kontakten hinzufügen.", "Open our signed message, click the sender and add them to your contacts.";
     outlook_new_send: "Neue Nachricht, Optionen, Verschlüsseln, „Mit S/MIME verschlüsseln“.", "New message, Options, Encrypt, “Encrypt with S/MIME”.";
-    outlook_mobile_install: "Einstellungen, Konto wählen, Sicherheit, S/MIME einschalten. Das Zertifikat muss auf dem Gerät installiert sein, am iPhone aus einer Mail an sich selbst, unter Android in den Systemeinstellungen.", "Settings, choose the account, Security, switch on S/MIME. The certificate has to be installed on the device, on the iPhone from a mail to yourself, on Android in the system settings.";
+    outlook_mobile_install: "Einstellungen, Konto wählen, Sicherheit, S/MIME einschalten. Das Zertifikat muss auf dem Gerät installiert sein, am iPhone wie bei Apple Mail beschrieben, unter Android in den Systemeinstellungen.", "Settings, choose the account, Security, switch on S/MIME. The certificate has to be installed on the device, on the iPhone as described for Apple Mail, on Android in the system settings.";
     outlook_mobile_store: "Die signierte Nachricht öffnen, auf das Siegel tippen, „Zertifikat installieren“.", "Open the signed message, tap the seal, “Install certificate”.";
     outlook_mobile_send: "Beim Schreiben auf die drei Punkte tippen, „Signieren und verschlüsseln“.", "When writing, tap the three dots, “Sign and encrypt”.";
     thunderbird_install: "Konten-Einstellungen, Ende-zu-Ende-Verschlüsselung, S/MIME, Zertifikate verwalten, Ihre Zertifikate, Importieren. Danach das Zertifikat für Signatur und Verschlüsselung auswählen.", "Account Settings, End-To-End Encryption, S/MIME, Manage Certificates, Your Certificates, Import. Then select the certificate for signing and encryption.";
@@ -87,7 +92,7 @@ crate::texts::messages! {
     apple_mac_install: "Die .p12-Datei mit einem Doppelklick in die Schlüsselbundverwaltung aufnehmen und Mail neu starten.", "Double-click the .p12 file to add it to Keychain Access, and restart Mail.";
     apple_mac_store: "Unsere signierte Nachricht öffnen. Mail nimmt das Zertifikat von selbst in den Schlüsselbund auf.", "Open our signed message. Mail adds the certificate to the keychain by itself.";
     apple_mac_send: "Neben dem Betreff auf das Schloss und auf das Häkchen klicken.", "Click the lock and the tick beside the subject.";
-    apple_ios_install: "Die .p12-Datei an sich selbst mailen und öffnen, dann Einstellungen, „Profil geladen“, Installieren. In den Einstellungen des Mail-Kontos unter „Erweitert“ S/MIME einschalten.", "Mail the .p12 file to yourself and open it, then Settings, “Profile Downloaded”, Install. In the settings of the mail account, switch on S/MIME under “Advanced”.";
+    apple_ios_install: "Die .p12-Datei mit AirDrop oder Kabel auf das Gerät bringen, nicht per E-Mail, und in „Dateien“ öffnen. Dann Einstellungen, „Profil geladen“, Installieren. In den Einstellungen des Mail-Kontos unter „Erweitert“ S/MIME einschalten.", "Bring the .p12 file to the device by AirDrop or cable, not by email, and open it in “Files”. Then Settings, “Profile Downloaded”, Install. In the settings of the mail account, switch on S/MIME under “Advanced”.";
     apple_ios_store: "In unserer signierten Nachricht auf den Absender tippen, „Zertifikat anzeigen“, „Installieren“.", "In our signed message tap the sender, “View Certificate”, “Install”.";
     apple_ios_send: "Beim Schreiben auf das Schloss neben dem Empfänger tippen.", "When writing, tap the lock beside the recipient.";
     linux_install: "Evolution: Bearbeiten, Einstellungen, Zertifikate, Importieren. KMail: die Datei in Kleopatra importieren. mutt: „smime_keys add_p12 DATEI“.", "Evolution: Edit, Preferences, Certificates, Import. KMail: import the file in Kleopatra. mutt: “smime_keys add_p12 FILE”.";

@@ -76,6 +76,8 @@ crate::texts::messages! {
     found_taken: "Angenommen. Wie es weitergeht, steht unten.", "Taken in. What comes next is shown below.";
     found_known: "Dieses Zertifikat verwenden wir bereits.", "We use this certificate already.";
     found_empty: "Die Datei ist leer.", "The file is empty.";
+    found_request: "Das ist der Antrag, den eine Zertifizierungsstelle bekommt. Bitte senden Sie das Zertifikat, das sie Ihnen zurückgeschickt hat.", "This is the request that a certification authority gets. Please send the certificate that it sent back to you.";
+    found_outlook: "Eine .msg-Datei können wir nicht lesen. Bitte speichern Sie die Nachricht als .eml, oder wählen Sie die Datei mit dem Zertifikat.", "We cannot read a .msg file. Please save the message as .eml, or choose the file with the certificate.";
     found_nothing: "Darin ist kein Zertifikat.", "There is no certificate in it.";
     found_authority: "Darin sind nur Zertifikate von Zertifizierungsstellen, keines von Ihnen.", "There are certificates of certification authorities in it only, none of yours.";
     found_archive: "Dieses Archiv können wir nicht öffnen. Bitte senden Sie die Dateien einzeln oder als .zip ohne Kennwort.", "We cannot open this archive. Please send the files one by one, or as a .zip without a password.";

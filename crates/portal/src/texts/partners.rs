@@ -23,6 +23,7 @@ crate::texts::messages! {
     invite_name_missing: "Bitte geben Sie den Namen an.", "Please give the name.";
     invite_address_wrong: "Das ist keine gültige E-Mail-Adresse.", "That is not a valid email address.";
     invite_inside: "Diese Adresse gehört zu unserem Haus. Einladen können Sie nur Partner von außen.", "This address belongs to our house. You can only invite partners from outside.";
+    invite_own(name): "Sie haben {name} schon eingeladen. Haben Sie das erste Kennwort nicht gesehen? Dann vergeben Sie hier ein neues.", "You have invited {name} already. Did you not see the first password? Then give a new one here.";
     invite_known: "Zu dieser Adresse gibt es schon einen Partner.", "There is a partner with this address already.";
 
     invited_title(name): "{name} ist eingeladen", "{name} is invited";

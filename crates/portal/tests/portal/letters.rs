@@ -209,3 +209,14 @@ fn what_is_too_large_or_too_often_says_how_to_go_on() {
     let seconds: u64 = last.header("retry-after").parse().unwrap();
     assert!((1..=3600).contains(&seconds) && last.html.contains("class=\"button\" href=\"/keys\""), "{}", last.html);
 }
+
+#[test]
+fn a_file_that_has_no_certificate_is_told_what_to_send_instead() {
+    let house = House::open();
+    let petra = house.logged_in(PETRA, "en");
+    let page = petra.get("/keys");
+    for (name, said) in [("mine.CSR", "This is the request"), ("mail.msg", "save the message as .eml")] {
+        let refused = petra.upload(&page, "/keys/upload", &[], &[(name, b"nothing that is one")]);
+        assert!(refused.status == 422 && refused.text().contains(said), "{}", refused.text());
+    }
+}

@@ -231,3 +231,54 @@ fn t_105_a_first_password_is_right_however_it_was_typed() {
     assert_eq!(try_log_in(&house, "emma@muster.example", &PASSWORD.to_uppercase()).status, 403);
     assert_eq!(try_log_in(&house, "emma@muster.example", &format!("{PASSWORD} ")).status, 403);
 }
+
+#[test]
+fn whoever_invites_twice_gets_to_a_password_all_the_same() {
+    let house = House::open();
+    let emma = house.logged_in("emma@muster.example", "en");
+    let form = emma.get("/partners/invite");
+    let fields = [("name", "Jan"), ("address", "jan@partner.example"), ("language", "en")];
+    assert_eq!(emma.submit(&form, "/partners/invite", &fields).status, 200);
+    let second = emma.submit(&form, "/partners/invite", &fields);
+    assert_eq!(second.status, 409);
+    assert!(second.text().contains("You have invited Jan already"), "{}", second.text());
+    let jan = house.person("jan@partner.example").id.to_string();
+    assert!(second.html.contains(&format!("name=\"partner\" value=\"{jan}\"")), "{}", second.html);
+    assert_eq!(emma.submit(&second, "/partners/password", &[("partner", &jan)]).status, 200);
+    // Of somebody who has logged in, or is somebody else's, nothing is said but that there is one.
+    let known = emma.submit(&form, "/partners/invite", &[("name", "P"), ("address", "petra@partner.example")]);
+    assert!(known.status == 409 && !known.html.contains("name=\"partner\""), "{}", known.html);
+}
+
+#[test]
+fn a_partner_whose_contact_person_left_gets_another() {
+    let house = House::open();
+    let petra = house.person("petra@partner.example").id;
+    let oskar = house.logged_in("oskar@muster.example", "en");
+    let path = format!("/people/{petra}");
+    let page = oskar.get(&path);
+    assert!(page.html.contains("Emma Muster &#60;emma@muster.example&#62;"), "{}", page.html);
+    for wrong in ["nobody@muster.example", "paul@partner.example", "anna@muster.example", "x"] {
+        assert_eq!(oskar.submit(&page, &format!("{path}/contact"), &[("contact", wrong)]).status, 422, "{wrong}");
+    }
+    let nora = directory::NewPerson {
+        address: address("nora@muster.example"),
+        name: "Nora Neu".into(),
+        company: None,
+        language: directory::Language::German,
+        roles: directory::Roles::of([Role::Employee]),
+        contact: None,
+    };
+    let nora = house.run(house.directory.add_person(nora, &Actor::System));
+    let saved = oskar.submit(&page, &format!("{path}/contact"), &[("contact", "nora@muster.example")]);
+    assert_eq!((saved.status, saved.location.as_str()), (303, path.as_str()));
+    assert_eq!(house.person("petra@partner.example").contact, Some(nora.id));
+    // Nobody inside has one.
+    let emma = house.person("emma@muster.example").id;
+    let form = [("contact", "nora@muster.example")];
+    assert_eq!(oskar.submit(&page, &format!("/people/{emma}/contact"), &form).status, 404);
+    // And who invites has to say where the mail goes.
+    let browser = house.logged_in("emma@muster.example", "en");
+    let form = browser.get("/partners/invite");
+    assert_eq!(browser.submit(&form, "/partners/invite", &[("name", "A"), ("address", "a@b")]).status, 422);
+}

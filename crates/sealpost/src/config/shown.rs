@@ -60,7 +60,7 @@ fn harmless(name: &str, value: &toml::Value) -> String {
     let key = name.rsplit('.').find(|part| part.parse::<usize>().is_err()).unwrap_or_default();
     // A place is no secret, and it is what an operator looks for here.
     let place = SecretPlace::parse(text).is_some() || text.starts_with('/');
-    if key.split('_').any(|word| SECRET.contains(&word)) && !place {
+    if key.split('_').any(|word| SECRET.contains(&word)) && !place && !OPEN.contains(&key) {
         return HIDDEN.to_owned();
     }
     text.split(' ').map(without_secrets).collect::<Vec<_>>().join(" ")
@@ -85,6 +85,8 @@ pub(crate) fn without_secrets(url: &str) -> String {
 
 /// Words in the names of keys whose values open something.
 const SECRET: [&str; 8] = ["credential", "hmac", "key", "passphrase", "password", "pin", "secret", "token"];
+/// Keys that have such a word in their name, and say what is done.
+const OPEN: [&str; 1] = ["forgotten_password"];
 const HIDDEN: &str = "…";
 
 #[cfg(test)]
@@ -93,6 +95,13 @@ mod tests {
 
     use super::*;
     use crate::config::REFERENCE;
+
+    #[test]
+    fn what_opens_nothing_is_shown_whatever_its_name_has_in_it() {
+        let shown = |name, value: &str| harmless(name, &toml::Value::String(value.into()));
+        assert_eq!(shown("portal.forgotten_password", "mailed-link"), "mailed-link");
+        assert_eq!(shown("portal.password", "mailed-link"), HIDDEN);
+    }
 
     #[test]
     fn urls_are_shown_without_what_logs_in() {

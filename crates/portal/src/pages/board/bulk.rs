@@ -5,6 +5,7 @@ use axum::extract::State;
 use directory::RequestId;
 use pki::Fingerprint;
 
+use super::request::has_approved;
 use crate::app::App;
 use crate::form::Form;
 use crate::page::{Answer, clean};
@@ -30,10 +31,20 @@ pub(crate) async fn approve_selected(
     let (by, why) = (visitor.known()?.id, clean(form.field("why")));
     let (mut done, mut left) = (0_usize, 0_usize);
     for (id, shown) in &picked {
-        match app.directory.approve(*id, shown, by, &why).await {
+        let approved = app.directory.approve(*id, shown, by, &why).await;
+        // A double click: it was this officer who approved it.
+        let said_twice = matches!(approved, Err(directory::Error::Conflict { .. }))
+            && has_approved(&app, &visitor, *id, shown).await?;
+        match approved {
             Ok(_) => done += 1,
+            Err(_) if said_twice => done += 1,
             Err(directory::Error::Conflict { .. } | directory::Error::NotFound { .. }) => left += 1,
-            Err(error) => return Err(error.into()),
+            Err(error) if done == 0 => return Err(error.into()),
+            Err(error) => {
+                // What is done is done, and has to be said.
+                tracing::error!(%error, done, "approving several requests stopped");
+                return go_and_say(&app, "/board", &format!("bulk-stopped:{done}:{}", picked.len() - done));
+            }
         }
     }
     let flash = if picked.is_empty() { "bulk-none".to_owned() } else { format!("bulk:{done}:{left}") };
@@ -41,7 +52,14 @@ pub(crate) async fn approve_selected(
 }
 
 pub(super) fn bulk_notice(t: Texts, flash: &str) -> Option<Notice> {
-    let (done, left) = flash.strip_prefix("bulk:")?.split_once(':')?;
+    let (stopped, counts) = match flash.strip_prefix("bulk-stopped:") {
+        Some(counts) => (true, counts),
+        None => (false, flash.strip_prefix("bulk:")?),
+    };
+    let (done, left) = counts.split_once(':')?;
     let (done, left): (usize, usize) = (done.parse().ok()?, left.parse().ok()?);
+    if stopped {
+        return Notice::bad(t.bulk_stopped(done, left));
+    }
     if left == 0 { Notice::good(t.bulk_done(done)) } else { Notice::bad(t.bulk_partly(done, left)) }
 }

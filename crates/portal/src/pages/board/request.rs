@@ -82,13 +82,16 @@ pub(crate) async fn approve(
     let request = find(&app, &id).await?;
     let shown = Fingerprint::parse(form.field("fingerprint")).ok_or(Problem::BadForm)?;
     let why: String = clean(form.field("why"));
-    match app.directory.approve(request.id(), &shown, visitor.known()?.id, &why).await {
-        Err(directory::Error::Conflict { .. }) => conflict(&app, &visitor, &id).await,
-        done => {
-            done?;
-            decided(&app, "approved")
-        }
+    let done = app.directory.approve(request.id(), &shown, visitor.known()?.id, &why).await;
+    if matches!(done, Err(directory::Error::Conflict { .. })) {
+        // Said twice is said.
+        return match has_approved(&app, &visitor, request.id(), &shown).await? {
+            true => decided(&app, "approved"),
+            false => conflict(&app, &visitor, &id).await,
+        };
     }
+    done?;
+    decided(&app, "approved")
 }
 
 pub(crate) async fn refuse(
@@ -104,13 +107,15 @@ pub(crate) async fn refuse(
         let notice = Notice::bad(visitor.texts().refuse_reason_missing());
         return page(&app, &visitor, StatusCode::UNPROCESSABLE_ENTITY, notice, &request).await;
     }
-    match app.directory.refuse(request.id(), &shown, visitor.known()?.id, &reason).await {
-        Err(directory::Error::Conflict { .. }) => conflict(&app, &visitor, &id).await,
-        done => {
-            done?;
-            decided(&app, "refused")
-        }
+    let done = app.directory.refuse(request.id(), &shown, visitor.known()?.id, &reason).await;
+    if matches!(done, Err(directory::Error::Conflict { .. })) {
+        return match has_refused(&find(&app, &id).await?, &shown, &reason) {
+            true => decided(&app, "refused"),
+            false => conflict(&app, &visitor, &id).await,
+        };
     }
+    done?;
+    decided(&app, "refused")
 }
 
 /// Asks the partner; the request stays as it is.
@@ -136,6 +141,25 @@ pub(crate) async fn ask(
             Ok(response)
         }
     }
+}
+
+/// Whether this officer has approved exactly this already, as a double click does.
+pub(super) async fn has_approved(
+    app: &App,
+    visitor: &Visitor,
+    id: RequestId,
+    shown: &Fingerprint,
+) -> Result<bool, Problem> {
+    let by = visitor.actor()?.to_string();
+    let Some(request) = app.directory.request(id).await? else { return Ok(false) };
+    let same = request.state() == RequestState::Active && request.fingerprint() == *shown;
+    Ok(same && request.approved_by() == Some(by.as_str()))
+}
+
+/// Whether exactly this was refused for this reason already.
+fn has_refused(request: &Request, shown: &Fingerprint, reason: &str) -> bool {
+    let same = request.state() == RequestState::Refused && request.fingerprint() == *shown;
+    same && request.refusal().is_some_and(|refusal| refusal.code == "officer" && refusal.detail == reason)
 }
 
 async fn find(app: &App, id: &str) -> Result<Request, Problem> {

@@ -19,6 +19,7 @@ use crate::form::{Form, plain_name};
 use crate::page::Answer;
 use crate::pages::Notice;
 use crate::problem::Problem;
+use crate::texts::Texts;
 use crate::visitor::{Visitor, go_and_say};
 
 /// What is said about one file.
@@ -133,7 +134,7 @@ async fn answer(app: &App, visitor: &Visitor, file: &str, found: Found) -> Resul
         Found::Archive => bad(t.found_archive()),
         Found::AuthoritiesOnly => bad(t.found_authority()),
         Found::Empty => bad(t.found_empty()),
-        Found::Nothing => bad(t.found_nothing()),
+        Found::Nothing => bad(nothing(t, file)),
         Found::PrivateKey => {
             let more = t.found_key_text().into();
             FileAnswer { file: file.to_owned(), class: "burnt", text: t.found_key().into(), more }
@@ -153,6 +154,16 @@ async fn answer(app: &App, visitor: &Visitor, file: &str, found: Found) -> Resul
             FileAnswer { file: file.to_owned(), class, text, more }
         }
     })
+}
+
+/// What a file without a certificate is by its name, and what to choose instead.
+fn nothing(t: Texts, file: &str) -> &'static str {
+    let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "csr" | "p10" | "req" => t.found_request(),
+        "msg" => t.found_outlook(),
+        _ => t.found_nothing(),
+    }
 }
 
 // It has to fit into a cookie.
