@@ -124,7 +124,7 @@ fn ordered_id(at: Time) -> Result<i64, Error> {
     static NEXT: OnceLock<AtomicU32> = OnceLock::new();
     // Processes that share the directory do not begin at the same number.
     let random = u32::from_be_bytes(crypto::random_array()?);
-    let next = NEXT.get_or_init(|| AtomicU32::new(random)).fetch_add(1, Ordering::Relaxed);
+    let next = NEXT.get_or_init(|| AtomicU32::new(random >> 13)).fetch_add(1, Ordering::Relaxed);
     let within = (i64::from(next & 0xF_FFFF) << 10) | i64::from(random & 0x3FF);
     Ok((at.to_unix().clamp(0, 1 << 32) << 30) | within)
 }
