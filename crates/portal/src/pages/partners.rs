@@ -139,7 +139,7 @@ async fn known(app: &App, visitor: &Visitor, form: &Form) -> Answer {
     };
     let own = own.filter(|_| waits);
     let notice = match &own {
-        Some(partner) => Notice::bad(&t.invite_own(clean(&partner.name))),
+        Some(partner) => Notice::bad(t.invite_own(clean(&partner.name))),
         None => Notice::bad(t.invite_known()),
     };
     let page =
