@@ -56,13 +56,10 @@ impl EmailAddress {
     }
 
     /// From the content of a SmtpUTF8Mailbox.
-    // RFC 9598 §3: only with a non-ASCII local part, without a BOM, the domain in A-labels or plain LDH. An ASCII one there
-    // is an address that others do not see, nor bind by the constraints of a CA.
+    // RFC 9598 §3: only with a non-ASCII local part, without a BOM, the domain in A-labels or plain LDH.
+    // Deviation (RFC 9598 §3): an ASCII local part is read all the same, as certificates have it.
     pub(crate) fn from_smtp_utf8(text: &str) -> Result<Self, Error> {
-        let (local_part, domain) = text.split_once('@').unwrap_or_default();
-        if local_part.is_ascii() {
-            return Err(Error::BadAddress { because: BadAddress::AsciiMailbox });
-        }
+        let domain = text.split_once('@').map_or("", |(_, domain)| domain);
         match domain.chars().find(|c| !c.is_ascii()) {
             Some(c) => Err(Error::BadAddress { because: BadAddress::Character(c) }),
             None => Self::parse(text),
@@ -275,6 +272,5 @@ mod tests {
         assert!(EmailAddress::from_ascii("a@m\u{fc}ller.example").is_err());
         assert!(EmailAddress::from_smtp_utf8("j\u{f6}rg@m\u{fc}ller.example").is_err());
         assert!(EmailAddress::from_smtp_utf8("j\u{f6}rg@xn--mller-kva.example").unwrap().needs_smtp_utf8());
-        assert!(EmailAddress::from_smtp_utf8("joerg@xn--mller-kva.example").is_err());
     }
 }

@@ -46,8 +46,6 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadAddress {
-    /// It stands where only a mailbox outside of ASCII may stand (RFC 9598 §3).
-    AsciiMailbox,
     /// A character that may not stand there, such as a space, a quote, a bracket, or a control.
     Character(char),
     /// The domain is empty, has an empty label, or one that is not a host name's.
@@ -63,7 +61,6 @@ pub enum BadAddress {
 impl fmt::Display for BadAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AsciiMailbox => f.write_str("it is in ASCII, and stands where only others may"),
             Self::Character(c) => write!(f, "the character U+{:04X} may not stand in it", u32::from(*c)),
             Self::Domain => f.write_str("the domain is not a host name"),
             Self::LocalPart => f.write_str("the part before the @ is empty or has a dot out of place"),
