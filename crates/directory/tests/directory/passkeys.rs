@@ -106,7 +106,7 @@ async fn t_105_of_the_last_two_removed_at_once_one_stays_where_one_has_to() {
     on_both(|house| async move {
         let (directory, id) = (&house.directory, house.employee.id);
         let by = Actor::Person(id);
-        let passkey = directory.add_passkey(id, &new(&[1; 16]), &[], &by).await.unwrap();
+        let (passkey, _) = directory.add_passkey(id, &new(&[1; 16]), &[], &by).await.unwrap();
         directory.set_second_factor(id, b"secret", 1, &["code".to_owned()], &by).await.unwrap();
         let (one, two) = tokio::join!(
             directory.remove_passkey(id, passkey, Last::Stays, &by),
@@ -145,7 +145,7 @@ async fn t_105_the_owner_hears_of_every_change_to_the_log_in() {
         directory.set_password(id, "$own", false, &by).await.unwrap();
         news("das Kennwort ist ein neues. Waren").await;
         let named = NewPasskey { name: "CANARY", ..new(&[1; 16]) };
-        let passkey = directory.add_passkey(id, &named, &[], &by).await.unwrap();
+        let (passkey, _) = directory.add_passkey(id, &named, &[], &by).await.unwrap();
         news("ein Passkey ist hinzugekommen").await;
         directory.set_password(id, "$another", false, &by).await.unwrap();
         news("Ein Passkey von vorher gilt weiter").await;
