@@ -199,6 +199,18 @@ async fn t_71_who_proved_nothing_is_not_answered_where_proof_can_be_had() {
 }
 
 #[tokio::test]
+async fn t_74_who_proved_nothing_gets_so_many_answers_an_hour_all_together() {
+    for (most, expected) in [(1, 1), (60, 2)] {
+        let house = House::start(|settings| settings.intake.answers_per_hour = most).await;
+        for from in [BOB, CAROL] {
+            house.sends_in(from, &with_file(from, "Hello, a certificate.", "bob.pem", bobs(&house).as_bytes())).await;
+        }
+        house.idle().await;
+        assert_eq!(answers(&house.mail(BOB)).len() + answers(&house.mail(CAROL)).len(), expected, "{most}");
+    }
+}
+
+#[tokio::test]
 async fn t_75_the_same_mail_again_leads_to_nothing_more_and_a_flood_is_put_off() {
     let house = House::start(|_| ()).await;
     let content = with_file(BOB, "Hello, my certificate.", "bob.pem", bobs(&house).as_bytes());

@@ -264,6 +264,19 @@ async fn t_90_what_comes_in_is_marked_and_forged_results_go() {
 }
 
 #[tokio::test]
+async fn t_85_a_loop_ends_at_a_filter_too() {
+    for side in [Side::Outside, Side::Inside] {
+        let (_rig, at) = rig(side, |_| ()).await;
+        let (from, to) = if matches!(side, Side::Outside) { (BOB, ALICE) } else { (ALICE, CAROL) };
+        let mut server = MailServer::connect(&at, 6, ACTIONS, STEPS).await;
+        for (hops, refused) in [(1, false), (51, true)] {
+            let message = [b"Received: from x by y\r\n".repeat(hops), mail(from, to, "x", "text")].concat();
+            assert_eq!(server.tell(from, &[to], &message).await.last == b'y', refused, "{hops}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn t_80_t_91_a_hostile_mail_server_gets_nothing_signed_and_disturbs_nobody() {
     let (_rig, at) = rig(Side::Inside, |settings| settings.limits.message_bytes = 100_000).await;
     let MilterAddress::Tcp(address) = at.clone() else { panic!("{at}") };
