@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pki::{Certificate, EmailAddress};
 use smime::Profile;
 
-use crate::facts::{Facts, Protection};
+use crate::facts::{Facts, Protection, Reading};
 use crate::policy::{Choice, Direction, HeaderProtection, Otherwise, Policy, Wanted};
 use crate::smtp::{Recipient, Reply};
 
@@ -115,7 +115,8 @@ impl Action {
 
 /// Decides about an outgoing message, for each recipient by itself.
 pub fn decide(facts: &Facts, recipients: &[Recipient], known: &Snapshot, policy: &Policy) -> Vec<Plan> {
-    let plans: Vec<(Plan, Wanted)> = recipients.iter().map(|recipient| plan(facts, recipient, known, policy)).collect();
+    let read = Reading::of(facts);
+    let plans: Vec<(Plan, Wanted)> = recipients.iter().map(|recipient| plan(&read, recipient, known, policy)).collect();
     // CASES T-86: where a sibling must be protected, a copy in the clear would give it away.
     let protected = plans
         .iter()
@@ -141,12 +142,13 @@ fn no_clear_sibling(mut plan: Plan, facts: &Facts, wanted: &Wanted) -> Plan {
     plan
 }
 
-fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy) -> (Plan, Wanted) {
+fn plan(read: &Reading<'_>, recipient: &Recipient, known: &Snapshot, policy: &Policy) -> (Plan, Wanted) {
+    let facts = read.facts;
     let to = recipient.to.mailbox();
     let nothing = Known::default();
     let about = known.recipients.get(&to.canonical()).unwrap_or(&nothing);
     let direction = if about.inside { Direction::Within } else { Direction::Outward };
-    let mut wanted = policy.wanted(facts, to, direction);
+    let mut wanted = policy.wanted(read, to, direction);
     let mut reasons: Vec<String> = wanted.passed_over.iter().map(|why| format!("passed over {why}")).collect();
     let recipient = recipient.clone();
     if facts.hops > MOST_HOPS {
@@ -177,7 +179,7 @@ fn plan(facts: &Facts, recipient: &Recipient, known: &Snapshot, policy: &Policy)
         }
     }
     let action = match choose_signing(facts, known, &wanted, &mut reasons) {
-        Ok(sign) => choose_encryption(facts, to, about, known, &wanted, sign, &mut reasons),
+        Ok(sign) => choose_encryption(read, to, about, known, &wanted, sign, &mut reasons),
         Err(action) => action,
     };
     let action = match action {
@@ -267,7 +269,7 @@ fn may_sign<'a>(facts: &Facts, known: &'a Snapshot) -> Result<&'a Certificate, P
 }
 
 fn choose_encryption(
-    facts: &Facts,
+    read: &Reading<'_>,
     to: &EmailAddress,
     about: &Known,
     known: &Snapshot,
@@ -275,6 +277,7 @@ fn choose_encryption(
     sign: bool,
     reasons: &mut Vec<String>,
 ) -> Action {
+    let facts = read.facts;
     let banner = wanted.banner.clone().filter(|_| facts.protection == Protection::None);
     let deliver = |encrypt| {
         Action::Deliver(Treatment {
@@ -284,7 +287,7 @@ fn choose_encryption(
             headers: wanted.headers,
             words: wanted.words.clone(),
             banner: banner.clone(),
-            hidden: !facts.is_visible(to),
+            hidden: !read.is_visible(to),
         })
     };
     reasons.extend(about.unusable.iter().map(|why| format!("a certificate was passed over: {why}")));

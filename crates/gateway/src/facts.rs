@@ -1,7 +1,11 @@
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
+
 use cms::Spool;
 use mime::Header;
 use pki::EmailAddress;
 
+use crate::confusable::fold;
 use crate::smtp::{Envelope, Peer};
 
 /// What is known of a message before it is decided about: nothing here is trusted, only found.
@@ -132,6 +136,67 @@ impl Facts {
     /// Whether everybody sees that this recipient gets the message.
     pub fn is_visible(&self, recipient: &EmailAddress) -> bool {
         self.visible_recipients.iter().any(|visible| visible.canonical() == recipient.canonical())
+    }
+}
+
+/// What rules compare, made once for a message: it has a thousand recipients, and its header a million characters
+/// (CASES N-24, T-54).
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
+    pub(crate) facts: &'a Facts,
+    subject: OnceCell<String>,
+    labels: OnceCell<Vec<String>>,
+    fields: RefCell<HashMap<String, Vec<String>>>,
+    visible: OnceCell<HashSet<String>>,
+    answers: RefCell<HashMap<usize, Option<String>>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn of(facts: &'a Facts) -> Self {
+        Self {
+            facts,
+            subject: OnceCell::new(),
+            labels: OnceCell::new(),
+            fields: RefCell::default(),
+            visible: OnceCell::new(),
+            answers: RefCell::default(),
+        }
+    }
+
+    /// The subject, as it is compared.
+    pub(crate) fn subject(&self) -> &str {
+        self.subject.get_or_init(|| fold(&self.facts.subject))
+    }
+
+    /// The labels, as they are compared.
+    pub(crate) fn labels(&self) -> &[String] {
+        self.labels.get_or_init(|| self.facts.labels().map(fold).collect())
+    }
+
+    /// Whether a field of this name has the text in it, which is folded already.
+    pub(crate) fn has_field(&self, name: &str, part: &str) -> bool {
+        let mut fields = self.fields.borrow_mut();
+        let values = fields.entry(name.to_ascii_lowercase()).or_insert_with(|| {
+            let called_so = self.facts.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+            called_so.map(|(_, value)| fold(value)).collect()
+        });
+        values.iter().any(|value| value.contains(part))
+    }
+
+    /// Whether everybody sees that this recipient gets the message.
+    pub(crate) fn is_visible(&self, recipient: &EmailAddress) -> bool {
+        let all = || self.facts.visible_recipients.iter().map(EmailAddress::canonical).collect();
+        self.visible.get_or_init(all).contains(&recipient.canonical())
+    }
+
+    /// What a rule says to the message, whoever gets it: asked once.
+    pub(crate) fn once(&self, rule: usize, ask: impl FnOnce() -> Option<String>) -> Option<String> {
+        if let Some(known) = self.answers.borrow().get(&rule) {
+            return known.clone();
+        }
+        let answer = ask();
+        self.answers.borrow_mut().insert(rule, answer.clone());
+        answer
     }
 }
 

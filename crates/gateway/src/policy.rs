@@ -4,7 +4,7 @@ use pki::EmailAddress;
 use smime::{HeaderConfidentiality, Profile};
 
 use crate::confusable::fold;
-use crate::facts::Facts;
+use crate::facts::Reading;
 
 /// Rules, and what holds where none says anything.
 #[derive(Debug, Clone)]
@@ -156,15 +156,19 @@ pub struct Wanted {
 
 impl Policy {
     /// What is asked for one recipient of a message.
-    pub fn wanted(&self, facts: &Facts, recipient: &EmailAddress, direction: Direction) -> Wanted {
+    pub(crate) fn wanted(&self, read: &Reading<'_>, recipient: &EmailAddress, direction: Direction) -> Wanted {
         let mut passed_over = Vec::new();
-        let found = self.rules.iter().find(|rule| match rule.misses(facts, recipient, direction) {
-            None => true,
-            Some(why) => {
-                passed_over.push(format!("{}: {why}", rule.name));
-                false
+        let found = self.rules.iter().enumerate().find(|(number, rule)| {
+            let missed = rule.misses_recipient(read, recipient, direction);
+            match missed.or_else(|| read.once(*number, || rule.misses_message(read))) {
+                None => true,
+                Some(why) => {
+                    passed_over.push(format!("{}: {why}", rule.name));
+                    false
+                }
             }
         });
+        let found = found.map(|(_, rule)| rule);
         // Within the house nothing is done that no rule asks for.
         let (sign, encrypt, headers) = match direction {
             Direction::Outward => (self.sign, self.encrypt, self.headers),
@@ -204,39 +208,43 @@ impl Policy {
 }
 
 impl Rule {
-    /// The first condition that does not hold.
-    fn misses(&self, facts: &Facts, recipient: &EmailAddress, direction: Direction) -> Option<String> {
+    /// The first condition about who writes to whom that does not hold.
+    fn misses_recipient(&self, read: &Reading<'_>, recipient: &EmailAddress, direction: Direction) -> Option<String> {
         let any = |patterns: &[String], address: Option<&EmailAddress>| {
             patterns.is_empty() || address.is_some_and(|address| patterns.iter().any(|p| matches(p, address)))
         };
         if self.direction != direction {
             return Some("the mail goes another way".into());
         }
-        if !any(&self.from, facts.sender()) {
+        if !any(&self.from, read.facts.sender()) {
             return Some("the sender is another".into());
         }
         if !any(&self.to, Some(recipient)) {
             return Some("the recipient is another".into());
         }
-        let subject = fold(&facts.subject);
-        if !self.subject_words.is_empty() && !self.subject_words.iter().any(|word| subject.contains(&fold(word))) {
+        None
+    }
+
+    /// The first condition about the message itself that does not hold: the same for all its recipients.
+    fn misses_message(&self, read: &Reading<'_>) -> Option<String> {
+        let facts = read.facts;
+        if !self.subject_words.is_empty() && !self.subject_words.iter().any(|word| read.subject().contains(&fold(word)))
+        {
             return Some("the subject has no such word".into());
         }
         if let Some((name, part)) = &self.header {
-            let part = fold(part);
-            let holds =
-                |(field, value): &(String, String)| field.eq_ignore_ascii_case(name) && fold(value).contains(&part);
-            if !facts.fields.iter().any(holds) {
+            if !read.has_field(name, &fold(part)) {
                 return Some(format!("there is no such {name}"));
             }
         }
         if !self.labels.is_empty() {
-            let labels: Vec<String> = facts.labels().map(fold).collect();
-            if !self.labels.iter().any(|label| labels.contains(&fold(label))) {
+            if !self.labels.iter().any(|label| read.labels().contains(&fold(label))) {
                 return Some("it has no such label".into());
             }
         }
-        if !self.users.is_empty() && !self.users.iter().any(|user| facts.user.as_deref() == Some(user)) {
+        if !self.users.is_empty()
+            && !facts.user.as_ref().is_some_and(|user| self.users.iter().any(|named| is_same(named, user)))
+        {
             return Some("another user".into());
         }
         if !self.groups.is_empty() && !self.groups.iter().any(|group| facts.groups.contains(group)) {
@@ -249,6 +257,14 @@ impl Rule {
             return Some("the message is larger".into());
         }
         None
+    }
+}
+
+/// Mail programs send the name that somebody typed, and logging in does not mind its case: a rule does not either.
+fn is_same(named: &str, user: &str) -> bool {
+    match (EmailAddress::parse(named), EmailAddress::parse(user)) {
+        (Ok(named), Ok(user)) => named.canonical() == user.canonical(),
+        _ => named.to_lowercase() == user.to_lowercase(),
     }
 }
 
@@ -271,6 +287,14 @@ fn matches(pattern: &str, address: &EmailAddress) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Facts;
+
+    impl Rule {
+        fn misses(&self, facts: &Facts, recipient: &EmailAddress, direction: Direction) -> Option<String> {
+            let read = Reading::of(facts);
+            self.misses_recipient(&read, recipient, direction).or_else(|| self.misses_message(&read))
+        }
+    }
 
     fn facts() -> Facts {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -338,10 +362,42 @@ mod tests {
         ];
         let policy = Policy { rules, ..Policy::default() };
         let bob = EmailAddress::parse("bob@partner.example").unwrap();
-        let wanted = policy.wanted(&facts(), &bob, Direction::Outward);
+        let facts = facts();
+        let read = Reading::of(&facts);
+        let wanted = policy.wanted(&read, &bob, Direction::Outward);
         assert_eq!((wanted.rule.as_str(), wanted.encrypt), ("partner", Choice::Always));
         assert_eq!(wanted.passed_over, ["other: the recipient is another"]);
-        let within = policy.wanted(&facts(), &bob, Direction::Within);
+        let within = policy.wanted(&read, &bob, Direction::Within);
         assert_eq!((within.rule.as_str(), within.sign, within.encrypt), ("default", Choice::Never, Choice::Never));
+    }
+
+    #[test]
+    fn t_88_a_rule_about_a_user_holds_in_whatever_case_the_name_was_typed() {
+        let bob = EmailAddress::parse("bob@partner.example").unwrap();
+        for (named, typed, hit) in [
+            ("alice@inside.example", "Alice@Inside.example", true),
+            ("Alice@Inside.example", "alice@inside.example", true),
+            ("alice", "ALICE", true),
+            ("alice@inside.example", "alice@partner.example", false),
+            ("alice@inside.example", "alice", false),
+        ] {
+            let rule = Rule { users: vec![named.into()], ..Rule::default() };
+            let facts = Facts { user: Some(typed.into()), ..facts() };
+            assert_eq!(rule.misses(&facts, &bob, Direction::Outward).is_none(), hit, "{named} {typed}");
+        }
+    }
+
+    #[test]
+    fn n_24_what_a_rule_says_to_a_message_is_asked_once_for_all_its_recipients() {
+        let facts = facts();
+        let (read, mut asked) = (Reading::of(&facts), 0);
+        for _ in 0..1_000 {
+            let answer = read.once(3, || {
+                asked += 1;
+                Some("why".into())
+            });
+            assert_eq!(answer.as_deref(), Some("why"));
+        }
+        assert_eq!((asked, read.once(4, || None)), (1, None));
     }
 }
