@@ -25,7 +25,11 @@ pub(crate) async fn keep_keys(shared: Arc<Shared<DirectoryBook>>, mut shutdown: 
         }
         tokio::select! {
             biased;
-            () = down(&mut shutdown) => return,
+            () = down(&mut shutdown) => {
+                // Whoever comes after it has another name, and a rotation does not wait for this one.
+                say("a process that ends was not reported", keys.leave(&shared.settings.worker).await);
+                return;
+            }
             () = sleep(pause) => {}
         }
     }

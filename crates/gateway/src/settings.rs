@@ -1,3 +1,5 @@
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -222,7 +224,7 @@ impl Settings {
             limits: SessionLimits::default(),
             spool_folder: spool_folder.into(),
             messages: None,
-            worker: format!("{hostname}/{}", std::process::id()),
+            worker: worker(hostname),
             outbox_seconds: 2,
             schedule_seconds: 60,
             renewal: RenewalSettings::default(),
@@ -256,9 +258,31 @@ impl Settings {
     }
 }
 
+/// Whoever shares a directory is told apart by it: hosts behind one name have the same process numbers, containers above
+/// all, and two that are taken for one would hold each lease together (CASES R-13).
+fn worker(hostname: &str) -> String {
+    // The standard library's own randomness: it has to differ, and nobody has to be unable to guess it.
+    let random = RandomState::new().build_hasher().finish();
+    format!("{hostname}/{}/{random:016x}", std::process::id())
+}
+
 impl Hop {
     /// A hop on loopback, without TLS.
     pub fn plain(protocol: Protocol, address: SocketAddr) -> Self {
         Self { protocol, host: address.ip().to_string(), port: address.port(), tls: TlsPolicy::Off }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn r_13_whoever_shares_a_directory_has_a_name_of_its_own() {
+        let hop = || Hop::plain(Protocol::Smtp, SocketAddr::from((Ipv4Addr::LOCALHOST, 25)));
+        let settings = || Settings::new("gate.example", hop(), hop(), "/nowhere");
+        assert_ne!(settings().worker, settings().worker);
     }
 }

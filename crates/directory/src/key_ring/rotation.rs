@@ -28,6 +28,12 @@ impl KeyRing {
         tx.commit().await
     }
 
+    /// Says that this process ends: a rotation does not wait for it.
+    pub async fn leave(&self, worker: &str) -> Result<(), Error> {
+        let before = self.directory().now().plus_days(-1);
+        self.directory().database().execute(sql::FORGET_HOLDER, values![worker, before]).await.map(drop)
+    }
+
     /// Seals every key with `new`, which this ring was opened with as well. Broken off, it goes on when asked again.
     ///
     /// # Errors
