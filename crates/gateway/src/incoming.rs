@@ -5,8 +5,10 @@ use std::io::{Read as _, Write as _};
 
 use cms::Spool;
 use mime::{Field, Header};
-use pki::{Certificate, Credential, Revocation, RevocationStatus};
-use smime::{Check, Decryptor, LayerReport, Policy, ProtectedHeader, Sender, SignerVerdict, VerifiedContent, Verifier};
+use pki::{Certificate, Credential, RevocationStatus};
+use smime::{
+    Check, Decryptor, LayerReport, Policy, ProtectedHeader, Rejected, Sender, SignerVerdict, VerifiedContent, Verifier,
+};
 
 use crate::book::Candidate;
 use crate::clean_html::{self, Cleaned};
@@ -28,8 +30,18 @@ pub(crate) struct Opened {
     pub(crate) signers: Vec<Candidate>,
     /// An encrypted layer is left: other keys may open it.
     pub(crate) is_unopened: bool,
-    /// Whose signature holds but for what is not known about revocation: the certificate, and those that came with it.
-    pub(crate) undecided: Option<(Certificate, Vec<Certificate>)>,
+    /// Set when all that is missing is word about revocation.
+    pub(crate) undecided: Option<Undecided>,
+}
+
+/// Whose signature holds but for what is not known about revocation.
+#[derive(Debug)]
+pub(crate) struct Undecided {
+    pub(crate) signer: Certificate,
+    /// Those that came with it.
+    pub(crate) others: Vec<Certificate>,
+    /// Whether it was found under encryption: then nothing that is answered tells of it (CASES T-24, T-28).
+    pub(crate) is_secret: bool,
 }
 
 /// What the message becomes: another header, the body behind so many octets of a spool, and the verdict.
@@ -40,7 +52,7 @@ struct Outcome {
     content: Option<Spool>,
     verdict: Verdict,
     signers: Vec<Candidate>,
-    undecided: Option<(Certificate, Vec<Certificate>)>,
+    undecided: Option<Undecided>,
 }
 
 impl Outcome {
@@ -76,6 +88,9 @@ pub(crate) fn open(
         _ if verdict.withheld => MARK_WITHHELD,
         (SmimeResult::Pass, _) => settings.mark_signed.as_str(),
         (SmimeResult::Fail, _) => settings.mark_failed.as_str(),
+        // A house that wants no marks gets none.
+        (SmimeResult::TempError, _) if settings.mark_failed.is_empty() => "",
+        (SmimeResult::TempError, _) => MARK_UNKNOWN,
         (_, true) => settings.mark_encrypted.as_str(),
         _ => "",
     };
@@ -92,13 +107,16 @@ pub(crate) fn open(
 }
 
 /// What we put before subjects, and nobody else.
-pub(crate) fn marks(settings: &Incoming) -> [&str; 4] {
+pub(crate) fn marks(settings: &Incoming) -> [&str; 5] {
     let Incoming { mark_signed, mark_failed, mark_encrypted, .. } = settings;
-    [mark_signed, mark_failed, mark_encrypted, MARK_WITHHELD]
+    [mark_signed, mark_failed, mark_encrypted, MARK_WITHHELD, MARK_UNKNOWN]
 }
 
 /// Before the subject of mail that the scanner stopped.
 const MARK_WITHHELD: &str = "[malware inside, left encrypted]";
+
+/// Before the subject of mail whose signer may have been revoked, for all that is known.
+const MARK_UNKNOWN: &str = "[signature not verified]";
 
 /// What becomes of lines that are no fields.
 const STRAY_LINE: &str = "X-Sealpost-Stray-Line";
@@ -205,9 +223,9 @@ fn judge(
             if decrypted { outcome.or_else(|reply| told_alike(&reply, mail, settings)) } else { outcome }
         }
         Err(rejected) => {
-            let verdict = Verdict::of(rejected.layers(), Some(rejected.reason()));
-            let undecided = undecided(rejected.layers(), policy);
-            if let Some(reply) = refusal(&verdict, settings).filter(|_| undecided.is_none()) {
+            let verdict = Verdict::of(rejected.layers(), Some(&rejected));
+            let undecided = undecided(&rejected);
+            if let Some(reply) = refusal(&verdict, settings) {
                 return Err(reply);
             }
             if !matches!(rejected.layers().first(), Some(LayerReport::Encrypted(_))) {
@@ -295,18 +313,20 @@ fn told_alike(reply: &Reply, mail: &mut Spool, settings: &Incoming) -> Result<Ou
 
 /// What is answered where mail whose signature does not hold is refused. CASES T-24: what was encrypted never is; the
 /// answer would tell its sender about the content.
-pub(crate) fn refusal(verdict: &Verdict, settings: &Incoming) -> Option<Reply> {
+fn refusal(verdict: &Verdict, settings: &Incoming) -> Option<Reply> {
     let refused = verdict.result == SmimeResult::Fail && !verdict.decrypted && settings.tampered == Tampered::Refuse;
     let why = verdict.reason.as_deref().unwrap_or_default();
     refused.then(|| Reply::new(550, "5.7.5", format!("the signature is not accepted: {why}")))
 }
 
-/// The signer about whom only the answer is missing whether the certificate was revoked, where it has to be known.
-fn undecided(layers: &[LayerReport], policy: &Policy) -> Option<(Certificate, Vec<Certificate>)> {
-    if policy.revocation != Revocation::Required {
+/// The signer about whom only the answer is missing whether the certificate was revoked, where it has to be known and
+/// everything else holds, the visible From among it.
+fn undecided(rejected: &Rejected) -> Option<Undecided> {
+    if !rejected.is_not_known_yet() {
         return None;
     }
-    let signers = layers.iter().filter_map(|layer| match layer {
+    let is_secret = rejected.layers().iter().any(|layer| matches!(layer, LayerReport::Encrypted(_)));
+    let signers = rejected.layers().iter().filter_map(|layer| match layer {
         LayerReport::Signed(report) => Some(report.signers.iter().map(move |signer| (signer, report))),
         _ => None,
     });
@@ -315,7 +335,7 @@ fn undecided(layers: &[LayerReport], policy: &Policy) -> Option<(Certificate, Ve
         signer.integrity == Check::Pass && signer.path == Check::Fail && unknown
     };
     let (signer, report) = signers.flatten().find(|(signer, _)| waits(signer))?;
-    Some((signer.certificate.clone()?, report.certificates.clone()))
+    Some(Undecided { signer: signer.certificate.clone()?, others: report.certificates.clone(), is_secret })
 }
 
 /// What was hidden outside and stands under an accepted signature is shown again (RFC 9788 §4.5): the subject and what
@@ -365,6 +385,7 @@ fn without_outer_layer(
                         "it stays encrypted: nothing protects it against change, neither cipher nor signature".into(),
                     ),
                     decrypted: false,
+                    stays_encrypted: true,
                     ..verdict
                 };
                 Ok(Outcome::unchanged(header, verdict))

@@ -24,7 +24,7 @@ pub enum Answer {
     News,
     /// Nothing more is to be had now.
     Nothing,
-    /// It takes longer.
+    /// It takes longer, or whoever was asked gave nothing now.
     Later,
 }
 
@@ -42,7 +42,7 @@ impl Inquiry {
         Self { watch, patience, places: Arc::new(Semaphore::new(SIDE_BY_SIDE)) }
     }
 
-    /// Asks about a signer, unless all that could be asked was asked lately.
+    /// Asks about a signer whatever was not asked lately.
     pub(crate) async fn about(
         &self,
         directory: &Directory,
@@ -51,8 +51,13 @@ impl Inquiry {
     ) -> Result<Answer, Unavailable> {
         // CASES T-121: without a path to a trusted anchor nobody is asked.
         let Some(path) = directory.signer_path(signer, others).await? else { return Ok(Answer::Nothing) };
-        if !self.watch.is_due(directory, &path).await? {
+        // Who says nothing about revocation will not say more later.
+        if path.revocation_sources().is_empty() {
             return Ok(Answer::Nothing);
+        }
+        // Asked lately, and it is still not known: its CA is away for some minutes, which is no word about the signer.
+        if !self.watch.is_due(directory, &path).await? {
+            return Ok(Answer::Later);
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(Answer::Later) };
         let (watch, directory) = (self.watch.clone(), directory.clone());
@@ -62,10 +67,9 @@ impl Inquiry {
             watch.ask(&directory, &path).await
         });
         match timeout(self.patience, asking).await {
-            Ok(Ok(Ok(0))) => Ok(Answer::Nothing),
-            Ok(Ok(Ok(_))) => Ok(Answer::News),
+            Ok(Ok(Ok(1..))) => Ok(Answer::News),
             Ok(Ok(Err(error))) => Err(Unavailable::from(error)),
-            Ok(Err(_)) | Err(_) => Ok(Answer::Later),
+            Ok(Ok(Ok(0)) | Err(_)) | Err(_) => Ok(Answer::Later),
         }
     }
 }
@@ -79,6 +83,7 @@ impl Deferred {
     pub(crate) fn once_more(&self, message: (MessageKey, usize)) -> bool {
         let mut deferred = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if deferred.len() >= MOST_REMEMBERED && !deferred.contains_key(&message) {
+            // Each of those comes again twice once more: the price of a bound.
             deferred.clear();
         }
         let count = deferred.entry(message).or_default();
@@ -86,7 +91,7 @@ impl Deferred {
         *count <= MOST_DEFERRALS
     }
 
-    /// It was judged.
+    /// It went on.
     pub(crate) fn forget(&self, message: (MessageKey, usize)) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&message);
     }

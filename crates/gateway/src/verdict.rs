@@ -1,6 +1,6 @@
 use mime::Field;
 use pki::Certificate;
-use smime::{Check, LayerReport, SignerVerdict};
+use smime::{Check, LayerReport, Rejected, SignerVerdict};
 
 use crate::notes::Note;
 
@@ -21,6 +21,8 @@ pub struct Verdict {
     pub decrypted_by: Option<Certificate>,
     /// Whether it was decrypted, and what was inside is kept from the recipient.
     pub withheld: bool,
+    /// Whether it came encrypted and goes on so: what is inside is not known.
+    pub stays_encrypted: bool,
     /// What else the recipient should know: nothing of it makes a signature better.
     pub notes: Vec<Note>,
 }
@@ -36,6 +38,8 @@ pub enum SmimeResult {
     Pass,
     /// It cannot be read as S/MIME.
     PermError,
+    /// All that is missing is word about revocation, where it has to be known (CASES T-122): neither pass nor fail.
+    TempError,
 }
 
 impl SmimeResult {
@@ -46,6 +50,7 @@ impl SmimeResult {
             Self::None => "none",
             Self::Pass => "pass",
             Self::PermError => "permerror",
+            Self::TempError => "temperror",
         }
     }
 }
@@ -61,27 +66,29 @@ impl Verdict {
             decrypted: false,
             decrypted_by: None,
             withheld: false,
+            stays_encrypted: reason.is_some(),
             notes: Vec::new(),
         }
     }
 
     /// It cannot be read.
     pub(crate) fn unreadable(because: &str) -> Self {
-        Self { result: SmimeResult::PermError, ..Self::none(Some(because)) }
+        Self { result: SmimeResult::PermError, stays_encrypted: false, ..Self::none(Some(because)) }
     }
 
     /// From the layers, under a decision.
-    pub(crate) fn of(layers: &[LayerReport], rejected: Option<&str>) -> Self {
+    pub(crate) fn of(layers: &[LayerReport], rejected: Option<&Rejected>) -> Self {
         let signer = telling_signer(layers, rejected.is_none());
         let signed = signer.is_some();
         let result = match rejected {
             None => SmimeResult::Pass,
+            Some(rejected) if signed && rejected.is_not_known_yet() => SmimeResult::TempError,
             Some(_) if signed => SmimeResult::Fail,
             Some(_) => SmimeResult::None,
         };
         Self {
             result,
-            reason: rejected.map(|why| format!("{}{why}", failing_layer(layers))),
+            reason: rejected.map(|rejected| format!("{}{}", failing_layer(layers), rejected.reason())),
             addresses: signer.map(|signer| signer.addresses.clone()).unwrap_or_default(),
             serial: signer
                 .and_then(|signer| signer.certificate.as_ref())
@@ -92,6 +99,7 @@ impl Verdict {
                 _ => None,
             }),
             withheld: false,
+            stays_encrypted: false,
             notes: Vec::new(),
         }
     }
@@ -101,6 +109,7 @@ impl Verdict {
         serde_json::json!({
             "direction": "inward", "smime": self.result.as_str(), "reason": self.reason, "addresses": self.addresses,
             "serial": self.serial, "decrypted": self.decrypted, "withheld": self.withheld,
+            "stays_encrypted": self.stays_encrypted,
             "notes": self.notes.iter().map(Note::kept).collect::<Vec<_>>(),
         })
     }

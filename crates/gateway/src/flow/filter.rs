@@ -127,6 +127,7 @@ impl<B: Book> Shared<B> {
             Ok(opened) => {
                 tracing::info!(smime = opened.verdict.result.as_str(), "judged");
                 self.metrics.judged(opened.verdict.result.as_str(), false);
+                self.deferred.forget(key);
                 if is_ours {
                     self.learn(facts, opened).await;
                 }

@@ -86,6 +86,9 @@ impl<B: Book> Shared<B> {
                     let decrypted = opened.verdict.decrypted;
                     let copy = Copy { client, peer, envelope, mail: &mail, message, to: &left, key: &key, decrypted };
                     self.send(copy, &mut replies).await;
+                    if left.iter().all(|(index, _)| replies.get(*index).is_some_and(Reply::is_positive)) {
+                        self.deferred.forget((key, place));
+                    }
                     if decrypted {
                         left.iter().for_each(|(index, _)| say_nothing_of_content(&mut replies, *index));
                     }
@@ -118,28 +121,19 @@ impl<B: Book> Shared<B> {
             })
         };
         let mut opened = open().await?;
-        if let Some((signer, others)) = &opened.undecided {
-            let answer = self.book.ask_about(signer, others).await?;
+        if let Some(undecided) = &opened.undecided {
+            let answer = self.book.ask_about(&undecided.signer, &undecided.others).await?;
             match answer {
                 Answer::News => opened = open().await?,
-                Answer::Later if self.deferred.once_more(opening.key) => {
-                    // CASES N-22: who signed what was encrypted is nobody's business outside.
-                    if opened.verdict.decrypted {
-                        return Err(incoming::cannot_decrypt());
-                    }
+                // CASES T-24, T-28: whoever mails captured ciphertext again learns nothing of who signed inside.
+                Answer::Later if !undecided.is_secret && self.deferred.once_more(opening.key) => {
                     let text = "whether the signer's certificate was revoked is being found out; come again";
                     return Err(Reply::new(451, "4.7.5", text));
                 }
                 Answer::Later | Answer::Nothing => {}
             }
         }
-        if opening.policy.revocation == pki::Revocation::Required {
-            self.deferred.forget(opening.key);
-        }
-        match opened.undecided.as_ref().and_then(|_| incoming::refusal(&opened.verdict, &opening.settings)) {
-            Some(reply) => Err(reply),
-            None => Ok(opened),
-        }
+        Ok(opened)
     }
 
     /// What signatures are judged by.

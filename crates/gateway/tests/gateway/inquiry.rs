@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smime::Signer;
+use gateway::Tampered;
+use smime::{Encryptor, Signer};
 use testkit::{Person, TestPki, now};
 use tokio::net::TcpListener;
 
@@ -12,6 +13,10 @@ use crate::support::{header, mail};
 use crate::watch::{CaServer, fetcher, person};
 
 async fn house(patience: Duration) -> House {
+    house_where(patience, Tampered::DeliverMarked).await
+}
+
+async fn house_where(patience: Duration, tampered: Tampered) -> House {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("house.db").display());
     let about = |about: &mut directory::Settings| {
@@ -21,12 +26,19 @@ async fn house(patience: Duration) -> House {
     };
     House::about(&url, folder, Vec::new(), about, |settings| {
         (settings.fetcher, settings.inquiry) = (Arc::new(fetcher()), patience);
+        settings.incoming.tampered = tampered;
     })
     .await
 }
 
 fn signed(person: &Person, from: &str) -> Vec<u8> {
     Signer::new(&person.credential).unwrap().at(now()).sign(&mail(from, ALICE, "hello", "text")).unwrap()
+}
+
+/// Neither valid nor invalid, and marked so.
+fn is_unknown(mail: &[u8]) {
+    assert!(results(mail).contains("smime=temperror"), "{}", results(mail));
+    assert_eq!(header(mail).value("Subject").unwrap(), "[signature not verified] hello");
 }
 
 fn results(mail: &[u8]) -> String {
@@ -42,16 +54,15 @@ async fn t_14_a_signers_first_mail_is_judged_by_what_the_ca_says_when_it_is_aske
     let replies = house.send(house.outside, BOB, &[ALICE], &signed(&bob, BOB)).await;
     assert_eq!(replies[0].code(), 250, "{}", replies[0]);
     assert!(results(&house.mail(ALICE)[0]).contains("smime=pass"), "{}", results(&house.mail(ALICE)[0]));
-    // A list that revokes, and a CA that says nothing: neither is valid, and neither mail is lost.
-    let (revoking, silent) = (CaServer::start().await, CaServer::start().await);
-    let (mallory, carol) = (person(BOB, &revoking.url), person(CAROL, &silent.url));
+    // A list that revokes: it is not valid, and the mail is not lost.
+    let revoking = CaServer::start().await;
+    let mallory = person(BOB, &revoking.url);
     revoking.publish(1, Some(&mallory));
-    for (count, person, from) in [(2, &mallory, BOB), (3, &carol, CAROL)] {
-        let replies = house.send(house.outside, from, &[ALICE], &signed(person, from)).await;
-        assert_eq!((replies[0].code(), house.mail(ALICE).len()), (250, count), "{}", replies[0]);
+    let replies = house.send(house.outside, BOB, &[ALICE], &signed(&mallory, BOB)).await;
+    assert_eq!((replies[0].code(), house.mail(ALICE).len()), (250, 2), "{}", replies[0]);
+    for word in ["smime=pass", "smime=fail"] {
+        assert_eq!(house.mail(ALICE).iter().filter(|mail| results(mail).contains(word)).count(), 1, "{word}");
     }
-    let passed = house.mail(ALICE).iter().filter(|mail| results(mail).contains("smime=pass")).count();
-    assert_eq!(passed, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,5 +77,36 @@ async fn t_122_a_mail_comes_again_twice_while_its_signers_ca_does_not_answer_and
         assert_eq!(replies[0].code(), expected, "{}", replies[0]);
         assert_eq!(house.mail(ALICE).len(), usize::from(expected == 250));
     }
-    assert!(results(&house.mail(ALICE)[0]).contains("smime=fail"), "{}", results(&house.mail(ALICE)[0]));
+    is_unknown(&house.mail(ALICE)[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_122_a_ca_that_is_away_makes_no_mail_invalid_and_nobody_is_refused_for_it() {
+    let house = house_where(Duration::from_secs(60), Tampered::Refuse).await;
+    let away = CaServer::start().await;
+    let carol = person(CAROL, &away.url);
+    let message = signed(&carol, CAROL);
+    for expected in [451, 451, 250] {
+        let replies = house.send(house.outside, CAROL, &[ALICE], &message).await;
+        assert_eq!(replies[0].code(), expected, "{}", replies[0]);
+    }
+    is_unknown(&house.mail(ALICE)[0]);
+    // Whoever is not the sender is refused without anybody being asked.
+    let replies = house.send(house.outside, BOB, &[ALICE], &signed(&carol, BOB)).await;
+    assert_eq!(replies[0].code(), 550, "{}", replies[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_24_t_28_what_is_not_known_about_the_signer_of_an_encrypted_mail_shows_in_no_answer() {
+    let house = house(Duration::from_secs(60)).await;
+    let away = CaServer::start().await;
+    let carol = person(CAROL, &away.url);
+    let encrypt = |mail: &[u8]| Encryptor::to(house.alice.certificate()).unwrap().encrypt(mail).unwrap();
+    let sealed = [encrypt(&signed(&carol, CAROL)), encrypt(&mail(CAROL, ALICE, "hello", "not signed"))];
+    for message in &sealed {
+        let replies = house.send(house.outside, CAROL, &[ALICE], message).await;
+        assert_eq!((replies[0].code(), replies[0].to_string().contains("revoked")), (250, false), "{}", replies[0]);
+    }
+    let unknown = house.mail(ALICE).iter().filter(|mail| results(mail).contains("smime=temperror")).count();
+    assert_eq!(unknown, 1);
 }
