@@ -80,11 +80,12 @@ impl Caps {
         let key = key(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: u32 = open.values().sum();
-        let here = open.entry(key).or_default();
-        if all >= self.all || *here >= self.per_address {
+        // Whoever is turned away leaves nothing behind: there are more addresses than memory.
+        let here = open.get(&key).copied().unwrap_or_default();
+        if all >= self.all || here >= self.per_address {
             return None;
         }
-        *here += 1;
+        open.insert(key, here + 1);
         Some(Entered { caps: Arc::clone(self), key })
     }
 }
@@ -211,4 +212,23 @@ async fn connection<S: Service>(
     let result = Session::new(stream, peer, tls, listening, service).run(shutdown).await;
     drop(entered);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_54_whoever_is_turned_away_leaves_nothing_behind() {
+        let caps = Caps::new(1, 1);
+        let first = caps.enter(IpAddr::from([192, 0, 2, 1]));
+        assert!(first.is_some());
+        for last in 2..100 {
+            assert!(caps.enter(IpAddr::from([192, 0, 2, last])).is_none());
+        }
+        let remembered = || caps.open.lock().unwrap().len();
+        assert_eq!(remembered(), 1);
+        drop(first);
+        assert_eq!(remembered(), 0);
+    }
 }
