@@ -32,6 +32,8 @@ crate::texts::messages! {
     verdict_both: "entschlüsselt, Unterschrift gültig", "decrypted, signature valid";
     verdict_decrypted: "entschlüsselt, nicht unterschrieben", "decrypted, not signed";
     verdict_failed: "Unterschrift ungültig", "signature not valid";
+    verdict_unknown: "Unterschrift nicht geprüft: Sperrung unbekannt", "signature not verified: revocation unknown";
+    verdict_unopened: "verschlüsselt, nicht geöffnet", "encrypted, not opened";
     verdict_unreadable: "nicht lesbar", "not readable";
     verdict_plain: "ohne Schutz eingegangen", "came without protection";
     explain_lead: "Die Regeln dieses Hauses, angewandt auf eine gedachte Nachricht. Es wird nichts versendet.", "The rules of this house, applied to an imagined message. Nothing is sent.";

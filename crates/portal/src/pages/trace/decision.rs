@@ -24,8 +24,13 @@ impl DecisionView {
         let text = |name: &str| clean(detail.get(name).and_then(Value::as_str).unwrap_or_default());
         let inward = text("direction") == "inward";
         let (class, decision) = if inward {
-            let decrypted = detail.get("decrypted").and_then(Value::as_bool).unwrap_or_default();
-            verdict(t, &text("smime"), decrypted)
+            let is = |name: &str| detail.get(name).and_then(Value::as_bool).unwrap_or_default();
+            // Of what was not taken nothing is known that could be said of the mail itself.
+            match text("answer").chars().next() {
+                Some('4') if text("smime").is_empty() => action(t, "hold"),
+                Some('5') if text("smime").is_empty() => action(t, "refuse"),
+                _ => verdict(t, &text("smime"), is("decrypted"), is("stays_encrypted")),
+            }
         } else {
             action(t, &text("action"))
         };
@@ -93,13 +98,15 @@ fn action(t: Texts, action: &str) -> (&'static str, String) {
     (class, words.to_owned())
 }
 
-fn verdict(t: Texts, smime: &str, decrypted: bool) -> (&'static str, String) {
+fn verdict(t: Texts, smime: &str, decrypted: bool, stays_encrypted: bool) -> (&'static str, String) {
     let (class, words) = match (smime, decrypted) {
         ("pass", true) => ("good", t.verdict_both()),
         ("pass", false) => ("good", t.verdict_signed()),
         ("fail", _) => ("bad", t.verdict_failed()),
         ("permerror", _) => ("bad", t.verdict_unreadable()),
+        ("temperror", _) => ("wait", t.verdict_unknown()),
         (_, true) => ("good", t.verdict_decrypted()),
+        _ if stays_encrypted => ("none", t.verdict_unopened()),
         _ => ("none", t.verdict_plain()),
     };
     (class, words.to_owned())
@@ -130,5 +137,13 @@ mod tests {
             [of("pass"), of("fail"), of("permerror"), of("none"), of("")],
             ["good", "bad", "bad", "none", "none"]
         );
+        // Nor "without protection" when that is not known.
+        let said = |detail: Value| DecisionView::of(t, "a", &detail).decision;
+        let refused = |answer: &str| said(json!({ "direction": "inward", "answer": answer }));
+        assert_eq!([refused("550 5.7.5 x"), refused("451 4.7.5 x")], [t.decision_refuse(), t.decision_hold()]);
+        let stays = json!({ "direction": "inward", "smime": "none", "stays_encrypted": true, "answer": "250 ok" });
+        assert_eq!(said(stays), t.verdict_unopened());
+        assert_eq!(said(json!({ "direction": "inward", "smime": "temperror" })), t.verdict_unknown());
+        assert_eq!(said(json!({ "direction": "inward", "smime": "none" })), t.verdict_plain());
     }
 }
