@@ -189,7 +189,7 @@ async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
     };
     // One transaction: what is in "sent" is on its way. The same once more is there already.
     if app.directory.send_message_once(&copy, &outgoing).await?.is_none() {
-        app.store.remove(body).await?;
+        app.forget_body(body).await;
     }
     drop_draft(app, visitor, form.field("draft")).await?;
     go_and_say(app, "/inbox?folder=sent", "sent")
