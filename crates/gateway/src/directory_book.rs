@@ -283,8 +283,7 @@ impl Book for DirectoryBook {
     }
 
     fn revocations(&self) -> Option<Arc<dyn smime::Revocations>> {
-        let runtime = tokio::runtime::Handle::current();
-        Some(Arc::new(KnownRevocations { directory: self.directory.clone(), runtime }))
+        Some(known_revocations(&self.directory))
     }
 
     async fn ask_about(&self, signer: &Certificate, others: &[Certificate]) -> Result<Answer, Unavailable> {
@@ -363,6 +362,12 @@ impl Book for DirectoryBook {
 /// When the directory cannot be asked.
 pub async fn certificates_for(directory: &Directory, address: &EmailAddress) -> Result<Vec<Certificate>, Unavailable> {
     View { directory, paths: &PathCache::new() }.house_certificates(address).await
+}
+
+/// What the directory knows of revocation, for the threads that take messages apart.
+pub(crate) fn known_revocations(directory: &Directory) -> Arc<dyn smime::Revocations> {
+    let runtime = tokio::runtime::Handle::current();
+    Arc::new(KnownRevocations { directory: directory.clone(), runtime })
 }
 
 /// The directory, asked from the threads that take messages apart.

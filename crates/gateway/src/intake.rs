@@ -23,6 +23,7 @@ pub use mailbox::MailboxSettings;
 pub(crate) use mailbox::watch_mailbox;
 
 use crate::book::{IntakeMail, Unavailable};
+use crate::directory_book::known_revocations;
 use crate::facts::{Facts, Protection};
 use crate::settings::IntakeSettings;
 use crate::smtp::Reply;
@@ -128,6 +129,7 @@ impl Intake {
         let anchors = self.directory.trust_anchors().await.map_err(Unavailable::from)?;
         let mut policy = smime::Policy::new(anchors, self.directory.now(), self.limits.clone());
         policy.revocation = self.directory.settings().revocation;
+        policy.revocations = Some(known_revocations(&self.directory));
         let (content, facts) = (Arc::clone(content), Arc::clone(facts));
         tokio::task::spawn_blocking(move || look_into(&content, &facts, &keys, &policy))
             .await

@@ -8,7 +8,8 @@ use smime::{Encryptor, Signer};
 use testkit::{Person, TestPki, now};
 use tokio::net::TcpListener;
 
-use crate::house::{ALICE, BOB, CAROL, House};
+use crate::house::{ALICE, BOB, CAROL, House, INTAKE};
+use crate::intake::with_file;
 use crate::support::{header, mail};
 use crate::watch::{CaServer, fetcher, person};
 
@@ -27,6 +28,7 @@ async fn house_where(patience: Duration, tampered: Tampered) -> House {
     House::about(&url, folder, Vec::new(), about, |settings| {
         (settings.fetcher, settings.inquiry) = (Arc::new(fetcher()), patience);
         settings.incoming.tampered = tampered;
+        settings.intake.authentication_results = Some("mx.inside.example".into());
     })
     .await
 }
@@ -109,4 +111,20 @@ async fn t_24_t_28_what_is_not_known_about_the_signer_of_an_encrypted_mail_shows
     }
     let unknown = house.mail(ALICE).iter().filter(|mail| results(mail).contains("smime=temperror")).count();
     assert_eq!(unknown, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t_71_what_is_known_about_a_signer_counts_at_the_intake_address_as_well() {
+    let house = house(Duration::from_secs(60)).await;
+    let server = CaServer::start().await;
+    server.publish(1, None);
+    let bob = person(BOB, &server.url);
+    // With the first mail the list is fetched.
+    house.send(house.outside, BOB, &[ALICE], &signed(&bob, BOB)).await;
+    let file = with_file(BOB, "Hello, my certificate.", "bob.pem", bob.certificate().to_pem().as_bytes());
+    let sent_in = Signer::new(&bob.credential).unwrap().at(now()).sign(&file).unwrap();
+    house.sends_in(BOB, &sent_in).await;
+    house.idle().await;
+    let is_answer = |mail: &&Vec<u8>| header(mail).value("Auto-Submitted").as_deref() == Some("auto-replied");
+    assert_eq!(house.mail(BOB).iter().filter(is_answer).count(), 1, "only who proved something is answered");
 }

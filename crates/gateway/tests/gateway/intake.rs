@@ -7,7 +7,7 @@ use testkit::TestPki;
 use crate::house::{ALICE, BOB, CAROL, House, INTAKE, OFFICER, link_in, mailbox};
 use crate::support::{contains, header, mail};
 
-fn with_file(from: &str, text: &str, name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn with_file(from: &str, text: &str, name: &str, content: &[u8]) -> Vec<u8> {
     MessageBuilder::new()
         .field("From", from)
         .field("To", INTAKE)
