@@ -23,6 +23,8 @@ pub enum OutgoingKind {
     AcmeResponse,
     /// With the link that confirms a certificate.
     Confirmation,
+    /// To a partner: their certificate is in use, or was refused.
+    Decision,
     /// To officers: a deadline has passed.
     Escalation,
     /// What was found in a mail to the intake address.
@@ -42,10 +44,11 @@ pub enum OutgoingKind {
 }
 
 impl OutgoingKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::AccountNews,
         Self::AcmeResponse,
         Self::Confirmation,
+        Self::Decision,
         Self::Escalation,
         Self::IntakeReply,
         Self::Letter,
@@ -62,6 +65,7 @@ impl OutgoingKind {
             Self::AccountNews => "account-news",
             Self::AcmeResponse => "acme-response",
             Self::Confirmation => "confirmation",
+            Self::Decision => "decision",
             Self::Escalation => "escalation",
             Self::IntakeReply => "intake-reply",
             Self::Letter => "letter",

@@ -288,6 +288,47 @@ fn outcome(language: Language, to: &Address, request: &Request) -> String {
     }
 }
 
+/// To a partner: their certificate is in use, or why it was refused.
+pub(crate) fn decision(settings: &Settings, language: Language, request: &Request) -> Mail {
+    let (organisation, address) = (&settings.organisation, request.address());
+    let fingerprint = spaced(&request.fingerprint().to_hex());
+    match (language, request.refusal()) {
+        (Language::German, None) => Mail {
+            subject: format!("Ihr Zertifikat ist eingerichtet – {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nIhr Zertifikat für {address} ist bei {organisation} eingerichtet. Wer Ihnen von hier \
+                 schreibt, kann jetzt damit verschlüsseln. Sein Fingerabdruck (SHA-256) lautet:\n\n{fingerprint}\n\n\
+                 Ist das nicht Ihr Zertifikat, sagen Sie bitte gleich Ihrer Ansprechperson Bescheid.\n\n{organisation}\n"
+            ),
+        },
+        (Language::German, Some(refusal)) => Mail {
+            subject: format!("Ihr Zertifikat wird nicht verwendet – {organisation}"),
+            body: format!(
+                "Guten Tag,\n\nbei {organisation} ist für {address} ein Zertifikat eingegangen. Sein Fingerabdruck \
+                 (SHA-256) lautet:\n\n{fingerprint}\n\nEs wird nicht verwendet. {}\n\nSie können jederzeit ein \
+                 anderes senden.\n\n{organisation}\n",
+                refusal.text(language)
+            ),
+        },
+        (Language::English, None) => Mail {
+            subject: format!("Your certificate is set up – {organisation}"),
+            body: format!(
+                "Hello,\n\nyour certificate for {address} is set up at {organisation}. Whoever writes to you from here \
+                 can encrypt with it now. Its fingerprint (SHA-256) is:\n\n{fingerprint}\n\nIf this is not your \
+                 certificate, please tell your contact person at once.\n\n{organisation}\n"
+            ),
+        },
+        (Language::English, Some(refusal)) => Mail {
+            subject: format!("Your certificate is not used – {organisation}"),
+            body: format!(
+                "Hello,\n\n{organisation} received a certificate for {address}. Its fingerprint (SHA-256) is:\n\n\
+                 {fingerprint}\n\nIt is not used. {}\n\nYou can send another one at any time.\n\n{organisation}\n",
+                refusal.text(language)
+            ),
+        },
+    }
+}
+
 /// To an officer: requests are due soon (`overdue` = 0), or some are overdue.
 pub fn reminder(settings: &Settings, language: Language, open: u64, overdue: u64) -> Mail {
     let link = format!("{}/board", settings.base_url);

@@ -104,6 +104,9 @@ fn gpgsm_reads(peer: &Peer) {
     let mut verified = 0;
     for mail in mails(peer.folder(), NORA) {
         let entity = Entity::parse(&mail, &Limits::default()).unwrap();
+        if entity.essence() != "application/pkcs7-mime" {
+            continue;
+        }
         peer.write("sealed.p7m", entity.decoded_body());
         let inner = run("--decrypt sealed.p7m").unwrap();
         let inner = Entity::parse(&inner, &Limits::default()).unwrap();

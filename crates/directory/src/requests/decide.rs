@@ -96,6 +96,7 @@ impl Directory {
         let detail = why.chars().filter(|c| !c.is_control()).take(500).collect();
         request.refusal = Some(Refusal { code: "officer".into(), detail });
         change.store(&request, &Actor::Person(by), "request.refused", why).await?;
+        self.tell_decision(&mut change, &request).await?;
         change.commit().await?;
         Ok(request)
     }
@@ -194,7 +195,24 @@ impl Directory {
             change.store(&before, by, "request.superseded", &by_whom).await?;
         }
         request.take(Step::Activate, change.now)?;
-        change.store(request, &Actor::System, "request.active", "").await
+        change.store(request, &Actor::System, "request.active", "").await?;
+        self.tell_decision(change, request).await
+    }
+
+    /// Writes to whose mailbox it is what became of the certificate: who has sent it by mail has nowhere else to look.
+    async fn tell_decision(&self, change: &mut Change<'_>, request: &Request) -> Result<(), Error> {
+        let (settings, now) = (self.settings(), change.now);
+        let mail = texts::decision(settings, request.language, request);
+        let outgoing = Outgoing {
+            sender: Some(settings.notify_from.clone()),
+            recipient: request.address.clone(),
+            content: texts::render(settings, &request.address, request.language, now, &mail)?,
+            kind: OutgoingKind::Decision,
+            not_before: None,
+            key: Some(format!("decision {} {}", request.id, request.state.name())),
+        };
+        outbox::add(&mut change.tx, &settings.store_key, OutboxId::random()?, &outgoing, now).await?;
+        Ok(())
     }
 
     pub(crate) async fn known_officer(&self, id: PersonId) -> Result<(), Error> {

@@ -45,6 +45,39 @@ async fn f4_from_submission_to_use() {
 }
 
 #[tokio::test]
+async fn whose_mailbox_it_is_hears_what_was_decided() {
+    on_both(|house| async move {
+        let alice = person("alice@partner.example");
+        let told = async || {
+            let leased = house.directory.lease_outbox("test", 100, 60).await.unwrap();
+            let told = leased.into_iter().filter(|mail| mail.outgoing.kind == directory::OutgoingKind::Decision);
+            told.map(|mail| {
+                assert_eq!(mail.outgoing.recipient, address("alice@partner.example"));
+                mime::Entity::parse(&mail.outgoing.content, &mime::Limits::default()).unwrap().first_text().unwrap()
+            })
+            .collect::<Vec<String>>()
+        };
+        let digits = |request: &directory::Request| request.fingerprint().to_hex()[..4].to_uppercase();
+        let request = house.submit(&alice, "alice@partner.example").await;
+        house.directory.confirm(&house.link(&alice).await).await.unwrap();
+        assert!(told().await.is_empty());
+        let (shown, officer) = (request.fingerprint(), house.officer.id);
+        house.directory.approve(request.id(), &shown, officer, "").await.unwrap();
+        house.directory.approve(request.id(), &shown, officer, "").await.unwrap_err();
+        let mails = told().await;
+        assert_eq!(mails.len(), 1);
+        assert!(mails[0].contains("eingerichtet") && mails[0].to_uppercase().contains(&digits(&request)), "{mails:?}");
+        let request = house.submit(&person("alice@partner.example"), "alice@partner.example").await;
+        let why = "Bitte ein Zertifikat Ihrer Firma.";
+        house.directory.refuse(request.id(), &request.fingerprint(), officer, why).await.unwrap();
+        let mails = told().await;
+        assert_eq!(mails.len(), 1);
+        assert!(mails[0].contains("nicht verwendet") && mails[0].contains(why), "{mails:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn t_66_an_approval_is_bound_to_what_was_shown_and_counts_once() {
     on_both(|house| async move {
         let alice = person("alice@partner.example");

@@ -138,7 +138,9 @@ impl Story<'_> {
         let mut mailbox = Mailbox::open_unread(&self.stage.maildirs, &nora.address);
         let mail = mailbox.next_about("bestätigen Sie Ihr Zertifikat")?;
         self.prove(nora, &mail)?;
-        self.approve(&nora.address)
+        self.approve(&nora.address)?;
+        let mail = mailbox.next_about("ist eingerichtet")?;
+        check("Nora hears that her certificate is set up", mail.shows(&nora.address.to_string()))
     }
 
     fn intake(&mut self) -> Told {
@@ -165,7 +167,9 @@ impl Story<'_> {
         let (answer, confirmation) = (answer.ok_or("no answer")?, confirmation.ok_or("no confirmation")?);
         check("the answer says what was found", answer.shows("jan.cer") && answer.shows("jan@devries.example"))?;
         self.prove(jan, &confirmation)?;
-        self.approve(&jan.address)
+        self.approve(&jan.address)?;
+        let mail = mailbox.next_about("ist eingerichtet")?;
+        check("Jan hears that his certificate is set up", mail.shows(&jan.address.to_string()))
     }
 
     fn write(&mut self) -> Told {
