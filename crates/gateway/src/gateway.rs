@@ -185,6 +185,7 @@ fn listening(settings: &Settings, listener: &ListenerSettings) -> Result<Listeni
         tls_required: clients.is_some(),
         auth: listener.authentication,
         auth_required: listener.authentication,
+        side: listener.side,
         networks: listener.networks.clone(),
         limits: settings.limits.clone(),
         ..Listening::new(&settings.hostname, listener.protocol, &settings.spool_folder)

@@ -119,7 +119,7 @@ pub struct ListenerSettings {
     pub side: Side,
     /// SMTP or LMTP.
     pub protocol: Protocol,
-    /// Who may connect; everybody when empty.
+    /// Who may connect; when empty, everybody from outside, and this machine alone from inside.
     pub networks: Vec<Network>,
     /// Certificate chain and key, PEM.
     pub tls: Option<(PathBuf, PathBuf)>,

@@ -778,6 +778,13 @@ impl Config {
             if listener.ticket.as_ref().is_some_and(|place| !is_in_a_file(place)) {
                 return Err(format!("listener {}: ticket is not file:PATH or credential:NAME", listener.address));
             }
+            if listener.side == Side::Inside && listener.networks.as_ref().is_some_and(Vec::is_empty) {
+                return Err(format!(
+                    "listener {}: networks = [] lets nobody in: name your mail server's addresses, or leave it out \
+                     for this machine only",
+                    listener.address
+                ));
+            }
         }
         self.check_incoming()?;
         let networks = gateway.listener.iter().flat_map(|listener| listener.networks.iter().flatten());

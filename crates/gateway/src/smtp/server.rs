@@ -15,6 +15,7 @@ use super::tls::ServerTls;
 use super::wire::Wire;
 use crate::Error;
 use crate::network::Network;
+use crate::settings::Side;
 
 /// How a listener speaks.
 #[derive(Debug, Clone)]
@@ -35,7 +36,9 @@ pub struct Listening {
     pub auth: bool,
     /// Nothing is taken without AUTH.
     pub auth_required: bool,
-    /// Who may connect; everybody when empty.
+    /// Whose mail comes in here.
+    pub side: Side,
+    /// Who may connect; when empty, everybody from outside, and this machine alone from inside.
     pub networks: Vec<Network>,
     /// What a session may use up.
     pub limits: SessionLimits,
@@ -55,6 +58,7 @@ impl Listening {
             tls_required: false,
             auth: false,
             auth_required: false,
+            side: Side::Outside,
             networks: Vec::new(),
             limits: SessionLimits::default(),
             spool_folder: spool_folder.into(),
@@ -178,6 +182,15 @@ impl Server {
     }
 }
 
+fn may_come(networks: &[Network], side: Side, peer: IpAddr) -> bool {
+    match (networks, side) {
+        // Whoever reaches it has mail signed: nobody does by an empty list.
+        ([], Side::Inside) => peer.to_canonical().is_loopback(),
+        ([], Side::Outside) => true,
+        (networks, _) => networks.iter().any(|network| network.contains(peer)),
+    }
+}
+
 async fn connection<S: Service>(
     stream: TcpStream,
     peer: IpAddr,
@@ -187,7 +200,7 @@ async fn connection<S: Service>(
     shutdown: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let refusal = if !listening.networks.is_empty() && !listening.networks.iter().any(|n| n.contains(peer)) {
+    let refusal = if !may_come(&listening.networks, listening.side, peer) {
         Some(Reply::new(554, "5.7.1", "not from here"))
     } else if entered.is_none() {
         Some(Reply::new(421, "4.7.0", "too many connections, come again"))
@@ -230,5 +243,18 @@ mod tests {
         assert_eq!(remembered(), 1);
         drop(first);
         assert_eq!(remembered(), 0);
+    }
+
+    #[test]
+    fn an_empty_list_lets_nobody_from_elsewhere_in_where_mail_is_signed() {
+        let come = |networks: &[Network], side, peer: &str| may_come(networks, side, peer.parse().unwrap());
+        assert!(!come(&[], Side::Inside, "192.0.2.7") && !come(&[], Side::Inside, "::ffff:192.0.2.7"));
+        assert!(come(&[], Side::Inside, "127.0.0.1") && come(&[], Side::Inside, "::ffff:127.0.0.1"));
+        assert!(come(&[], Side::Inside, "::1"));
+        assert!(come(&[], Side::Outside, "192.0.2.7"));
+        let listed = ["192.0.2.0/24".parse::<Network>().unwrap()];
+        for side in [Side::Inside, Side::Outside] {
+            assert!(come(&listed, side, "192.0.2.7") && !come(&listed, side, "198.51.100.1"));
+        }
     }
 }

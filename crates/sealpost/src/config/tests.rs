@@ -70,6 +70,11 @@ fn what_makes_no_sense_is_refused() {
         ("inside = \"smtp://127.0.0.1:10026\"", "inside = \"127.0.0.1:10026\"", "next_hop.inside"),
         ("tls_key = \"/etc/sealpost/tls.key\"", "", "tls_key"),
         ("side = \"inside\"", "side = \"within\"", "within"),
+        (
+            "networks = [\"127.0.0.0/8\", \"::1/128\"]\n# certificate",
+            "networks = []\n# certificate",
+            "networks = [] lets nobody in",
+        ),
         ("unix:/var/spool/postfix/sealpost/outside", "unix:outside", "unix:/PATH"),
         ("server = \"https://acme", "server = \"http://acme", "acme.server"),
         ("external_account = \"customer-17\"", "", "external_account_key"),
