@@ -263,3 +263,24 @@ const TRACE_PAUSE: Duration = Duration::from_millis(200);
 const AT_ONCE: u32 = 16;
 const LEASE_SECONDS: u32 = 300;
 const ATTEMPT: Duration = Duration::from_secs(240);
+
+#[cfg(test)]
+mod tests {
+    use crypto::KeyKind;
+    use testkit::TestPki;
+
+    use super::*;
+
+    #[test]
+    fn t_84_the_key_of_the_house_signs_what_the_house_says_alone() {
+        let house = TestPki::shared().person("house@inside.example", KeyKind::P256).credential;
+        let now = testkit::now();
+        let mail = |from: &str| format!("From: {from}\r\nTo: bob@outside.example\r\nSubject: x\r\n\r\ntext\r\n");
+        let own = mail("house@inside.example");
+        assert_ne!(signed(own.as_bytes(), &house, now).unwrap(), own.as_bytes());
+        for from in ["alice@inside.example", "house@inside.example, alice@inside.example", ""] {
+            let other = mail(from);
+            assert_eq!(signed(other.as_bytes(), &house, now).unwrap(), other.as_bytes(), "{from}");
+        }
+    }
+}
