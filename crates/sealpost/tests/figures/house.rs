@@ -143,6 +143,9 @@ fn fill(folder: &Path, people: &People) {
         directory.delivered(&mail).await.unwrap();
         directory.confirm(&token(&mail.outgoing.content, people)).await.unwrap();
         directory.approve(request.id(), &request.fingerprint(), officer.id, "figures").await.unwrap();
+        // What he hears of it is none of the mails that are measured.
+        let news = directory.lease_outbox("figures", 1, 60).await.unwrap().remove(0);
+        directory.delivered(&news).await.unwrap();
         directory.close().await;
     });
 }
