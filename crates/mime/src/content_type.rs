@@ -72,14 +72,14 @@ fn find<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// A value taken apart.
-struct Parsed {
-    kind: String,
-    parameters: Vec<(String, String)>,
+pub(crate) struct Parsed {
+    pub(crate) kind: String,
+    pub(crate) parameters: Vec<(String, String)>,
     /// Where the kind or a parameter begins and ends depends on who reads it.
     ambiguous: bool,
 }
 
-fn parse(value: &str) -> Parsed {
+pub(crate) fn parse(value: &str) -> Parsed {
     let (pieces, mut ambiguous) = split_semicolons(value);
     let mut pieces = pieces.into_iter();
     let first = pieces.next().unwrap_or_default();
@@ -165,7 +165,7 @@ fn is_type(kind: &str) -> bool {
     kind.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| matches!(c, '!'..='~') && !"()<>@,;:\\\"/[]?=".contains(c))
 }
 

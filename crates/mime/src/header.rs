@@ -2,9 +2,7 @@ use std::borrow::Cow;
 use std::io::BufRead;
 
 use crate::content_type::BLANKS;
-use crate::{
-    ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, encode_words, parse_mailbox_list,
-};
+use crate::{ContentType, Disposition, Error, Limits, Mailbox, VisibleFromError, decode_words, parse_mailbox_list};
 
 /// A header section: its fields in order, byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,8 +81,13 @@ impl Field {
 
     /// The value as it stands there; octets that are no UTF-8 are replaced.
     fn folded(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.content())
+    }
+
+    /// What stands behind the colon, line ends included.
+    pub(crate) fn content(&self) -> &[u8] {
         let start = if self.name_length > 0 { self.name_length + 1 } else { 0 };
-        String::from_utf8_lossy(self.raw.get(start..).unwrap_or_default())
+        self.raw.get(start..).unwrap_or_default()
     }
 
     /// The value with encoded words decoded, for people.
@@ -275,20 +278,6 @@ impl Header {
             _ => Err(VisibleFromError::SeveralAddresses),
         }
     }
-}
-
-/// The fields and the empty line, 7-bit: raw UTF-8 (RFC 6532 §3.2) becomes encoded words.
-pub(crate) fn seven_bit_fields(header: &Header) -> Vec<u8> {
-    let mut out = Vec::new();
-    for field in header.fields() {
-        if field.raw().is_ascii() {
-            out.extend_from_slice(field.raw());
-        } else {
-            out.extend_from_slice(Field::new(field.name(), &encode_words(&field.text())).raw());
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-    out
 }
 
 /// Reads through the next LF, at most `limit` octets.

@@ -17,6 +17,7 @@
 
 mod address;
 mod ambiguity;
+mod ascii_fields;
 mod builder;
 mod content_type;
 mod date;

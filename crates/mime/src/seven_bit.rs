@@ -5,8 +5,8 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use crate::ascii_fields::ascii_fields;
 use crate::content_type::LONGEST_BOUNDARY;
-use crate::header::seven_bit_fields;
 use crate::quoted_printable::{QuotedPrintableReader, QuotedPrintableWriter};
 use crate::{Base64Reader, Base64Writer, CrlfWriter, Error, Field, Header, Limits, PartEnd, PartReader};
 
@@ -226,7 +226,7 @@ fn write(
         SevenBit::Parts(parts) => {
             let boundary = divided_at(&header).ok_or_else(changed)?;
             header.retain(|field| !field.is("Content-Transfer-Encoding"));
-            out.write_all(&seven_bit_fields(&header))?;
+            out.write_all(&ascii_fields(&header))?;
             let mut reader = PartReader::new(source, &boundary).next_part()?;
             for part in parts {
                 if reader.end().is_some() {
@@ -242,14 +242,14 @@ fn write(
         }
         SevenBit::Message(message) => {
             header.retain(|field| !field.is("Content-Transfer-Encoding"));
-            out.write_all(&seven_bit_fields(&header))?;
+            out.write_all(&ascii_fields(&header))?;
             write(message, source, out, limits)?;
         }
         SevenBit::Encode => {
             let text = header.content_type().is_some_and(|content_type| content_type.essence.starts_with("text/"));
             let coded = header.transfer_encoding();
             header.replace(Field::new("Content-Transfer-Encoding", if text { "quoted-printable" } else { "base64" }));
-            out.write_all(&seven_bit_fields(&header))?;
+            out.write_all(&ascii_fields(&header))?;
             match coded.as_str() {
                 "base64" => encode(&mut Base64Reader::new(source), text, out)?,
                 "quoted-printable" => encode(&mut QuotedPrintableReader::new(source), text, out)?,
