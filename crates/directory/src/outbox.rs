@@ -11,8 +11,9 @@ use asn1::Time;
 use crate::accounts::count_attempt;
 use crate::audit::digest_of;
 use crate::database::{Row, Tx, Value, values};
+use crate::requests::confirmed_by;
 use crate::sealing::{open, seal};
-use crate::{Address, Directory, Error, Limit, OutboxId, StoreKey, hex, statements as sql};
+use crate::{Actor, Address, Directory, Error, Limit, OutboxId, State, StoreKey, hex, statements as sql};
 
 /// What kind of mail it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -197,7 +198,7 @@ impl Directory {
         let now = self.now();
         // CASES R-10: a clock that jumps ahead gives nothing up.
         if now >= leased.created.plus_days(5) && leased.attempts >= LEAST_TRIES {
-            self.finish_lease(leased, "given-up", because).await?;
+            self.give_up(leased, because).await?;
             return Ok(Disposition::GivenUp);
         }
         let minutes = [1, 2, 5, 10, 20, 40, 60, 120, 240];
@@ -210,9 +211,22 @@ impl Directory {
         }
     }
 
-    /// The next hop will never take it.
+    /// The next hop will never take it. Of a confirmation mail that is in the request's history: whoever waits for the
+    /// partner's answer has to know that there will be none.
     pub async fn give_up(&self, leased: &Leased, because: &str) -> Result<(), Error> {
-        self.finish_lease(leased, "given-up", because).await
+        let Some(id) = confirmed_by(&leased.outgoing) else {
+            return self.finish_lease(leased, "given-up", because).await;
+        };
+        let mut change = self.change().await?;
+        let values = values![leased.id.0, leased.lease.as_str(), "given-up", change.now, clean(because)];
+        if change.tx.execute(sql::FINISH_OUTBOX, values).await? == 0 {
+            return Err(lost());
+        }
+        let request = change.load(id).await?;
+        if request.state() == State::Checked {
+            change.store(&request, &Actor::System, "request.confirmation-failed", &clean(because)).await?;
+        }
+        change.commit().await
     }
 
     /// Whether a mail with this key was put into the outbox, wherever it is by now.

@@ -16,7 +16,7 @@ use crate::{Actor, Address, Directory, Error, Language, RequestId, statements as
 
 pub use check::Assessment;
 pub(crate) use check::{Verdict, assess};
-pub(crate) use mail::{Links, Sent, send_confirmation};
+pub(crate) use mail::{Links, Sent, confirmed_by, send_confirmation};
 pub use schedule::ScheduleReport;
 pub use state::State;
 pub(crate) use state::Step;

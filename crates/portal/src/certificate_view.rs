@@ -70,7 +70,7 @@ impl CertificateView {
             steps: steps(t, local, request, history),
             clock: state.is_open().then(|| clock(t, local, request, now)),
             clock_class: clock_class(request, now),
-            next: next(t, request),
+            next: next(t, request, history),
             origin: origin_name(t, request.origin()),
             received: moment(local, request.received()),
             open: state.is_open(),
@@ -205,10 +205,16 @@ pub(crate) fn clock_class(request: &Request, now: Time) -> &'static str {
     }
 }
 
-fn next(t: Texts, request: &Request) -> String {
+fn next(t: Texts, request: &Request, history: &[AuditEntry]) -> String {
+    let of_confirmation = |entry: &&AuditEntry| {
+        matches!(entry.action.as_str(), "request.confirmation-failed" | "request.confirmation-resent")
+    };
+    let came_back = history.iter().rfind(of_confirmation).is_some_and(|last| last.action.ends_with("-failed"));
     match (request.state(), request.refusal()) {
         (_, Some(refusal)) => refusal.text(t.0),
         (State::Received, _) => t.next_received().into(),
+        (State::Checked, _) if request.confirmation_sent().is_none() => t.next_waits().into(),
+        (State::Checked, _) if came_back => t.next_came_back().into(),
         (State::Checked, _) => t.next_checked().into(),
         (State::Confirmed | State::Approved, _) => t.next_confirmed().into(),
         (State::Active, _) => t.next_active().into(),

@@ -10,7 +10,7 @@ use crate::audit::Change;
 use crate::outbox;
 use crate::rows::Table;
 use crate::texts::{self, Envelope};
-use crate::{Address, Directory, Error, OutboxId, Outgoing, OutgoingKind, Purpose};
+use crate::{Address, Directory, Error, OutboxId, Outgoing, OutgoingKind, Purpose, RequestId};
 
 pub(crate) enum Sent {
     Yes,
@@ -64,11 +64,25 @@ pub(crate) async fn send_confirmation(
         content,
         kind: OutgoingKind::Confirmation,
         not_before: None,
-        key: None,
+        key: Some(confirmation_key(request.id, id)),
     };
     change.add(Table::Outbox, outbox::row_of(&settings.store_key, id, &outgoing, now)?).await?;
     request.confirmation_sent = Some(now);
     Ok(Sent::Yes)
+}
+
+// Each mail is one of its own, and says which request it is about.
+fn confirmation_key(request: RequestId, mail: OutboxId) -> String {
+    format!("confirmation {request} {mail}")
+}
+
+/// Which request a confirmation mail is about.
+pub(crate) fn confirmed_by(outgoing: &Outgoing) -> Option<RequestId> {
+    if outgoing.kind != OutgoingKind::Confirmation {
+        return None;
+    }
+    let mut words = outgoing.key.as_deref()?.strip_prefix("confirmation ")?.split(' ');
+    words.next()?.parse().ok()
 }
 
 fn not_a_recipient(error: smime::Error) -> Error {

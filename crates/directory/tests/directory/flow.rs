@@ -78,6 +78,28 @@ async fn whose_mailbox_it_is_hears_what_was_decided() {
 }
 
 #[tokio::test]
+async fn a_confirmation_mail_that_came_back_is_in_the_history() {
+    on_both(|house| async move {
+        let request = house.submit(&person("alice@partner.example"), "alice@partner.example").await;
+        let mail = house.directory.lease_outbox("test", 1, 60).await.unwrap().remove(0);
+        house.directory.give_up(&mail, "550 5.1.1 no such\r\nmailbox").await.unwrap();
+        // It is given up once.
+        assert!(matches!(house.directory.give_up(&mail, "again").await, Err(Error::Conflict { .. })));
+        let history = house.directory.history(request.id()).await.unwrap();
+        let last = history.last().unwrap();
+        assert_eq!(
+            (last.action.as_str(), last.detail.as_ref().unwrap().why.as_str()),
+            ("request.confirmation-failed", "550 5.1.1 no suchmailbox")
+        );
+        house.directory.resend_confirmation(request.id(), &directory::Actor::System).await.unwrap();
+        let again = house.directory.lease_outbox("test", 1, 60).await.unwrap().remove(0);
+        assert_ne!(again.id, mail.id);
+        house.directory.verify_audit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn t_66_an_approval_is_bound_to_what_was_shown_and_counts_once() {
     on_both(|house| async move {
         let alice = person("alice@partner.example");

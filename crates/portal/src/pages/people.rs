@@ -45,6 +45,7 @@ pub(crate) fn action(t: Texts, action: &str) -> String {
         "request.checked" => t.action_checked(),
         "request.waiting" => t.action_waiting(),
         "request.confirmed" => t.action_confirmed(),
+        "request.confirmation-failed" => t.action_confirmation_failed(),
         "request.confirmation-resent" => t.action_resent(),
         "request.approved" => t.action_approved(),
         "request.active" => t.action_active(),

@@ -137,6 +137,7 @@ crate::texts::messages! {
     action_checked: "Zertifikat geprüft", "Certificate checked";
     action_waiting: "Wartet auf Entscheidung über die Stelle", "Waits for a decision about the authority";
     action_confirmed: "Postfach und Schlüssel bestätigt", "Mailbox and key confirmed";
+    action_confirmation_failed: "Bestätigungsmail kam zurück", "Confirmation mail came back";
     action_resent: "Bestätigungsmail noch einmal gesendet", "Confirmation mail sent again";
     action_approved: "Freigegeben", "Approved";
     action_active: "Eingerichtet", "In use";
