@@ -393,6 +393,29 @@ pub fn notification(settings: &Settings, language: Language, from: &str) -> Mail
     }
 }
 
+/// To a partner, in the webmailer: what they wrote there did not arrive.
+pub fn returned(settings: &Settings, language: Language, to: &Address, subject: &str, because: &str) -> Mail {
+    let (organisation, subject, because) = (&settings.organisation, plain(subject), plain(because));
+    match language {
+        Language::German => Mail {
+            subject: format!("Nicht zugestellt: {subject}"),
+            body: format!(
+                "Guten Tag,\n\nIhre Nachricht an {to} mit dem Betreff „{subject}“ konnte nicht zugestellt werden. Der \
+                 Mailserver sagt:\n\n{because}\n\nIhr Text steht noch unter „Gesendet“. Fragen Sie bitte Ihre \
+                 Ansprechperson, wie Sie {to} erreichen.\n\n{organisation}\n"
+            ),
+        },
+        Language::English => Mail {
+            subject: format!("Not delivered: {subject}"),
+            body: format!(
+                "Hello,\n\nyour message to {to} with the subject \u{201c}{subject}\u{201d} could not be delivered. The \
+                 mail server says:\n\n{because}\n\nYour text is still in \u{201c}Sent\u{201d}. Please ask your contact \
+                 person how to reach {to}.\n\n{organisation}\n"
+            ),
+        },
+    }
+}
+
 /// A mail that is not encrypted, ready to be sent.
 pub fn render(settings: &Settings, to: &Address, language: Language, at: Time, mail: &Mail) -> Result<Vec<u8>, Error> {
     let envelope = Envelope { to, id: OutboxId::random()?, at, language };

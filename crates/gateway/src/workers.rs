@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asn1::Time;
-use directory::{Leased, OutgoingKind, Trace};
+use directory::{Address, Disposition, Leased, OutgoingKind, Trace, texts};
 use pki::Credential;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::book::{Book as _, Unavailable};
+use crate::book::{Book as _, MessageKey, Unavailable, WebmailerMessage};
 use crate::directory_book::DirectoryBook;
 use crate::facts::own_ids;
 use crate::flow::Shared;
@@ -153,21 +153,54 @@ async fn deliver(shared: Arc<Shared<DirectoryBook>>, mail: Leased) {
     let noted = match reply.class() {
         Class::Positive => {
             tracing::info!(kind, id = %mail.id, "a mail from the outbox was delivered");
-            delivered(&shared, &mail).await
+            delivered(&shared, &mail).await.map_err(Unavailable::from)
         }
         Class::Transient => {
             tracing::warn!(kind, id = %mail.id, %reply, "a mail from the outbox is tried again later");
-            directory.postpone(&mail, &reply.to_string()).await.map(drop)
+            match directory.postpone(&mail, &reply.to_string()).await {
+                Ok(Disposition::GivenUp) => tell_writer(&shared, &mail, &reply).await,
+                other => other.map(drop).map_err(Unavailable::from),
+            }
         }
         Class::Permanent => {
             tracing::error!(kind, id = %mail.id, %reply, "a mail from the outbox was given up");
-            directory.give_up(&mail, &reply.to_string()).await
+            // Told first: what is told twice is one message.
+            match tell_writer(&shared, &mail, &reply).await {
+                Ok(()) => directory.give_up(&mail, &reply.to_string()).await.map_err(Unavailable::from),
+                Err(error) => Err(error),
+            }
         }
     };
-    if let Err(error) = noted {
+    if let Err(Unavailable { because }) = noted {
         // Its lease runs out, and it is tried once more.
-        tracing::error!(kind, id = %mail.id, %error, "what became of a mail was not noted");
+        tracing::error!(kind, id = %mail.id, because, "what became of a mail was not noted");
     }
+}
+
+/// Whoever wrote it in the webmailer reads there that it did not arrive (CASES R-08).
+async fn tell_writer(shared: &Shared<DirectoryBook>, mail: &Leased, because: &Reply) -> Result<(), Unavailable> {
+    let (outgoing, directory) = (&mail.outgoing, shared.book.directory());
+    if outgoing.kind != OutgoingKind::Reply || !shared.book.has_webmailer() {
+        return Ok(());
+    }
+    let Ok((header, _)) = mime::Header::parse(&outgoing.content, &mime::Limits::default()) else { return Ok(()) };
+    let writer = header.visible_from().ok().and_then(|from| Address::parse(&from.to_string()).ok());
+    let Some(writer) = writer else { return Ok(()) };
+    // Who has left reads nothing any more.
+    let Some(person) = directory.person_at(&writer).await? else { return Ok(()) };
+    let (settings, now) = (directory.settings(), directory.now());
+    let subject = header.get("Subject").map(mime::Field::text).unwrap_or_default();
+    let told = texts::returned(settings, person.language, &outgoing.recipient, &subject, &because.to_string());
+    let name = crypto::DigestAlgorithm::Sha256.digest(format!("returned {}", mail.id).as_bytes());
+    let key = name.octets().try_into().map_err(|_| Unavailable { because: "a digest has another length".into() })?;
+    let message = WebmailerMessage {
+        key: MessageKey(key),
+        from: settings.notify_from.email().clone(),
+        to: writer.email().clone(),
+        content: texts::render(settings, &writer, person.language, now, &told)?,
+        subject: told.subject,
+    };
+    shared.book.keep(message).await
 }
 
 /// The hop has it: that is said again until the directory has heard, or somebody would get it twice.

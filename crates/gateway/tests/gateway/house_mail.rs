@@ -226,6 +226,29 @@ async fn f8_what_a_partner_answers_in_the_webmailer_goes_to_the_employee_and_now
 }
 
 #[tokio::test]
+async fn r_08_whoever_wrote_in_the_webmailer_reads_there_that_it_did_not_arrive() {
+    let house = House::start(|_| ()).await;
+    house.invite(CAROL, Language::German).await;
+    let answer = Outgoing {
+        sender: None,
+        recipient: mailbox(ALICE),
+        content: mail(CAROL, ALICE, "Re: Vertrag", "agreed"),
+        kind: OutgoingKind::Reply,
+        not_before: None,
+        key: Some("reply".to_owned()),
+    };
+    house.refuse_with(550);
+    house.directory.enqueue(answer).await.unwrap();
+    until(|| async { house.directory.outbox_counts().await.unwrap().given_up >= 1 }).await;
+    let inbox = house.directory.messages(&mailbox(CAROL), Folder::Inbox, 10).await.unwrap();
+    assert_eq!(
+        inbox.iter().map(|message| message.subject.as_str()).collect::<Vec<_>>(),
+        ["Nicht zugestellt: Re: Vertrag"]
+    );
+    assert_eq!(inbox[0].correspondent, mailbox(INTAKE));
+}
+
+#[tokio::test]
 async fn r_08_the_outbox_tries_again_after_4xx_and_gives_up_after_5xx() {
     let house = House::start(|_| ()).await;
     house.refuse_with(451);

@@ -256,6 +256,21 @@ fn an_officer_asks_back_in_the_partners_language_and_it_is_recorded() {
 }
 
 #[test]
+fn a_confirmation_mail_that_came_back_is_said_where_people_wait_for_it() {
+    let house = House::open();
+    let request = house.submit(&certificate("petra@partner.example"), "petra@partner.example");
+    let petra = house.logged_in("petra@partner.example", "de");
+    assert!(petra.get("/keys").text().contains("Wir haben eine Nachricht an diese Adresse geschickt"));
+    let mail = house.run(house.directory.lease_outbox("test", 1, 60)).remove(0);
+    house.run(house.directory.give_up(&mail, "550 5.1.1 no such mailbox"));
+    let seen = petra.get("/keys").text();
+    assert!(seen.contains("kam zurück") && !seen.contains("Wir haben eine Nachricht an diese"), "{seen}");
+    let otto = house.logged_in("otto@muster.example", "de");
+    let seen = otto.get(&format!("/board/requests/{}", request.id())).text();
+    assert!(seen.contains("Bestätigungsmail kam zurück") && seen.contains("550 5.1.1"), "{seen}");
+}
+
+#[test]
 fn rules_are_in_the_readers_language() {
     let house = House::open();
     let good = house.submit(&certificate("petra@partner.example"), "petra@partner.example");
