@@ -8,7 +8,7 @@ use smime::{Encryptor, Signer};
 use testkit::{Person, TestPki, now};
 use tokio::net::TcpListener;
 
-use crate::house::{ALICE, BOB, CAROL, House, INTAKE};
+use crate::house::{ALICE, BOB, CAROL, House};
 use crate::intake::with_file;
 use crate::support::{header, mail};
 use crate::watch::{CaServer, fetcher, person};
