@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::process::{cargo, root};
 
-/// What is photographed: who logs in, which page, how wide and high, which theme, and the name of the picture. The
-/// officer's are the sample's: in the demonstration everything has been decided by then.
-const PICTURES: &[(Option<Who>, &str, (u32, u32), Theme, &str)] = &[
+/// Who logs in, which page, how wide and high, which theme, and the name of the picture.
+type Picture = (Option<Who>, &'static str, (u32, u32), Theme, &'static str);
+
+/// What is photographed. The officer's are the sample's: in the demonstration everything has been decided by then.
+const PICTURES: &[Picture] = &[
     (None, "/?lang=de", (1280, 900), Theme::Light, "how-to"),
     (None, "/?lang=en", (390, 900), Theme::Dark, "how-to-phone"),
     (Some(Who::Partner), "/keys?what=smime", (1280, 900), Theme::Light, "keys"),
