@@ -232,15 +232,13 @@ impl Rule {
         {
             return Some("the subject has no such word".into());
         }
-        if let Some((name, part)) = &self.header {
-            if !read.has_field(name, &fold(part)) {
-                return Some(format!("there is no such {name}"));
-            }
+        if let Some((name, part)) = &self.header
+            && !read.has_field(name, &fold(part))
+        {
+            return Some(format!("there is no such {name}"));
         }
-        if !self.labels.is_empty() {
-            if !self.labels.iter().any(|label| read.labels().contains(&fold(label))) {
-                return Some("it has no such label".into());
-            }
+        if !self.labels.is_empty() && !self.labels.iter().any(|label| read.labels().contains(&fold(label))) {
+            return Some("it has no such label".into());
         }
         if !self.users.is_empty()
             && !facts.user.as_ref().is_some_and(|user| self.users.iter().any(|named| is_same(named, user)))
