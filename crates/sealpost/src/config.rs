@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, every key documented in `config/reference.toml`.
 
 mod shown;
+mod values;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -795,9 +796,7 @@ impl Config {
             next_hop(hop)
                 .ok_or_else(|| format!("gateway.next_hop.{key} {hop} is not smtp://HOST:PORT or lmtp://HOST:PORT"))?;
         }
-        if !portal.base_url.starts_with("https://") && !portal.base_url.starts_with("http://") {
-            return Err("portal.base_url must begin with https:// (or http:// on loopback)".into());
-        }
+        values::base_url(&portal.base_url)?;
         if portal.upload_memory_bytes < portal.upload_bytes {
             return Err(
                 "portal.upload_memory_bytes is smaller than portal.upload_bytes: nothing could be sent in".into()

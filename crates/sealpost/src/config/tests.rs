@@ -84,3 +84,34 @@ fn what_makes_no_sense_is_refused() {
         assert!(error.to_string().contains(word), "{error}");
     }
 }
+
+#[test]
+fn passwords_and_links_go_by_tls_or_stay_on_this_machine() {
+    let with = |url: &str| Config::parse(&REFERENCE.replace("\"https://webmail.muster.example\"", &format!("{url:?}")));
+    for good in [
+        "https://webmail.muster.example",
+        "https://webmail.muster.example:8443/",
+        "http://localhost:8080",
+        "http://127.0.0.1:1",
+        "http://[::1]:8080",
+    ] {
+        with(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for (odd, because) in [
+        ("http://webmail.muster.example", "must begin with https://"),
+        ("http://127.0.0.1.evil.example", "must begin with https://"),
+        ("http://192.0.2.1:8080", "must begin with https://"),
+        ("https://webmail.muster.example/sealpost", "behind the host"),
+        ("https://webmail.muster.example?x", "behind the host"),
+        ("https://webmail.muster.example/#x", "behind the host"),
+        ("http://localhost@evil.example", "is not https://HOST"),
+        ("https://web mail.example", "is not https://HOST"),
+        ("https://", "is not https://HOST"),
+        ("https://webmail.muster.example:http", "is not https://HOST"),
+        ("webmail.muster.example", "is not https://HOST"),
+        ("ftp://webmail.muster.example", "is not https://HOST"),
+    ] {
+        let error = with(odd).unwrap_err();
+        assert!(error.what.starts_with("portal.base_url ") && error.what.contains(because), "{odd}: {error}");
+    }
+}

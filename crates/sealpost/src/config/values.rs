@@ -1,0 +1,63 @@
+//! What the values of a configuration have to be, beyond their types: those with which nothing would work, or something
+//! else than its writer believes, are named before anything runs.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// How partners reach the pages: first passwords, links and cookies go this way, so it is TLS, or this machine.
+pub(super) fn base_url(url: &str) -> Result<(), String> {
+    match Place::of(url) {
+        Some(place) if !place.is_private() => Err(format!(
+            "portal.base_url {url} must begin with https://: passwords and links would go in the clear (http:// is for \
+             this machine alone)"
+        )),
+        Some(place) if !matches!(place.behind, "" | "/") => {
+            Err(format!("portal.base_url {url} has something behind the host: links are made of https://HOST alone"))
+        }
+        Some(_) => Ok(()),
+        None => Err(format!("portal.base_url {url} is not https://HOST (or http://localhost)")),
+    }
+}
+
+/// A URL of the web, taken apart.
+struct Place<'u> {
+    scheme: &'u str,
+    host: &'u str,
+    /// What stands behind host and port.
+    behind: &'u str,
+}
+
+impl<'u> Place<'u> {
+    fn of(url: &'u str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, behind) = rest.split_at_checked(end)?;
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(rest) => {
+                let (host, after) = rest.split_once(']')?;
+                host.parse::<Ipv6Addr>().ok()?;
+                (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            },
+        };
+        let is_host = host.parse::<IpAddr>().is_ok() || is_domain(host);
+        let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+        (matches!(scheme, "https" | "http") && is_host && is_port).then_some(Self { scheme, host, behind })
+    }
+
+    /// Whether nobody on the way reads it: by TLS, or because it does not leave this machine.
+    fn is_private(&self) -> bool {
+        let is_here = match self.host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+        };
+        self.scheme == "https" || is_here
+    }
+}
+
+/// A host's name or a mail domain: no blanks, no wildcard, no address.
+fn is_domain(text: &str) -> bool {
+    pki::EmailAddress::parse(&format!("x@{text}")).is_ok()
+}
