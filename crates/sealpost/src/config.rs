@@ -732,6 +732,7 @@ impl Config {
         if organisation.domains.is_empty() {
             return Err("organisation.domains is empty: nobody would be inside".into());
         }
+        values::domains(&organisation.domains)?;
         let intake_domain = organisation.intake_address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
         if !intake_domain.is_some_and(|domain| organisation.domains.iter().any(|own| own.eq_ignore_ascii_case(&domain)))
         {

@@ -115,3 +115,20 @@ fn passwords_and_links_go_by_tls_or_stay_on_this_machine() {
         assert!(error.what.starts_with("portal.base_url ") && error.what.contains(because), "{odd}: {error}");
     }
 }
+
+#[test]
+fn each_domain_of_the_house_is_a_domain() {
+    let with = |more: &str| {
+        Config::parse(
+            &REFERENCE.replace("domains = [\"muster.example\"]", &format!("domains = [\"muster.example\", {more:?}]")),
+        )
+    };
+    for good in ["sub.muster.example", "müller.example", "xn--mller-kva.example"] {
+        with(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for odd in ["*.muster.example", "a b", "http://x", "x@muster.example", "", ".muster.example", "192.0.2.1"] {
+        let error = with(odd).unwrap_err();
+        let named = format!("organisation.domains: {odd:?} is not a domain");
+        assert!(error.what.contains(&named), "{odd}: {error}");
+    }
+}

@@ -3,6 +3,16 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+/// Who is inside. `*.example.org` would be nobody's domain, and whoever wrote it believes that all below it are inside.
+pub(super) fn domains(domains: &[String]) -> Result<(), String> {
+    match domains.iter().find(|domain| !is_domain(domain)) {
+        Some(odd) => Err(format!(
+            "organisation.domains: {odd:?} is not a domain: name each by itself, such as example.org and sub.example.org"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// How partners reach the pages: first passwords, links and cookies go this way, so it is TLS, or this machine.
 pub(super) fn base_url(url: &str) -> Result<(), String> {
     match Place::of(url) {
