@@ -812,6 +812,7 @@ impl Config {
             );
         }
         for rule in &self.policy.rule {
+            values::rule(rule)?;
             if rule.header.as_ref().is_some_and(|header| !header.contains(':')) {
                 return Err(format!(
                     "policy rule {}: header is \"NAME: PART\", or \"NAME:\" for whatever value",

@@ -132,3 +132,28 @@ fn each_domain_of_the_house_is_a_domain() {
         assert!(error.what.contains(&named), "{odd}: {error}");
     }
 }
+
+#[test]
+fn a_rule_has_no_empty_words_and_no_patterns_that_nobody_fits() {
+    for (from, to, word) in [
+        ("name = \"insurer\"", "name = \" \"", "an empty name"),
+        ("subject_words = [\"[sicher]\"]", "subject_words = [\"[sicher]\", \"\"]", "subject_words has an empty entry"),
+        ("subject_words = [\"[sicher]\"]", "subject_words = [\"\\u200b \"]", "subject_words has an empty entry"),
+        ("labels = [\"Company-Confidential\"]", "labels = [\"\"]", "labels has an empty entry"),
+        ("users = [\"emma@muster.example\"]", "users = [\"\"]", "users has an empty entry"),
+        ("groups = [\"claims\"]", "groups = [\"\"]", "groups has an empty entry"),
+        ("header = \"X-Confidential: yes\"", "header = \": yes\"", "header names no field"),
+        ("to = [\"insurer.example\"]", "to = [\"nicht gut\"]", "to has \"nicht gut\""),
+        ("to = [\"insurer.example\"]", "to = [\"\"]", "to has \"\""),
+        ("to = [\"insurer.example\"]", "to = [\"*insurer.example\"]", "to has \"*insurer.example\""),
+        ("from = [\"muster.example\"]", "from = [\"a@b@muster.example\"]", "from has \"a@b@muster.example\""),
+    ] {
+        assert!(REFERENCE.contains(from), "{from}");
+        let error = Config::parse(&REFERENCE.replacen(from, to, 1)).unwrap_err();
+        assert!(error.what.contains(word), "{to}: {error}");
+    }
+    for good in ["*", "*.insurer.example", "@insurer.example", "*@insurer.example", "a.b@insurer.example"] {
+        let text = REFERENCE.replace("to = [\"insurer.example\"]", &format!("to = [{good:?}]"));
+        Config::parse(&text).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+}

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::Rule;
+
 /// Who is inside. `*.example.org` would be nobody's domain, and whoever wrote it believes that all below it are inside.
 pub(super) fn domains(domains: &[String]) -> Result<(), String> {
     match domains.iter().find(|domain| !is_domain(domain)) {
@@ -70,4 +72,48 @@ impl<'u> Place<'u> {
 /// A host's name or a mail domain: no blanks, no wildcard, no address.
 fn is_domain(text: &str) -> bool {
     pki::EmailAddress::parse(&format!("x@{text}")).is_ok()
+}
+
+/// What a rule asks for. An empty word is in every subject, and one that no address can match is a rule that never holds.
+pub(super) fn rule(rule: &Rule) -> Result<(), String> {
+    let Rule { name, from, to, subject_words, header, labels, users, groups, .. } = rule;
+    if name.trim().is_empty() {
+        return Err("a policy rule has an empty name".into());
+    }
+    for (key, words) in [("subject_words", subject_words), ("labels", labels), ("users", users), ("groups", groups)] {
+        if words.iter().any(|word| is_nothing(word)) {
+            return Err(format!("policy rule {name}: {key} has an empty entry"));
+        }
+    }
+    for (key, patterns) in [("from", from), ("to", to)] {
+        if let Some(odd) = patterns.iter().find(|pattern| !is_pattern(pattern)) {
+            return Err(format!(
+                "policy rule {name}: {key} has {odd:?}, which is not \"user@domain\", \"domain\" or \"*.domain\""
+            ));
+        }
+    }
+    if header.as_ref().and_then(|header| header.split_once(':')).is_some_and(|(field, _)| is_nothing(field)) {
+        return Err(format!("policy rule {name}: header names no field"));
+    }
+    Ok(())
+}
+
+/// Whether nobody sees anything of a word: subjects are compared without what is invisible.
+fn is_nothing(word: &str) -> bool {
+    let is_unseen = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    word.chars().all(is_unseen)
+}
+
+/// `user@domain`, `@domain`, `*@domain`, `domain`, `*.domain` or `*`.
+fn is_pattern(pattern: &str) -> bool {
+    let domain = match pattern.split_once('@') {
+        Some(("" | "*", domain)) => domain,
+        Some(_) => return pki::EmailAddress::parse(pattern).is_ok(),
+        None => pattern.strip_prefix("*.").unwrap_or(pattern),
+    };
+    pattern == "*" || is_domain(domain)
 }
