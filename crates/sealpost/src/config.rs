@@ -798,6 +798,7 @@ impl Config {
                 .ok_or_else(|| format!("gateway.next_hop.{key} {hop} is not smtp://HOST:PORT or lmtp://HOST:PORT"))?;
         }
         values::base_url(&portal.base_url)?;
+        values::senses(self)?;
         if portal.upload_memory_bytes < portal.upload_bytes {
             return Err(
                 "portal.upload_memory_bytes is smaller than portal.upload_bytes: nothing could be sent in".into()
@@ -805,6 +806,7 @@ impl Config {
         }
         if let Some(openid) = &portal.openid {
             openid.check()?;
+            values::issuer(openid)?;
         }
         if self.policy.otherwise == Otherwise::Clear {
             return Err(

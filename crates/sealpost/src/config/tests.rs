@@ -157,3 +157,28 @@ fn a_rule_has_no_empty_words_and_no_patterns_that_nobody_fits() {
         Config::parse(&text).unwrap_or_else(|error| panic!("{good}: {error}"));
     }
 }
+
+#[test]
+fn values_with_which_nothing_would_work_are_refused() {
+    for (from, to, word) in [
+        ("idle_minutes = 30", "idle_minutes = 0", "portal.idle_minutes"),
+        ("\nupload_bytes = 1048576", "\nupload_bytes = 0", "portal.upload_bytes"),
+        ("message_bytes = 104857600", "message_bytes = 0", "gateway.message_bytes"),
+        ("\nconnections = 1000", "\nconnections = 0", "gateway.connections"),
+        ("connections_per_address = 50", "connections_per_address = 0", "gateway.connections_per_address"),
+        ("hostname = \"sealpost.muster.example\"", "hostname = \"a b\"", "gateway.hostname"),
+        ("house_days = 30", "house_days = 365", "renewal.house_days"),
+        ("issuer = \"https://id.muster.example", "issuer = \"http://id.muster.example", "portal.openid.issuer"),
+        ("issuer = \"https://id.muster.example", "issuer = \"http://127.0.0.1@evil.example", "portal.openid.issuer"),
+        ("url = \"ldaps://directory.example\"", "url = \"http://directory.example\"", "look_up.source"),
+        ("url = \"ldaps://directory.example\"", "", "look_up.source"),
+        ("url = \"ldaps://directory.muster.example\"", "url = \"https://directory.muster.example\"", "look_up.publish"),
+        ("kind = \"ldap\"", "kind = \"http\"", "look_up.source"),
+    ] {
+        assert!(REFERENCE.contains(from), "{from}");
+        let error = Config::parse(&REFERENCE.replacen(from, to, 1)).unwrap_err();
+        assert!(error.what.contains(word), "{to}: {error}");
+    }
+    let here = REFERENCE.replace("https://id.muster.example", "http://127.0.0.1:8081");
+    Config::parse(&here).unwrap_or_else(|error| panic!("{error}"));
+}

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::Rule;
+use super::{Config, LookUpKind, OpenId, Rule};
 
 /// Who is inside. `*.example.org` would be nobody's domain, and whoever wrote it believes that all below it are inside.
 pub(super) fn domains(domains: &[String]) -> Result<(), String> {
@@ -116,4 +116,60 @@ fn is_pattern(pattern: &str) -> bool {
         None => pattern.strip_prefix("*.").unwrap_or(pattern),
     };
     pattern == "*" || is_domain(domain)
+}
+
+/// Values with which nothing would come in, nobody could stay logged in, or everything would be renewed for ever.
+pub(super) fn senses(config: &Config) -> Result<(), String> {
+    let Config { gateway, portal, renewal, .. } = config;
+    for (key, is_zero) in [
+        ("gateway.message_bytes", gateway.message_bytes == 0),
+        ("gateway.connections", gateway.connections == 0),
+        ("gateway.connections_per_address", gateway.connections_per_address == 0),
+        ("portal.upload_bytes", portal.upload_bytes == 0),
+        ("portal.idle_minutes", portal.idle_minutes == 0),
+    ] {
+        if is_zero {
+            return Err(format!("{key} must be at least 1"));
+        }
+    }
+    if let Some(odd) = gateway.hostname.as_deref().filter(|name| !is_domain(name)) {
+        return Err(format!("gateway.hostname {odd:?} is not a host's name"));
+    }
+    if renewal.house_days >= renewal.validity_days {
+        return Err(
+            "renewal.house_days must be less than renewal.validity_days: each certificate would be renewed at once"
+                .into(),
+        );
+    }
+    for source in &config.look_up.source {
+        let url = source.url.as_deref();
+        match source.kind {
+            LookUpKind::Ldap if source.base.is_none() => return Err("look_up.source: ldap needs base".into()),
+            LookUpKind::Ldap => ldap("look_up.source", url.unwrap_or_default())?,
+            LookUpKind::Http if !url.is_some_and(|url| url.starts_with("https://") || url.starts_with("http://")) => {
+                return Err(format!("look_up.source: {:?} is not https://… or http://…", url.unwrap_or_default()));
+            }
+            LookUpKind::Http | LookUpKind::Smimea => {}
+        }
+    }
+    config.look_up.publish.as_ref().map_or(Ok(()), |server| ldap("look_up.publish", &server.url))
+}
+
+fn ldap(key: &str, url: &str) -> Result<(), String> {
+    let host = url.strip_prefix("ldaps://").or_else(|| url.strip_prefix("ldap://"));
+    match host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace)) {
+        true => Ok(()),
+        false => Err(format!("{key}: {url:?} is not ldaps://HOST or ldap://HOST")),
+    }
+}
+
+/// Who somebody is comes from there, with a secret that goes there.
+pub(super) fn issuer(openid: &OpenId) -> Result<(), String> {
+    match Place::of(&openid.issuer) {
+        Some(place) if place.is_private() => Ok(()),
+        _ => Err(format!(
+            "portal.openid.issuer {:?} is not https://… (http:// is for this machine alone)",
+            openid.issuer
+        )),
+    }
 }
