@@ -13,7 +13,8 @@ use directory::{Clock, Directory, KeyRing, SystemClock};
 use gateway::Gateway;
 use portal::Portal;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::cli::{Role, Serve};
 use crate::commands::config::load;
@@ -39,15 +40,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts what the role is made of. The portal's role never reads the master key.
     pub(crate) async fn start(config: &Config, role: Role) -> Result<Self, Stop> {
-        Self::start_at(config, role, Arc::new(SystemClock)).await
+        Self::listen(config, role, &Opened::open(config, role).await?).await
     }
 
-    async fn start_at(config: &Config, role: Role, clock: Arc<dyn Clock>) -> Result<Self, Stop> {
-        let directory = open_directory(config, clock).await?;
-        let keys = match role {
-            Role::All | Role::Gateway => Some(open_keys(config, &directory).await?),
-            Role::Portal => None,
-        };
+    async fn listen(config: &Config, role: Role, opened: &Opened) -> Result<Self, Stop> {
+        let Opened { directory, keys } = opened.clone();
         let gateway = match &keys {
             Some(keys) => {
                 let settings = settings::gateway(config)?;
@@ -128,27 +125,79 @@ impl Running {
     }
 }
 
+/// What a start needs that can be away for a while, a database or a token: opened before those who run are told to stop.
+#[derive(Debug, Clone)]
+struct Opened {
+    directory: Directory,
+    keys: Option<KeyRing>,
+}
+
+impl Opened {
+    async fn open(config: &Config, role: Role) -> Result<Self, Stop> {
+        let directory = open_directory(config, Arc::new(SystemClock)).await?;
+        let keys = match role {
+            Role::All | Role::Gateway => Some(open_keys(config, &directory).await?),
+            Role::Portal => None,
+        };
+        Ok(Self { directory, keys })
+    }
+}
+
 /// `sealpost serve`
 pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
     let mut config = load(&arguments.config)?;
     log_to_standard_error(&config);
     nothing_into_core_dumps();
     runtime()?.block_on(async {
-        let mut running = Running::start(&config, arguments.role).await?;
-        running.announce(&config);
         let mut reload = signal(SignalKind::hangup())
             .map_err(|error| Stop::failed(format_args!("cannot wait for signals: {error}")))?;
+        let mut told = Told::listen()?;
+        let mut running = tokio::select! {
+            () = told.to_stop() => return Ok(()),
+            running = Running::start(&config, arguments.role) => running?,
+        };
+        running.announce(&config);
+        let mut draining = JoinSet::new();
         loop {
             tokio::select! {
-                told = until_told_to_stop() => { told?; break }
+                () = told.to_stop() => break,
                 _ = reload.recv() => {}
             }
-            (running, config) = reloaded(running, config, arguments).await?;
+            let ready = tokio::select! {
+                () = told.to_stop() => break,
+                ready = ready(arguments) => ready,
+            };
+            // What cannot be used leaves everything as it is (CASES R-11).
+            let (new, opened) = match ready {
+                Ok(ready) => ready,
+                Err(stop) => {
+                    tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration is not used");
+                    continue;
+                }
+            };
+            draining.spawn(running.shutdown());
+            (running, config) = tokio::select! {
+                () = told.to_stop() => return ended(draining).await,
+                started = started_at_last((new, opened), config, arguments.role) => started,
+            };
+            running.announce(&config);
+            tracing::info!("the configuration was read again");
+            while draining.try_join_next().is_some() {}
         }
-        tracing::info!("stopping: what runs is finished, nothing new is taken");
-        running.shutdown().await;
-        Ok(())
+        draining.spawn(running.shutdown());
+        ended(draining).await
     })
+}
+
+/// Waits for the sessions of all that was told to stop (CASES R-16).
+async fn ended(mut draining: JoinSet<()>) -> Result<(), Stop> {
+    tracing::info!("stopping: what runs is finished, nothing new is taken");
+    while let Some(ended) = draining.join_next().await {
+        if ended.is_err() {
+            tracing::error!("sessions broke off");
+        }
+    }
+    Ok(())
 }
 
 /// Decrypted mail and keys are in memory: none of it goes into a core dump, whatever the system does with those
@@ -163,34 +212,14 @@ fn nothing_into_core_dumps() {
     }
 }
 
-/// Goes on under the configuration as the file has it now: for new rules, and for new certificates on the listeners.
-///
-/// What cannot be used leaves everything as it is (CASES R-11). Otherwise the listeners change hands, which takes a
-/// moment in which a mail server is told to come again; sessions that are under way end under the old configuration.
-async fn reloaded(running: Running, config: Config, arguments: &Serve) -> Result<(Running, Config), Stop> {
-    let new = match load(&arguments.config).and_then(|new| checked(&new, arguments.role).map(|()| new)) {
-        Ok(new) => new,
-        Err(stop) => {
-            tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration is not used");
-            return Ok((running, config));
-        }
-    };
-    let draining = tokio::spawn(running.shutdown());
-    let started = match started_soon(&new, arguments.role).await {
-        Ok(running) => (running, new),
-        Err(stop) => {
-            tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration does not start");
-            (started_soon(&config, arguments.role).await?, config)
-        }
-    };
-    started.0.announce(&started.1);
-    tracing::info!("the configuration was read again");
-    tokio::spawn(async move {
-        if draining.await.is_err() {
-            tracing::error!("sessions of the time before broke off");
-        }
-    });
-    Ok(started)
+/// The configuration as the file has it now, for new rules and for new certificates on the listeners, with all that it
+/// needs but the listeners themselves. While a database is away those who run go on, and tell mail servers to come again
+/// (CASES R-06).
+async fn ready(arguments: &Serve) -> Result<(Config, Opened), Stop> {
+    let new = load(&arguments.config)?;
+    checked(&new, arguments.role)?;
+    let opened = Opened::open(&new, arguments.role).await?;
+    Ok((new, opened))
 }
 
 /// Whatever can be found wrong before anything is stopped.
@@ -203,11 +232,34 @@ fn checked(config: &Config, role: Role) -> Result<(), Stop> {
     }
 }
 
-/// The listeners may be in the old hands for another moment.
-async fn started_soon(config: &Config, role: Role) -> Result<Running, Stop> {
+/// The listeners change hands, which takes a moment in which a mail server is told to come again: they may be in the old
+/// hands for a while. A new configuration that cannot have them gives way to the one before; and whatever happens, this
+/// goes on until one of the two listens.
+async fn started_at_last(new: (Config, Opened), old: Config, role: Role) -> (Running, Config) {
+    let (new, opened) = new;
+    loop {
+        match soon(|| Running::listen(&new, role, &opened)).await {
+            Ok(running) => return (running, new),
+            Err(stop) => {
+                tracing::error!(because = %stop.what(), hint = stop.way_out(), "the new configuration does not start");
+            }
+        }
+        match soon(|| Running::start(&old, role)).await {
+            Ok(running) => {
+                opened.directory.close().await;
+                return (running, old);
+            }
+            Err(stop) => {
+                tracing::error!(because = %stop.what(), hint = stop.way_out(), "nor does the one before: trying again");
+            }
+        }
+    }
+}
+
+async fn soon<F: Future<Output = Result<Running, Stop>>>(start: impl Fn() -> F) -> Result<Running, Stop> {
     let mut tries = 0;
     loop {
-        match Running::start(config, role).await {
+        match start().await {
             Err(_) if tries < 20 => tokio::time::sleep(Duration::from_millis(100)).await,
             result => return result,
         }
@@ -244,14 +296,31 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
 
 /// Returns at SIGTERM, SIGINT, or Ctrl-C.
 pub(crate) async fn until_told_to_stop() -> Result<(), Stop> {
-    let cannot = |error: std::io::Error| Stop::failed(format_args!("cannot wait for signals: {error}"));
-    let (mut term, mut int) =
-        (signal(SignalKind::terminate()).map_err(cannot)?, signal(SignalKind::interrupt()).map_err(cannot)?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+    Told::listen()?.to_stop().await;
     Ok(())
+}
+
+/// SIGTERM and SIGINT, from the time on that this is made: what comes while nobody waits is not lost.
+struct Told {
+    term: Signal,
+    int: Signal,
+}
+
+impl Told {
+    fn listen() -> Result<Self, Stop> {
+        let cannot = |error: std::io::Error| Stop::failed(format_args!("cannot wait for signals: {error}"));
+        Ok(Self {
+            term: signal(SignalKind::terminate()).map_err(cannot)?,
+            int: signal(SignalKind::interrupt()).map_err(cannot)?,
+        })
+    }
+
+    async fn to_stop(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
 }
 
 fn log_to_standard_error(config: &Config) {

@@ -1,6 +1,6 @@
 //! `sealpost serve` as an operator has it: it starts, reads its configuration again, and stops when told.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,14 @@ impl Served {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealpost"));
         command.args(["serve", "--role", role, "--config"]).arg(config).stderr(Stdio::null());
         Self(command.spawn().unwrap())
+    }
+
+    /// The same with what it says in the file `log` beside the configuration.
+    fn start_with_log(config: &Path) -> (Self, PathBuf) {
+        let log = config.with_file_name("log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealpost"));
+        command.args(["serve", "--config"]).arg(config).stderr(std::fs::File::create(&log).unwrap());
+        (Self(command.spawn().unwrap()), log)
     }
 
     fn signal(&self, name: &str) {
@@ -110,6 +118,78 @@ fn r_11_a_broken_configuration_leaves_everything_as_it_is_and_a_good_one_is_take
     served.signal("TERM");
     assert_eq!(served.ended(), Some(0));
     assert!(!greets(inside));
+}
+
+fn says(log: &Path, what: &str) -> bool {
+    std::fs::read_to_string(log).unwrap().contains(what)
+}
+
+#[test]
+fn r_11_a_new_configuration_whose_database_is_away_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = installation(folder.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let [inside, ..] = addresses(&text)[..] else { panic!("{text}") };
+    let (served, log) = Served::start_with_log(&file);
+    wait_until("it does not start", || greets(inside));
+
+    let mut session = TcpStream::connect(inside).unwrap();
+    session.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut greeted = BufReader::new(session.try_clone().unwrap());
+    let mut answer = String::new();
+    greeted.read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("220 "), "{answer}");
+
+    let away = text.replace("sqlite:sealpost.db", "sqlite:nowhere/sealpost.db");
+    assert_ne!(away, text);
+    std::fs::write(&file, away).unwrap();
+    served.signal("HUP");
+    wait_until("the new configuration is used", || says(&log, "the new configuration is not used"));
+    // Whoever was there before is still spoken to.
+    session.write_all(b"NOOP\r\n").unwrap();
+    answer.clear();
+    greeted.read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("250 ") && greets(inside), "{answer}");
+
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
+}
+
+/// `serve` after a reload with which neither the new configuration starts, for its address is taken, nor the old one,
+/// for its master key is gone.
+fn with_nothing_that_starts(folder: &Path) -> (Served, std::net::TcpListener) {
+    let file = installation(folder);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let [inside, ..] = addresses(&text)[..] else { panic!("{text}") };
+    let (served, log) = Served::start_with_log(&file);
+    wait_until("it does not start", || greets(inside));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = taken.local_addr().unwrap().to_string();
+    let new = text.replace(&inside.to_string(), &there).replace("\"master.key\"", "\"moved.key\"");
+    std::fs::rename(folder.join("master.key"), folder.join("moved.key")).unwrap();
+    std::fs::write(&file, new).unwrap();
+    served.signal("HUP");
+    wait_until("something starts", || says(&log, "nor does the one before"));
+    (served, taken)
+}
+
+#[test]
+fn r_11_after_a_reload_it_goes_on_trying_until_it_can_listen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (served, taken) = with_nothing_that_starts(folder.path());
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    wait_until("it has given up", || greets(address));
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
+}
+
+#[test]
+fn r_16_it_is_told_to_stop_while_it_reads_its_configuration_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (served, _taken) = with_nothing_that_starts(folder.path());
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
 }
 
 #[test]
