@@ -22,7 +22,8 @@ use crate::config::{Config, LogFormat, LogLevel};
 use crate::outcome::Stop;
 
 pub(crate) use keys::{
-    SecretPlace, first_line, master, master_place, next_master_place, open_keys, secret_line, token, tokens,
+    SecretPlace, first_line, master, master_place, next_master_place, open_keys, open_to_others, secret_line, token,
+    tokens,
 };
 pub(crate) use settings::{gateway as gateway_settings, messages, policy};
 use watch::Watch;

@@ -193,6 +193,23 @@ fn r_16_it_is_told_to_stop_while_it_reads_its_configuration_again() {
 }
 
 #[test]
+fn a_master_key_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = installation(folder.path());
+    let [inside, ..] = addresses(&std::fs::read_to_string(&file).unwrap())[..] else { panic!() };
+    for (mode, is_warned) in [(0o600, false), (0o644, true)] {
+        let key = folder.path().join("master.key");
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (served, log) = Served::start_with_log(&file);
+        wait_until("it does not start", || greets(inside));
+        assert_eq!(says(&log, "the master key can be read by others on this machine"), is_warned, "{mode:o}");
+        served.signal("TERM");
+        assert_eq!(served.ended(), Some(0));
+    }
+}
+
+#[test]
 fn t_35_a_core_dump_has_no_memory_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = installation(folder.path());

@@ -1,6 +1,5 @@
 //! `sealpost doctor`: what is wrong with this installation, and the way out.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +119,7 @@ fn files_and_folders(config: &Config, findings: &mut Findings) {
     match tempfile::tempfile_in(folder) {
         Ok(_) => {
             findings.good("storage", format!("{} can be written to", folder.display()));
-            if open_to_others(folder, 0o007) {
+            if serve::open_to_others(folder, 0o007) {
                 let way_out = format!("chmod o-rwx {}", folder.display());
                 findings.note("storage", "everybody on this machine can look into it", way_out);
             }
@@ -153,16 +152,12 @@ fn secret_file(what: &'static str, file: &Path, findings: &mut Findings) {
             format!("{named} cannot be read: {error}"),
             "for a first start: sealpost key master new; otherwise bring it back from its backup",
         ),
-        Ok(_) if open_to_others(file, 0o077) => {
+        Ok(_) if serve::open_to_others(file, 0o077) => {
             let found = format!("{named} can be read by others on this machine");
             findings.wrong(what, found, format!("chmod 600 {named}"));
         }
         Ok(_) => findings.good(what, format!("{named} is there, for its owner alone")),
     }
-}
-
-fn open_to_others(path: &Path, bits: u32) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & bits != 0)
 }
 
 /// Whoever reaches a milter for mail from inside has mail signed.

@@ -1,6 +1,7 @@
 //! What opens private keys: from a file, from the service manager, or in a token.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crypto::{Token, TokenSettings};
@@ -96,6 +97,14 @@ pub(crate) async fn open_keys(config: &Config, directory: &Directory) -> Result<
         return Err(Stop::refused("keys.master_key_file is not set, and this role opens private keys")
             .hint("name the file in the configuration, or run the pages alone with --role portal"));
     };
+    for place in [Some(&place), next_master_place(config).as_ref()].into_iter().flatten() {
+        if let SecretPlace::File(file) = place {
+            if open_to_others(file, 0o077) {
+                let file = file.display();
+                tracing::warn!(%file, "the master key can be read by others on this machine: chmod 600 it");
+            }
+        }
+    }
     let tokens = tokens(config)?;
     let mut masters = vec![master(&place, &tokens)?];
     if let Some(next) = next_master_place(config) {
@@ -113,6 +122,11 @@ pub(crate) async fn open_keys(config: &Config, directory: &Directory) -> Result<
             _ => stop,
         }
     })
+}
+
+/// Whether a file or folder has one of these bits set, for others than its owner.
+pub(crate) fn open_to_others(path: &Path, bits: u32) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & bits != 0)
 }
 
 /// Reads or names a master key.
