@@ -323,6 +323,8 @@ pub(crate) enum Config {
         #[arg(long, value_name = "FILE", default_value = "/etc/sealpost/sealpost.toml")]
         config: PathBuf,
     },
+    /// Print a configuration to begin with
+    New,
     /// Print every key with its meaning and default
     Reference,
 }

@@ -21,6 +21,7 @@ pub(crate) fn run(command: Command) -> Result<(), Stop> {
         Command::Audit(command) => audit::run(&command),
         Command::Cert(command) => cert::run(&command),
         Command::Config(Config::Check { config }) => config::check(&config),
+        Command::Config(Config::New) => config::new(),
         Command::Config(Config::Reference) => config::reference(),
         Command::Demo(command) => crate::demo::run(&command),
         Command::Decrypt(command) => decrypt::run(&command),

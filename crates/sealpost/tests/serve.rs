@@ -210,6 +210,39 @@ fn a_master_key_that_others_can_read_is_warned_of() {
 }
 
 #[test]
+fn what_the_readme_says_runs_word_by_word() {
+    let readme = include_str!("../../../README.md");
+    let (_, part) = readme.split_once("## Run it\n").unwrap();
+    let (_, block) = part.split_once("```sh\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let (before, serve) = block.split_once("sealpost serve ").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_sealpost");
+    let script = format!("set -e\nsealpost() {{ '{program}' \"$@\"; }}\n{before}");
+    let done = Command::new("sh").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(said.contains("is in order"), "{said}");
+
+    // Its ports may be taken here.
+    let file = folder.path().join("sealpost.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut free = text.clone();
+    for address in addresses(&text) {
+        free = free.replace(&format!("address = \"{address}\""), "address = \"127.0.0.1:0\"");
+    }
+    std::fs::write(&file, free).unwrap();
+    let words: Vec<&str> = serve.lines().next().unwrap().split_whitespace().take_while(|word| *word != "#").collect();
+    let log = folder.path().join("log");
+    let mut command = Command::new(program);
+    command.arg("serve").args(words).current_dir(folder.path()).stderr(std::fs::File::create(&log).unwrap());
+    let served = Served(command.spawn().unwrap());
+    wait_until("it does not start", || says(&log, "pages are served"));
+    served.signal("TERM");
+    assert_eq!(served.ended(), Some(0));
+}
+
+#[test]
 fn t_35_a_core_dump_has_no_memory_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = installation(folder.path());

@@ -3,6 +3,9 @@ use std::path::Path;
 use crate::config::{Choice, Config, LoadError, Otherwise, REFERENCE, Side};
 use crate::outcome::{Doing, Stop};
 
+/// What a newcomer begins with; `sealpost config new` prints it.
+const NEW: &str = include_str!("../config/new.toml");
+
 /// Reads a configuration file for a command.
 pub(crate) fn load(path: &Path) -> Result<Config, Stop> {
     match Config::load(path) {
@@ -71,6 +74,12 @@ fn in_words(choice: Choice, done: &str) -> String {
         Choice::IfPossible => format!("{done} where possible"),
         Choice::Never => format!("never {done}"),
     }
+}
+
+/// `sealpost config new`
+pub(crate) fn new() -> Result<(), Stop> {
+    say_all!("{NEW}");
+    Ok(())
 }
 
 /// `sealpost config reference`
