@@ -173,11 +173,15 @@ pub(crate) fn certificates_in(path: &Path) -> Result<Vec<Certificate>, Stop> {
         // A folder may hold other things as well.
         return Ok(files_in(path)?.iter().filter_map(|file| certificates_in(file).ok()).flatten().collect());
     }
-    let bytes = read(path)?;
-    if let Some(certificates) = certs_only(&bytes) {
+    certificates_from(path, &read(path)?)
+}
+
+/// The same of what was read already; the path is for what is said about it.
+pub(crate) fn certificates_from(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Stop> {
+    if let Some(certificates) = certs_only(bytes) {
         return Ok(certificates);
     }
-    Certificate::all_from(&bytes).map_err(|error| match error {
+    Certificate::all_from(bytes).map_err(|error| match error {
         pki::Error::NotFound { .. } => no_certificate(path),
         error => unreadable(path, &error),
     })
@@ -327,14 +331,64 @@ pub(crate) fn credentials(identity: &Identity) -> Result<Vec<Credential>, Stop> 
 /// The same, each with its key as one that can be written out again.
 pub(crate) fn exportable(identity: &Identity) -> Result<Vec<(Arc<SoftwareKey>, Credential)>, Stop> {
     let password = password(identity.password_file.as_deref())?.map(Zeroizing::new);
-    let mut files = Vec::new();
-    for path in [&identity.identity, &identity.key, &identity.cert].into_iter().flatten() {
-        files.push(Zeroizing::new(read(path)?));
-    }
+    let password = password.as_deref().map(String::as_str);
     let named =
         identity.identity.as_ref().or(identity.key.as_ref()).map(|path| path.display().to_string()).unwrap_or_default();
-    Credential::load_exportable(files.iter().map(|bytes| bytes.as_slice()), password.as_deref().map(String::as_str))
-        .map_err(|error| key_error(&named, &error))
+    let failed = |error: CredentialError| key_error(&named, &error);
+    // What is named for itself counts: no key comes out of another file then, and no certificate stands for the one.
+    let mut files = Vec::new();
+    for path in [&identity.identity, &identity.key].into_iter().flatten() {
+        let bytes = Zeroizing::new(read(path)?);
+        files.push(if identity.key.is_some() && identity.key.as_ref() != Some(path) {
+            Zeroizing::new(certificates_beside_keys(path, &bytes, password)?)
+        } else {
+            bytes
+        });
+    }
+    let mut explicit = Vec::new();
+    if let Some(path) = &identity.cert {
+        let bytes = Zeroizing::new(read(path)?);
+        let pem = certificates_beside_keys(path, &bytes, password)?;
+        explicit = Certificate::all_from(&pem).map_err(|_| no_certificate(path))?;
+        files.push(Zeroizing::new(pem));
+    }
+    let found = Credential::load_exportable(files.iter().map(|bytes| bytes.as_slice()), password).map_err(failed)?;
+    if explicit.is_empty() {
+        return Ok(found);
+    }
+    let mut chosen = Vec::new();
+    for (key, credential) in found {
+        let bits = credential.key().public_key().bits().to_vec();
+        let own = |certificate: &&Certificate| certificate.public_key().is_ok_and(|public| public.bits() == bits);
+        let Some(latest) = explicit.iter().filter(own).max_by_key(|certificate| certificate.validity().not_after)
+        else {
+            continue;
+        };
+        let others = explicit.iter().chain(credential.chain()).filter(|certificate| !own(certificate));
+        let all: Vec<Certificate> = std::iter::once(latest).chain(others).cloned().collect();
+        let shared = credential.shared_key();
+        chosen.push((key, Credential::new(shared, all).map_err(failed)?));
+    }
+    if chosen.is_empty() { Err(failed(CredentialError::Mismatch)) } else { Ok(chosen) }
+}
+
+/// The certificates of a file, as PEM, whatever keys are beside them.
+fn certificates_beside_keys(path: &Path, bytes: &[u8], password: Option<&str>) -> Result<Vec<u8>, Stop> {
+    let mut found = Vec::new();
+    match certificates_from(path, bytes) {
+        Ok(certificates) => found = certificates,
+        Err(stop) => match Credential::load_all([bytes], password) {
+            Ok(all) => all.iter().for_each(|credential| {
+                found.push(credential.certificate().clone());
+                found.extend_from_slice(credential.chain());
+            }),
+            Err(error @ (CredentialError::Encrypted | CredentialError::WrongPassword)) => {
+                return Err(key_error(&path.display().to_string(), &error));
+            }
+            Err(_) => return Err(stop),
+        },
+    }
+    Ok(found.iter().map(Certificate::to_pem).collect::<String>().into_bytes())
 }
 
 /// What is wrong with a file that should hold a key, and the way out.

@@ -235,3 +235,34 @@ fn a_cipher_that_nobody_reads_here_is_named() {
     let (status, _, err) = sealpost(folder.path(), &format!("{decrypt} broken.der"));
     assert!(status == 1 && err.contains("ask the sender to send it again"), "{err}");
 }
+
+#[test]
+fn a_key_or_certificate_that_is_named_is_the_one_that_counts() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let vector = |name: &str| fs::read_to_string(format!("{VECTORS}/{name}")).unwrap();
+    let (alice, bob) = (vector("alice.sign.crt"), vector("bob.sign.crt"));
+    fs::write(at("bob.pem"), vector("bob.sign.key") + &bob).unwrap();
+    fs::write(at("alice.pem"), vector("alice.sign.key") + &alice).unwrap();
+    for line in [
+        // The certificate beside the key is not taken instead, nor the key beside the certificate.
+        "sign --cert V/alice.sign.crt --key bob.pem mail.eml",
+        "sign --cert alice.pem --key V/bob.sign.key mail.eml",
+        "sign --identity alice.pem --key V/bob.sign.key mail.eml",
+        "sign --identity alice.pem --cert V/bob.sign.crt mail.eml",
+    ] {
+        let (status, out, err) = sealpost(folder.path(), line);
+        assert_eq!((status, out.as_str()), (2, ""), "{line}: {err}");
+        assert!(err.contains("do not belong together"), "{line}: {err}");
+    }
+    for line in [
+        "sign --cert alice.pem --key alice.pem -o own.eml mail.eml",
+        "sign --identity alice.pem --cert V/alice.sign.crt -o own.eml mail.eml",
+        "sign --identity V/alice.sign.crt --key V/alice.sign.key -o own.eml mail.eml",
+        "sign --identity V/alice.p12 --password-file alice.password --cert V/alice.sign.crt -o own.eml mail.eml",
+    ] {
+        let (status, _, err) = sealpost(folder.path(), line);
+        assert_eq!(status, 0, "{line}: {err}");
+        assert_eq!(sealpost(folder.path(), &format!("{VERIFY} own.eml")).0, 0, "{line}");
+    }
+}
