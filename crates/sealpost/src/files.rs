@@ -200,6 +200,11 @@ fn signed_data(bytes: &[u8]) -> Option<cms::SignedData> {
     cms::SignedDataReader::open(der.as_slice()).ok()?.finish(None).ok()
 }
 
+/// Whether somebody has signed with this: its certificates are what its sender put there.
+pub(crate) fn is_signature(bytes: &[u8]) -> bool {
+    signed_data(bytes).is_some_and(|signed| !signed.signers().is_empty())
+}
+
 pub(crate) fn no_certificate(path: &Path) -> Stop {
     Stop::failed(format_args!("{} holds no certificate", path.display()))
         .hint("a certificate file ends in .cer, .crt, .pem, .der or .p7b; a .p12 holds a private key, too")
@@ -232,8 +237,7 @@ pub(crate) fn anchors(paths: &[PathBuf]) -> Result<TrustAnchors, Stop> {
         if is_mail(&bytes) {
             return Err(mail_for_certificates(file, "--trust"));
         }
-        // So has whoever names a signature: its certificates are what its sender put there.
-        if signed_data(&bytes).is_some_and(|signed| !signed.signers().is_empty()) {
+        if is_signature(&bytes) {
             return Err(Stop::failed(format_args!("{} is somebody's signature, not a list of roots", file.display()))
                 .hint("give files or folders with root certificates in PEM or DER"));
         }

@@ -266,3 +266,26 @@ fn a_key_or_certificate_that_is_named_is_the_one_that_counts() {
         assert_eq!(sealpost(folder.path(), &format!("{VERIFY} own.eml")).0, 0, "{line}");
     }
 }
+
+#[test]
+fn one_recipient_is_one_person() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let vector = |name: &str| fs::read_to_string(format!("{VECTORS}/{name}")).unwrap();
+    let (root, bob) = (vector("ca.rsa.crt"), vector("bob.encrypt.crt"));
+    fs::write(at("two.pem"), vector("alice.encrypt.crt") + &bob).unwrap();
+    fs::create_dir(at("people")).unwrap();
+    fs::write(at("people/bob.pem"), &bob).unwrap();
+    for (name, status, what) in
+        [("two.pem", 1, "refused: two.pem holds certificates of several"), ("people", 2, "error: people is a folder")]
+    {
+        let (found, out, err) = sealpost(folder.path(), &format!("encrypt --to {name} mail.eml"));
+        assert_eq!((found, out.as_str()), (status, ""), "{name}: {err}");
+        assert!(err.starts_with(what) && err.contains("hint: name each person's"), "{name}: {err}");
+    }
+    // The same person's two, in any order, and the chain.
+    fs::write(at("bob.pem"), root + &vector("bob.sign.crt") + &bob).unwrap();
+    assert_eq!(sealpost(folder.path(), "encrypt --to bob.pem -o x.eml mail.eml").0, 0);
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password x.eml";
+    assert!(sealpost(folder.path(), decrypt).1.contains("Hello Bob"));
+}

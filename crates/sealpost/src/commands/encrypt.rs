@@ -100,15 +100,48 @@ fn certificates_known(encrypt: &Encrypt) -> Result<HashMap<String, Vec<Certifica
     })
 }
 
+/// The one person's certificate that a file is about. CAs' beside it are passed over, as is an older one of the same person.
 fn certificate_in(recipient: &str) -> Result<Certificate, Stop> {
     let path = Path::new(recipient);
+    let one_each = "name each person's certificate file by a --to of its own";
+    if path.is_dir() {
+        // Whoever may write there would read the mail.
+        return Err(Stop::failed(format_args!("{recipient} is a folder, and --to takes one person's certificate"))
+            .hint(one_each));
+    }
+    let bytes = files::read(path)?;
     // A mail that slipped in among the recipients brings whatever certificate its sender liked.
-    if !path.is_dir() && files::is_mail(&files::read(path)?) {
+    if files::is_mail(&bytes) {
         return Err(files::mail_for_certificates(path, "--to"));
     }
-    let found = files::certificates_in(path)?;
-    let leaf = found.iter().find(|certificate| !certificate.is_ca()).or(found.first());
-    leaf.cloned().ok_or_else(|| Stop::failed(format_args!("{recipient} holds no certificate")))
+    if files::is_signature(&bytes) {
+        return Err(Stop::failed(format_args!(
+            "{recipient} is somebody's signature, and --to takes certificates alone"
+        ))
+        .hint(one_each));
+    }
+    let found = files::certificates_from(path, &bytes)?;
+    let people: Vec<&Certificate> = found.iter().filter(|certificate| !certificate.is_ca()).collect();
+    let Some(first) = people.first() else {
+        return found.first().cloned().ok_or_else(|| files::no_certificate(path));
+    };
+    if let Some(other) = people.iter().find(|other| whose(other) != whose(first)) {
+        return Err(Stop::refused(format_args!(
+            "{recipient} holds certificates of several people: {first} and {other}"
+        ))
+        .hint(one_each));
+    }
+    // Signing and encrypting may have a certificate each, and a renewed one stands for the one before it.
+    let best =
+        people.iter().max_by_key(|certificate| (Encryptor::to(certificate).is_ok(), certificate.validity().not_after));
+    Ok((*best.unwrap_or(first)).clone())
+}
+
+/// Whom a certificate speaks for: its mailboxes, or its name where it has none.
+fn whose(certificate: &Certificate) -> Vec<String> {
+    let mut addresses: Vec<String> = certificate.email_addresses().iter().map(ToString::to_string).collect();
+    addresses.sort();
+    if addresses.is_empty() { vec![certificate.subject().to_string()] } else { addresses }
 }
 
 #[cfg(test)]
