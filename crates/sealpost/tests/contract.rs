@@ -289,3 +289,48 @@ fn one_recipient_is_one_person() {
     let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password x.eml";
     assert!(sealpost(folder.path(), decrypt).1.contains("Hello Bob"));
 }
+
+#[test]
+fn s_24_t_68_nobody_encrypts_to_what_is_not_for_mail_or_not_valid() {
+    let folder = folder();
+    let make = |name: &str, dates: &str, extensions: &str, digest: &str| {
+        let text = format!(
+            "[req]\ndistinguished_name = name\nx509_extensions = extensions\n[name]\n[extensions]\n\
+             subjectAltName = email:bob@smime.example\n{extensions}\n"
+        );
+        fs::write(folder.path().join("ca.cnf"), text).unwrap();
+        let key = if folder.path().join("own.key").exists() {
+            "-key own.key"
+        } else {
+            "-newkey rsa:2048 -nodes -keyout own.key"
+        };
+        let request = format!("req -new {key} -subj /CN=Bob -out own.csr -config ca.cnf");
+        let sign = format!(
+            "x509 -req -in own.csr -signkey own.key {digest} {dates} -extfile ca.cnf -extensions extensions -out {name}"
+        );
+        for line in [request, sign] {
+            let output =
+                Command::new("openssl").args(line.split_whitespace()).current_dir(folder.path()).output().unwrap();
+            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    };
+    let (person, long) = ("basicConstraints = CA:FALSE", "-days 3650");
+    make("good.pem", long, person, "-sha256");
+    let now = asn1::Time::from_unix(i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap());
+    for (name, from, to) in [("expired.pem", -9, -1), ("future.pem", 1, 9)] {
+        let pki = testkit::TestPki::shared();
+        let builder = pki.mailbox("bob@smime.example").valid(now.plus_days(from), now.plus_days(to));
+        let issued = pki.issue(&builder, crypto::KeyKind::P256);
+        fs::write(folder.path().join(name), issued.certificate().to_pem()).unwrap();
+    }
+    make("server.pem", long, &format!("{person}\nextendedKeyUsage = serverAuth"), "-sha256");
+    make("ca.pem", long, "basicConstraints = critical,CA:TRUE", "-sha256");
+    make("unknown.pem", long, &format!("{person}\n1.2.3.4 = critical,DER:0500"), "-sha256");
+    make("md5.pem", long, person, "-md5");
+    assert_eq!(sealpost(folder.path(), "encrypt --to good.pem -o x.eml mail.eml").0, 0);
+    for name in ["expired.pem", "future.pem", "server.pem", "ca.pem", "unknown.pem", "md5.pem"] {
+        let (status, out, err) = sealpost(folder.path(), &format!("encrypt --to {name} mail.eml"));
+        assert_eq!((status, out.as_str()), (1, ""), "{name}: {err}");
+        assert!(err.starts_with(&format!("refused: {name}: the certificate of ")) && err.contains("\nhint: "), "{err}");
+    }
+}

@@ -62,7 +62,7 @@ impl Scene {
 
 #[test]
 fn from_a_new_key_to_an_identity_that_signs_and_decrypts() {
-    let (scene, pki) = (Scene::new(), TestPki::shared());
+    let (scene, pki) = (Scene::new(), TestPki::lasting());
     let peer = scene.peer();
     for (kind, format) in [("rsa-3072", "p7b"), ("p-256", "pem")] {
         let key = format!("{kind}.key");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crypto::{ContentCipher, KeyTransportAlgorithm};
 use directory::SystemClock;
-use pki::{Certificate, EmailAddress};
+use pki::{Certificate, EmailAddress, Reason};
 use smime::Encryptor;
 
 use crate::cli::{Encrypt, Profile, Transport};
@@ -18,7 +18,7 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
     for recipient in &encrypt.to {
         let certificates = match known.get(recipient) {
             Some(certificates) => certificates.clone(),
-            None => vec![certificate_in(recipient)?],
+            None => vec![usable(recipient, certificate_in(recipient)?)?],
         };
         for certificate in certificates {
             let next = match encryptor {
@@ -135,6 +135,22 @@ fn certificate_in(recipient: &str) -> Result<Certificate, Stop> {
     let best =
         people.iter().max_by_key(|certificate| (Encryptor::to(certificate).is_ok(), certificate.validity().not_after));
     Ok((*best.unwrap_or(first)).clone())
+}
+
+/// What `cert check --purpose encrypt` says no to, whatever the chain is, nobody encrypts to (CASES S-24, T-68).
+fn usable(recipient: &str, certificate: Certificate) -> Result<Certificate, Stop> {
+    let lint = pki::lint::lint(&certificate, files::now());
+    // Whoever names a certificate without an address, or with a sample key, may have a reason.
+    let no = |reason: &&Reason| !matches!(reason, Reason::AddressMissing | Reason::KeyIsPublic);
+    let Some(reason) = lint.refusals().iter().find(no) else { return Ok(certificate) };
+    let stop = Stop::refused(format_args!("{recipient}: the certificate of {certificate} {reason}"));
+    Err(match reason {
+        Reason::NotYetValid { .. } => stop.hint("ask for the one that is in use until then"),
+        Reason::KeyUsage { .. } => {
+            stop.hint("ask for a certificate with an RSA, elliptic curve, X25519 or ML-KEM key that may encrypt")
+        }
+        _ => stop.hint("ask for a new certificate for mail; sealpost cert lint says all that is wrong with this one"),
+    })
 }
 
 /// Whom a certificate speaks for: its mailboxes, or its name where it has none.
