@@ -334,3 +334,18 @@ fn s_24_t_68_nobody_encrypts_to_what_is_not_for_mail_or_not_valid() {
         assert!(err.starts_with(&format!("refused: {name}: the certificate of ")) && err.contains("\nhint: "), "{err}");
     }
 }
+
+#[test]
+fn a_recipient_comes_by_standard_input() {
+    let folder = folder();
+    let certificate = || Stdio::from(fs::File::open(format!("{VECTORS}/bob.encrypt.crt")).unwrap());
+    let output = command(folder.path(), "encrypt --to - -o x.eml mail.eml").stdin(certificate()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password x.eml";
+    assert!(sealpost(folder.path(), decrypt).1.contains("Hello Bob"));
+    for line in ["encrypt --to - -", "encrypt --to - --to - mail.eml"] {
+        let output = command(folder.path(), line).stdin(certificate()).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && err.contains("named twice"), "{line}: {err}");
+    }
+}

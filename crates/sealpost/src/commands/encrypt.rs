@@ -13,6 +13,11 @@ use crate::outcome::Stop;
 use crate::{files, serve};
 
 pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
+    let named = encrypt.to.iter().map(Path::new).chain([encrypt.input.as_path()]);
+    if named.filter(|path| files::is_standard(path)).count() > 1 {
+        return Err(Stop::failed("standard input is read once, and here it is named twice")
+            .hint("give the certificate or the mail as a file"));
+    }
     let known = certificates_known(encrypt)?;
     let mut encryptor: Option<Encryptor> = None;
     for recipient in &encrypt.to {
