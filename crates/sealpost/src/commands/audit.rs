@@ -134,11 +134,32 @@ async fn verify(directory: &Directory, arguments: &Verify) -> Result<(), Stop> {
 async fn export(directory: &Directory, arguments: &Export) -> Result<(), Stop> {
     let address = read_address(&arguments.address)?;
     let all = directory.export_person(&address).await.map_err(|error| cannot("read what is kept", error))?;
+    if is_nothing(&all) {
+        return Err(nothing_kept(&address));
+    }
     files::write(&arguments.output, format!("{all:#}\n").as_bytes())
+}
+
+/// Whether nothing is kept: all that is left is the address that was asked for.
+fn is_nothing(kept: &serde_json::Value) -> bool {
+    let empty = |value: &serde_json::Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    kept.as_object().is_some_and(|kept| kept.iter().all(|(name, value)| name == "address" || empty(value)))
+}
+
+fn nothing_kept(address: &Address) -> Stop {
+    Stop::refused(format_args!("nothing is kept about {address}"))
+        .hint("see whether the address is spelled as they use it; each of several addresses is asked for by itself")
 }
 
 async fn erase(config: &Config, directory: &Directory, arguments: &Erase) -> Result<(), Stop> {
     let address = read_address(&arguments.address)?;
+    // A slip of the pen must not look like a request that was met. Of the house nothing is erased anyhow.
+    if !directory.is_inside(&address) {
+        let kept = directory.export_person(&address).await.map_err(|error| cannot("read what is kept", error))?;
+        if is_nothing(&kept) {
+            return Err(nothing_kept(&address));
+        }
+    }
     if !arguments.yes {
         return Err(Stop::refused(format_args!(
             "nothing was erased: what is kept about {address} would be gone for good"
