@@ -210,6 +210,22 @@ fn what_is_empty_or_of_no_known_form_could_not_be_read() {
 }
 
 #[test]
+fn what_is_broken_is_refused_by_each_command_that_reads_it() {
+    let folder = folder();
+    let sign = "sign --identity V/alice.p12 --password-file alice.password --form opaque mail.eml";
+    let opaque = sealpost(folder.path(), sign).1;
+    let at = opaque.find("\r\n\r\n").unwrap() + 4;
+    let der = mime::decode_base64(opaque[at..].as_bytes()).unwrap();
+    fs::write(folder.path().join("cut.p7m"), &der[..300]).unwrap();
+    let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password";
+    for command in ["inspect", VERIFY, decrypt] {
+        let (status, out, err) = sealpost(folder.path(), &format!("{command} cut.p7m"));
+        assert_eq!((status, out.as_str()), (1, ""), "{command}: {err}");
+        assert!(err.starts_with("refused: ") && err.contains("\nhint: "), "{command}: {err}");
+    }
+}
+
+#[test]
 fn a_cipher_that_nobody_reads_here_is_named() {
     let folder = folder();
     let encrypted = "encrypt --to V/bob.encrypt.crt --cipher aes256-cbc -o cbc.eml mail.eml";

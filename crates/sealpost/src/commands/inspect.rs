@@ -1,6 +1,7 @@
 use serde_json::{Map, Value, json};
 use smime::{Limits, Node, SignerNode};
 
+use super::verify::unreadable;
 use crate::cli::Inspect;
 use crate::files;
 use crate::outcome::Stop;
@@ -9,11 +10,12 @@ pub(crate) fn run(inspect: &Inspect) -> Result<(), Stop> {
     let bytes = files::read(&inspect.input)?;
     let limits = Limits::in_folder(std::env::temp_dir());
     let tree = smime::inspect(&bytes, &limits).map_err(|error| {
-        let stop = Stop::failed(format_args!("cannot read {}: {error}", inspect.input.display()));
+        let stop = unreadable(&error, &inspect.input);
         match error {
-            smime::Error::Empty => stop.hint("give a mail, or an S/MIME file in DER, PEM or base64"),
+            smime::Error::Empty => stop,
             smime::Error::Unrecognised => stop.hint("certificates are shown by: sealpost cert show"),
-            _ => stop,
+            error if error.is_local() => stop,
+            _ => stop.hint("ask whoever sent it to send it again"),
         }
     })?;
     if inspect.json {

@@ -89,8 +89,8 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A message that was read and makes no sense is refused; what could not be read, or is no message at all, could not be
-/// judged.
+/// A message that is broken is refused, so that nobody who sends one turns a no into a later; what could not be read, or is
+/// no message at all, could not be judged.
 pub(super) fn unreadable(error: &smime::Error, input: &Path) -> Stop {
     let failed = || Stop::failed(format_args!("cannot read {}: {error}", input.display()));
     if matches!(error, smime::Error::Empty | smime::Error::Unrecognised) {
