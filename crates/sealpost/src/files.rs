@@ -1,7 +1,8 @@
 //! Reading and writing what the command line names: files, or `-`.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -84,19 +85,32 @@ fn pass(source: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
+/// Who may read what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Whoever the umask lets: certificates, lists, signed and encrypted mail.
+    Usual,
+    /// The owner alone: what was encrypted, and what is kept about somebody.
+    Owner,
+}
+
 /// Writes an output in one piece: a file appears when it is complete, never half.
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Stop> {
-    write_from(path, &mut &content[..])
+    write_from(path, Readers::Usual, &mut &content[..])
 }
 
 /// The same from a stream.
-pub(crate) fn write_from(path: &Path, content: &mut dyn BufRead) -> Result<(), Stop> {
+pub(crate) fn write_from(path: &Path, readers: Readers, content: &mut dyn BufRead) -> Result<(), Stop> {
     let doing = format!("write {}", path.display());
-    write_with(path, |out| pass(content, out).doing(doing))
+    write_with(path, readers, |out| pass(content, out).doing(doing))
 }
 
 /// The same by whoever knows how to go on writing.
-pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Stop>) -> Result<(), Stop> {
+pub(crate) fn write_with(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Stop>,
+) -> Result<(), Stop> {
     const BUFFER: usize = 1 << 16;
     let doing = format!("write {}", path.display());
     if is_standard(path) {
@@ -111,7 +125,12 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> Resu
         return out.flush().doing(doing);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).doing(&doing)?;
+    // Made with mode 0600 unless something else is said; the umask has the last word.
+    let mut builder = tempfile::Builder::new();
+    if readers == Readers::Usual {
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder).doing(&doing)?;
     let mut out = BufWriter::with_capacity(BUFFER, file);
     write(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error).doing(&doing)?;

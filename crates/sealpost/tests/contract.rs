@@ -1,6 +1,7 @@
 //! What programs rely on: one stream for content, one line for errors, one object for `--json`, one exit status.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -363,5 +364,27 @@ fn a_recipient_comes_by_standard_input() {
         let output = command(folder.path(), line).stdin(certificate()).output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && err.contains("named twice"), "{line}: {err}");
+    }
+}
+
+#[test]
+fn what_is_secret_is_its_owners_and_everything_else_is_by_the_umask() {
+    let folder = folder();
+    let run = |line: &str, name: &str| {
+        let line = format!("umask 022 && exec {} {line}", env!("CARGO_BIN_EXE_sealpost"))
+            .replace("V/", &format!("{VECTORS}/"));
+        let output = Command::new("sh").arg("-c").arg(&line).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777
+    };
+    let verify = format!("{VERIFY} --content text signed.eml");
+    for (line, name, mode) in [
+        ("encrypt --to V/bob.encrypt.crt -o new.eml mail.eml", "new.eml", 0o644),
+        ("sign --identity V/alice.p12 --password-file alice.password -o new.eml mail.eml", "new.eml", 0o644),
+        (&verify, "text", 0o644),
+        ("decrypt --identity V/bob.p12 --password-file bob.password -o clear encrypted.eml", "clear", 0o600),
+        ("key new -o own.key", "own.key", 0o600),
+    ] {
+        assert_eq!(run(line, name), mode, "{line}");
     }
 }

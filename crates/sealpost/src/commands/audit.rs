@@ -137,7 +137,7 @@ async fn export(directory: &Directory, arguments: &Export) -> Result<(), Stop> {
     if is_nothing(&all) {
         return Err(nothing_kept(&address));
     }
-    files::write(&arguments.output, format!("{all:#}\n").as_bytes())
+    files::write_from(&arguments.output, files::Readers::Owner, &mut format!("{all:#}\n").as_bytes())
 }
 
 /// Whether nothing is kept: all that is left is the address that was asked for.

@@ -6,7 +6,7 @@ use smime::{Decryptor, LayerReport, Limits};
 
 use super::verify::{Layer, unreadable};
 use crate::cli::Decrypt;
-use crate::files::{self, Message};
+use crate::files::{self, Message, Readers};
 use crate::outcome::{Doing, Stop, tell};
 
 /// What `verify --json` says of the layers, and of what no signature is needed for.
@@ -42,12 +42,12 @@ pub(crate) fn run(decrypt: &Decrypt) -> Result<(), Stop> {
     })?;
     let content = match decrypted {
         Ok(mut content) => {
-            files::write_from(&decrypt.output, &mut content.reader().doing("read the content")?)?;
+            files::write_from(&decrypt.output, Readers::Owner, &mut content.reader().doing("read the content")?)?;
             content
         }
         Err((content, unprotected)) => {
             let mut unprotected = unprotected.into_unprotected();
-            files::write_from(&decrypt.output, &mut unprotected.reader().doing("read the content")?)?;
+            files::write_from(&decrypt.output, Readers::Owner, &mut unprotected.reader().doing("read the content")?)?;
             // Anybody may have changed it on the way; a signature inside says more.
             note!(
                 "note: {} does not protect content against change; verify the signature inside before you trust it",

@@ -66,7 +66,9 @@ pub(crate) fn run(encrypt: &Encrypt) -> Result<(), Stop> {
     encryptor = encryptor.threads(threads);
     let mut mail = files::source(&encrypt.input)?;
     let cannot = |error: smime::Error| Stop::failed(format_args!("cannot encrypt: {error}"));
-    files::write_with(&encrypt.output, |out| encryptor.encrypt_to(&mut *mail, out).map_err(cannot))
+    files::write_with(&encrypt.output, files::Readers::Usual, |out| {
+        encryptor.encrypt_to(&mut *mail, out).map_err(cannot)
+    })
 }
 
 /// Whether a recipient is an address and no file. Where the directory is asked, a file in the folder that one happens to

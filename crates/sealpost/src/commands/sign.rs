@@ -31,5 +31,5 @@ pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
         }
     };
     let mut mail = files::source(&sign.input)?;
-    files::write_with(&sign.output, |out| signer.sign_to(&mut *mail, out).map_err(cannot))
+    files::write_with(&sign.output, files::Readers::Usual, |out| signer.sign_to(&mut *mail, out).map_err(cannot))
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use smime::{Check, EncryptedReport, LayerReport, Limits, Policy, ProtectedHeader, Sender, SignerVerdict, Verifier};
 
 use crate::cli::Verify;
-use crate::files::{self, Message};
+use crate::files::{self, Message, Readers};
 use crate::outcome::{self, Stop};
 
 pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
@@ -35,7 +35,7 @@ pub(crate) fn run(verify: &Verify) -> Result<(), Stop> {
             if let Some(out) = &verify.content {
                 let mut reader =
                     content.reader().map_err(|error| Stop::failed(format_args!("cannot read the content: {error}")))?;
-                files::write_from(out, &mut reader)?;
+                files::write_from(out, Readers::Usual, &mut reader)?;
             }
             let header = content
                 .protected_header()
