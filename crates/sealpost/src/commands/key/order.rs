@@ -107,6 +107,11 @@ impl Order {
 pub(super) fn order(arguments: &Order) -> Result<(), Stop> {
     house::with_keys(&arguments.at, async |_, keys| {
         let person = house::person(keys.directory(), &arguments.address).await?;
+        if !keys.directory().is_inside(&person.address) {
+            // What a partner's key opens is for the partner alone.
+            return Err(Stop::refused(format_args!("{} is outside the organisation's domains", person.address))
+                .hint("a partner makes their own key, and sends in the certificate"));
+        }
         let order = arguments.to_order(person.address.email())?;
         let made = keys.order_key(person.id, &order, &at_the_prompt()).await;
         let made = made.map_err(|error| cannot("make a key for", &arguments.address, &error))?;
