@@ -115,6 +115,8 @@ fn the_houses_own_ca_issues_revokes_and_publishes() {
     installation.refused(&format!("cert ca issue {EMMA}"), &["CA of the house"]);
     let said = installation.run("cert ca init Muster -o house.pem");
     assert!(said.contains("Muster Root CA") && said.contains("trust.anchors"), "{said}");
+    installation.refused("cert ca init muster -o again.pem", &["is in use already", "another name"]);
+    assert_eq!(installation.run("cert ca show").lines().count(), 2);
     assert!(installation.run(&format!("cert ca issue {EMMA} --kind p-256")).contains("issued"));
     let listed = installation.run("cert ca show --issued");
     let serial = listed.lines().find(|line| line.contains(EMMA)).unwrap().split_whitespace().next().unwrap().to_owned();

@@ -156,6 +156,19 @@ fn init(arguments: &Init) -> Result<(), Stop> {
             years: arguments.years,
             ..NewAuthority::named(&arguments.name)
         };
+        // Two of one name and with two keys confuse whoever checks a certificate, and which of them issues is chance.
+        let existing = keys.directory().house_authorities().await;
+        let existing = existing.map_err(|error| cannot("list", "what the house's own CA has", &error))?;
+        let wanted = [format!("{} Root CA", arguments.name), format!("{} Issuing CA", arguments.name)];
+        let is_named = |certificate: &pki::Certificate| {
+            let name = certificate.subject().common_name().unwrap_or_default().to_lowercase();
+            wanted.iter().any(|wanted| wanted.to_lowercase() == name)
+        };
+        if let Some(one) = existing.iter().find(|one| one.retired.is_none() && is_named(&one.certificate)) {
+            return Err(Stop::refused(format_args!("{} is in use already", one.certificate)).hint(
+                "give another name, such as one with the year; or sealpost cert ca retire, which ends the old one",
+            ));
+        }
         let made = keys.create_authority(&new, &at_the_prompt()).await;
         let [root, issuing] = made.map_err(|error| cannot("make the CA", &arguments.name, &error))?;
         files::write(&arguments.output, root.certificate.to_pem().as_bytes())?;
