@@ -127,6 +127,10 @@ async fn the_record_is_verified_one_person_exported_and_erased() {
     let (status, _, err) = house.run(&format!("audit verify --contains {}", "0".repeat(64)));
     assert_eq!(status, 1);
     assert!(err.starts_with("refused: the record does not contain"), "{err}");
+    let (status, _, err) = house.run("people revoke-token xyz");
+    assert!(status == 2 && err.starts_with("error: xyz is not a number of a token\nhint: "), "{err}");
+    let (status, _, err) = house.run(&format!("people token {ALICE} --scope board:read --days 99999"));
+    assert!(status == 2 && err.contains("1..=366"), "{err}");
     let (status, _, err) = house.run("audit export nobody");
     assert_eq!(status, 2, "{err}");
 }

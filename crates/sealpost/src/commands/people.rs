@@ -128,7 +128,7 @@ pub(crate) struct NewToken {
     #[arg(long, value_name = "SCOPE", required = true)]
     scope: Vec<String>,
     /// How many days it is good
-    #[arg(long, value_name = "N", default_value_t = 90)]
+    #[arg(long, value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=366))]
     days: u16,
     /// What to call it
     #[arg(long, value_name = "NAME", default_value = "token")]
@@ -282,7 +282,10 @@ async fn tokens(directory: &Directory, tokens: &Tokens) -> Result<(), Stop> {
 
 async fn revoke_token(directory: &Directory, revoke: &RevokeToken) -> Result<(), Stop> {
     let failed = |error| cannot("revoke", &revoke.id, error);
-    let id = revoke.id.parse().map_err(failed)?;
+    let unknown = |_| {
+        Stop::failed(format_args!("{} is not a number of a token", revoke.id)).hint("sealpost people tokens shows them")
+    };
+    let id = revoke.id.parse().map_err(unknown)?;
     let token = directory.revoke_api_token(id, &Actor::System).await.map_err(failed)?;
     say!("revoked: {token}");
     Ok(())
