@@ -102,6 +102,8 @@ fn a_key_is_ordered_certified_elsewhere_and_taken_in() {
     assert_eq!(installation.run("key waiting"), "");
     installation.refused("key answer answer.p7b", &["key that waits"]);
     installation.refused("key order nobody@muster.example", &["is not known"]);
+    let said = installation.must("people add paula@partner.example --name= --config sealpost.toml", 2);
+    assert!(said.starts_with("error: paula@partner.example needs a name"), "{said}");
     // Nobody outside has a key in here.
     installation.run("people add paula@partner.example --name Paula");
     installation.refused("key order paula@partner.example --kind p-256", &["outside the organisation's domains"]);

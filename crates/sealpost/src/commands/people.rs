@@ -207,6 +207,11 @@ pub(crate) fn run(command: &People) -> Result<(), Stop> {
 
 async fn add(directory: &Directory, add: &Add) -> Result<(), Stop> {
     let address = read_address(&add.address)?;
+    if add.name.trim().is_empty() {
+        return Err(
+            Stop::failed(format_args!("{address} needs a name")).hint("give it with --name, as the pages show it")
+        );
+    }
     let roles: Vec<Role> = match add.role.as_slice() {
         [] if directory.is_inside(&address) => vec![Role::Employee],
         [] => vec![Role::Partner],
