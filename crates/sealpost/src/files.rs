@@ -150,7 +150,7 @@ pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), Stop> {
     file.write_all(content).and_then(|()| file.as_file().sync_all()).doing(&doing)?;
     file.persist_noclobber(path).map(drop).map_err(|error| match error.error.kind() {
         io::ErrorKind::AlreadyExists => Stop::failed(format_args!("{} exists already", path.display()))
-            .hint("a key is never written over; give another name by -o, or move the old file away"),
+            .hint("a key is never written over; give another name, or move the old file away"),
         kind => Stop::failed(format_args!("cannot {doing}: {kind}")),
     })
 }

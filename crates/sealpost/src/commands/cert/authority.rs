@@ -234,7 +234,15 @@ fn issue(arguments: &Issue) -> Result<(), Stop> {
         let directory = keys.directory();
         let person = house::person(directory, order.address()).await?;
         let wanted = order.to_order(person.address.email())?;
-        let failed = |error| cannot("issue a certificate for", order.address(), &error);
+        let failed = |error| {
+            let stop = cannot("issue a certificate for", order.address(), &error);
+            match error {
+                directory::Error::NotFound { what } if what.starts_with("CA of the house") => {
+                    stop.hint("sealpost cert ca init makes one")
+                }
+                _ => stop,
+            }
+        };
         let by = at_the_prompt();
         if let Some(csr) = &arguments.csr {
             let request = CertificateRequest::from_pem_or_der(&files::read(csr)?)
