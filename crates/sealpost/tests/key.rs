@@ -103,7 +103,13 @@ fn from_a_new_key_to_an_identity_that_signs_and_decrypts() {
 
         peer.write("root.pem", pki.root().certificate().to_pem());
         peer.write("mail.eml", "From: joerg@example.org\r\nSubject: x\r\n\r\nHello\r\n");
-        scene.must(&format!("sign --identity {identity} --password-file two.password -o signed.eml mail.eml"));
+        let sign = format!("sign --identity {identity} --password-file two.password");
+        scene.must(&format!("{sign} -o signed.eml mail.eml"));
+        if kind == "p-256" {
+            scene.fails(&format!("{sign} --pss mail.eml"), "RSASSA-PSS needs an RSA key", "leave out --pss");
+        } else {
+            scene.must(&format!("{sign} --pss -o pss.eml mail.eml"));
+        }
         scene.must("verify --trust root.pem --at 2026-12-01 signed.eml");
         scene.must("encrypt --to returned.pem -o encrypted.eml mail.eml");
         let plain = scene.must(&format!("decrypt --identity {identity} --password-file two.password encrypted.eml"));

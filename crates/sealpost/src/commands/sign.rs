@@ -1,4 +1,4 @@
-use crypto::DigestAlgorithm;
+use crypto::{DigestAlgorithm, PublicKeyKind};
 use smime::{SignatureForm, Signer};
 
 use crate::cli::{Digest, Form, Sign};
@@ -9,6 +9,14 @@ pub(crate) fn run(sign: &Sign) -> Result<(), Stop> {
     let credential = files::signing_credential(&sign.identity, &sign.with)?;
     let cannot = |error: smime::Error| Stop::failed(format_args!("cannot sign: {error}"));
     let mut signer = Signer::new(&credential).map_err(cannot)?.at(files::now());
+    let key = credential.key().public_key();
+    if sign.pss && !matches!(key.kind(), PublicKeyKind::Rsa { .. }) {
+        return Err(Stop::failed(format_args!(
+            "cannot sign: RSASSA-PSS needs an RSA key, and this one is {}",
+            key.describe()
+        ))
+        .hint("leave out --pss"));
+    }
     if sign.digest.is_some() || sign.pss {
         let digest = match sign.digest.unwrap_or(Digest::Sha256) {
             Digest::Sha256 => DigestAlgorithm::Sha256,
