@@ -34,7 +34,10 @@ pub(crate) fn misused(error: &clap::Error) -> Stop {
     }
     let words = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs = text.split("\n\n").map(words);
-    let what = paragraphs.next().unwrap_or_default();
+    // A key and its certificate may come in one file or in two.
+    let missing = "not provided: --identity <FILE>";
+    let what =
+        paragraphs.next().unwrap_or_default().replace(missing, &format!("{missing}, or --cert <C> and --key <K>"));
     let tip = paragraphs.find_map(|paragraph| paragraph.strip_prefix("tip: ").map(str::to_owned));
     let way_out = tip.unwrap_or_else(|| format!("{command} --help shows what there is"));
     Stop::failed(what.strip_prefix("error: ").unwrap_or(&what)).hint(way_out)
@@ -374,7 +377,7 @@ mod tests {
         for (line, what, way_out) in [
             ("sealpost verify mail.eml", "not provided: --trust <ROOTS>", "sealpost verify --help"),
             ("sealpost verify --trust a.pem", "not provided: <IN>", "sealpost verify --help"),
-            ("sealpost sign mail.eml", "--identity <FILE>", "sealpost sign --help"),
+            ("sealpost sign mail.eml", "--identity <FILE>, or --cert <C> and --key <K>", "sealpost sign --help"),
             ("sealpost encrypt mail.eml", "--to <CERT|ADDRESS>", "sealpost encrypt --help"),
             (
                 "sealpost sign --identity a --form x m",
