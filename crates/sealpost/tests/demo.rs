@@ -44,7 +44,6 @@ fn the_doctor_looks(peer: &Peer) {
 
     let text = String::from_utf8(peer.read("sealpost.toml")).unwrap();
     let open = text.replace("side = \"inside\"", "side = \"inside\"\nnetworks = [\"0.0.0.0/0\"]");
-    let open = open.replace("http://127.0.0.1:", "http://192.0.2.1:");
     // Nobody listens there: a store that is away.
     peer.write("s3.secret", "secret\n");
     let away = "[storage.s3]\nendpoint = \"http://127.0.0.1:1\"\nbucket = \"x\"\naccess_key = \"x\"\n\
@@ -53,7 +52,7 @@ fn the_doctor_looks(peer: &Peer) {
     std::fs::set_permissions(peer.folder().join("master.key"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .unwrap();
     let (_, wrong) = doctor("open.toml");
-    for what in ["open relay", "pages", "master key", "message store"] {
+    for what in ["open relay", "master key", "message store"] {
         assert!(wrong.iter().any(|line| line.contains(what)), "{what}: {wrong:?}");
     }
 }
