@@ -154,18 +154,18 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
             .map_err(|error| Stop::failed(format_args!("cannot wait for signals: {error}")))?;
         let mut told = Told::listen()?;
         let mut running = tokio::select! {
-            () = told.to_stop() => return Ok(()),
+            () = told.stops() => return Ok(()),
             running = Running::start(&config, arguments.role) => running?,
         };
         running.announce(&config);
         let mut draining = JoinSet::new();
         loop {
             tokio::select! {
-                () = told.to_stop() => break,
+                () = told.stops() => break,
                 _ = reload.recv() => {}
             }
             let ready = tokio::select! {
-                () = told.to_stop() => break,
+                () = told.stops() => break,
                 ready = ready(arguments) => ready,
             };
             // What cannot be used leaves everything as it is (CASES R-11).
@@ -178,7 +178,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Stop> {
             };
             draining.spawn(running.shutdown());
             (running, config) = tokio::select! {
-                () = told.to_stop() => return ended(draining).await,
+                () = told.stops() => return ended(draining).await,
                 started = started_at_last((new, opened), config, arguments.role) => started,
             };
             running.announce(&config);
@@ -297,7 +297,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
 
 /// Returns at SIGTERM, SIGINT, or Ctrl-C.
 pub(crate) async fn until_told_to_stop() -> Result<(), Stop> {
-    Told::listen()?.to_stop().await;
+    Told::listen()?.stops().await;
     Ok(())
 }
 
@@ -316,7 +316,7 @@ impl Told {
         })
     }
 
-    async fn to_stop(&mut self) {
+    async fn stops(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.int.recv() => {}

@@ -216,7 +216,7 @@ fn what_is_broken_is_refused_by_each_command_that_reads_it() {
     let sign = "sign --identity V/alice.p12 --password-file alice.password --form opaque mail.eml";
     let opaque = sealpost(folder.path(), sign).1;
     let at = opaque.find("\r\n\r\n").unwrap() + 4;
-    let der = mime::decode_base64(opaque[at..].as_bytes()).unwrap();
+    let der = mime::decode_base64(&opaque.as_bytes()[at..]).unwrap();
     fs::write(folder.path().join("cut.p7m"), &der[..300]).unwrap();
     let decrypt = "decrypt --identity V/bob.p12 --password-file bob.password";
     for command in ["inspect", VERIFY, decrypt] {

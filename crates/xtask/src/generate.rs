@@ -87,11 +87,11 @@ fn built_program() -> Result<String, String> {
         "--message-format",
         "json-render-diagnostics",
     ])?;
-    let executables = lines.lines().filter_map(|line| {
+    let mut executables = lines.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message.get("executable")?.as_str().map(str::to_owned)
     });
-    executables.last().ok_or_else(|| "cargo does not say where sealpost is".to_owned())
+    executables.next_back().ok_or_else(|| "cargo does not say where sealpost is".to_owned())
 }
 
 fn help(program: &str, command: &[String]) -> Result<String, String> {

@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<(), Stop> {
     let mut findings = Findings::default();
     files_and_folders(&config, &mut findings);
     listeners(&config, &mut findings);
-    findings.good("pages", format!("their address is {}", config.portal.base_url));
+    pages(&config, &mut findings);
     serve::runtime()?.block_on(async {
         next_hops(&config, &mut findings).await;
         match serve::open_directory(&config, Arc::new(SystemClock)).await {
@@ -228,6 +228,20 @@ fn listeners(config: &Config, findings: &mut Findings) {
                 format!("gateway.next_hop.{key} names the server that takes the mail after us"),
             );
         }
+    }
+}
+
+fn pages(config: &Config, findings: &mut Findings) {
+    let url = &config.portal.base_url;
+    if url.starts_with("https://") {
+        findings.good("pages", format!("partners reach them at {url}"));
+    } else {
+        // A configuration takes nothing else without TLS.
+        findings.note(
+            "pages",
+            format!("{url} is this machine: no partner reaches them"),
+            "put a TLS server before the portal, and set portal.base_url to its https:// address",
+        );
     }
 }
 

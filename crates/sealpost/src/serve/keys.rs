@@ -98,11 +98,11 @@ pub(crate) async fn open_keys(config: &Config, directory: &Directory) -> Result<
             .hint("name the file in the configuration, or run the pages alone with --role portal"));
     };
     for place in [Some(&place), next_master_place(config).as_ref()].into_iter().flatten() {
-        if let SecretPlace::File(file) = place {
-            if open_to_others(file, 0o077) {
-                let file = file.display();
-                tracing::warn!(%file, "the master key can be read by others on this machine: chmod 600 it");
-            }
+        if let SecretPlace::File(file) = place
+            && open_to_others(file, 0o077)
+        {
+            let file = file.display();
+            tracing::warn!(%file, "the master key can be read by others on this machine: chmod 600 it");
         }
     }
     let tokens = tokens(config)?;
