@@ -110,6 +110,11 @@ impl Directory {
         Ok(self.0.database.execute(crate::statements::TAKE_LEASE, lease).await? > 0)
     }
 
+    /// Gives back every turn that a process has: it ends, and whoever comes after it has another name.
+    pub async fn release_leases(&self, worker: &str) -> Result<(), Error> {
+        self.0.database.execute(crate::statements::RELEASE_LEASES, crate::database::values![worker]).await.map(drop)
+    }
+
     /// Whether an address belongs to one of the organisation's domains. A domain below one of them is another one.
     pub fn is_inside(&self, address: &Address) -> bool {
         self.0.settings.domains.iter().any(|domain| domain == address.domain())

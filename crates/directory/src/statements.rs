@@ -585,6 +585,7 @@ statements! {
     TAKE_LEASE = "INSERT INTO leases (name, worker, ends) VALUES ($1, $2, $4)
         ON CONFLICT (name) DO UPDATE SET worker = excluded.worker, ends = excluded.ends
         WHERE leases.ends <= $3 OR leases.ends > $4 + 86400 OR leases.worker = excluded.worker";
+    RELEASE_LEASES = "DELETE FROM leases WHERE worker = $1";
     TOUCH_READINESS = "INSERT INTO leases (name, worker, ends) VALUES ('readiness', '', $1)
         ON CONFLICT (name) DO UPDATE SET ends = excluded.ends";
 }

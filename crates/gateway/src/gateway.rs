@@ -52,8 +52,15 @@ impl Gateway {
         let (book, traces, wanted) = DirectoryBook::new(directory, keys, store, taking_in, answerer, log_in, inquiry);
         let (mut this, shared) = Self::bind(settings, book).await?;
         // It ends after the listeners, so that what they did last is kept as well.
-        let keeper = tokio::spawn(workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()));
-        this.keeper = Some(keeper);
+        let (keeper, last) =
+            (workers::keep_traces(Arc::clone(&shared), traces, this.ended.subscribe()), shared.clone());
+        this.keeper = Some(tokio::spawn(async move {
+            keeper.await;
+            // The next one need not wait until what this one had runs out.
+            if let Err(error) = last.book.directory().release_leases(&last.settings.worker).await {
+                tracing::warn!(%error, "what this process had in its turn is held until it runs out");
+            }
+        }));
         this.running.spawn(workers::deliver_outbox(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(intake::watch_mailbox(Arc::clone(&shared), this.shutdown.subscribe()));
         this.running.spawn(finder::look_up(Arc::clone(&shared), wanted, this.shutdown.subscribe()));

@@ -67,6 +67,12 @@ async fn r_10_a_clock_that_was_wrong_gives_nothing_up_and_puts_nothing_off() {
         assert_eq!(all.len(), 2);
         assert!(house.directory.take_lease("work", "two", 600).await.unwrap());
         assert!(!house.directory.take_lease("work", "one", 600).await.unwrap(), "and this one counts");
+        // who ends gives back its own turns alone.
+        house.directory.release_leases("one").await.unwrap();
+        assert!(!house.directory.take_lease("work", "one", 600).await.unwrap());
+        house.directory.release_leases("two").await.unwrap();
+        assert!(house.directory.take_lease("work", "one", 600).await.unwrap());
+        assert!(!house.directory.take_lease("work", "two", 600).await.unwrap());
         // Ten years back and forth again: nothing is due twice in its pause, nothing is lost.
         for leased in &all {
             assert!(matches!(house.directory.postpone(leased, "later").await.unwrap(), Disposition::RetryAt(_)));

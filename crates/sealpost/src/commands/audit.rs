@@ -153,12 +153,11 @@ fn nothing_kept(address: &Address) -> Stop {
 
 async fn erase(config: &Config, directory: &Directory, arguments: &Erase) -> Result<(), Stop> {
     let address = read_address(&arguments.address)?;
+    let kept = directory.export_person(&address).await.map_err(|error| cannot("read what is kept", error))?;
     // A slip of the pen must not look like a request that was met. Of the house nothing is erased anyhow.
-    if !directory.is_inside(&address) {
-        let kept = directory.export_person(&address).await.map_err(|error| cannot("read what is kept", error))?;
-        if is_nothing(&kept) {
-            return Err(nothing_kept(&address));
-        }
+    let unknown = !directory.is_inside(&address) && is_nothing(&kept);
+    if unknown && !arguments.yes {
+        return Err(nothing_kept(&address));
     }
     if !arguments.yes {
         return Err(Stop::refused(format_args!(
@@ -184,6 +183,10 @@ async fn erase(config: &Config, directory: &Directory, arguments: &Erase) -> Res
             Ok(()) | Err(Error::NotFound { .. }) => {}
             Err(error) => return Err(cannot("remove a message", error)),
         }
+    }
+    // What only waits somewhere, in the outbox or with a certificate on its way, is gone; nobody asked for it by this name.
+    if unknown {
+        return Err(nothing_kept(&address));
     }
     // The chain is what must survive.
     let report = directory.verify_audit().await.map_err(|error| cannot("verify the record", error))?;

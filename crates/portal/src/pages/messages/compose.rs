@@ -57,7 +57,7 @@ pub(crate) async fn reply_form(
     let from = name_of(&app, &visitor, &message.correspondent).await?;
     let intro = t.written_on(visitor.local().moment(message.at), from);
     let text = format!("\n\n{intro}\n{quoted}");
-    reply_page(&app, &visitor, StatusCode::OK, None, &message, subject, text).await
+    reply_page(&app, &visitor, StatusCode::OK, None, &message, (subject, text), &Form::default()).await
 }
 
 pub(crate) async fn reply(
@@ -75,13 +75,14 @@ pub(crate) async fn reply(
     if !keeps && form.field("text").is_empty() {
         let notice = Notice::bad(visitor.texts().write_text_missing());
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return reply_page(&app, &visitor, status, notice, &message, subject, String::new()).await;
+        return reply_page(&app, &visitor, status, notice, &message, (subject, String::new()), &form).await;
     }
     match answer(&app, &visitor, &message, &subject, keeps, &form).await {
         // What was written stays on the page.
         Err(Problem::Unavailable) => {
             let (notice, text) = (Notice::bad(visitor.texts().write_not_now()), form.exact("text").to_owned());
-            reply_page(&app, &visitor, StatusCode::SERVICE_UNAVAILABLE, notice, &message, subject, text).await
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            reply_page(&app, &visitor, status, notice, &message, (subject, text), &form).await
         }
         done => done,
     }
@@ -209,7 +210,7 @@ fn key_of(number: &str) -> String {
 /// changed is. Of a form without a number each letter is one of its own.
 fn letter_number(visitor: &Visitor, to: &Address, subject: &str, form: &Form) -> Result<String, Problem> {
     let number = form.field("number");
-    if number.len() != 32 || !number.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+    if !is_number(number) {
         return random_number();
     }
     let mut hasher = crypto::Hasher::new(crypto::DigestAlgorithm::Sha256);
@@ -264,6 +265,16 @@ async fn load_draft(app: &App, visitor: &Visitor, id: &str) -> Result<(Message, 
     if message.folder == Folder::Drafts { Ok((message, body)) } else { Err(Problem::NotFound) }
 }
 
+/// The number of a form that is shown again: what was sent with it may be on its way, and is the same letter then.
+fn same_number(form: &Form) -> Result<String, Problem> {
+    let number = form.field("number");
+    if is_number(number) { Ok(number.to_owned()) } else { random_number() }
+}
+
+fn is_number(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit())
+}
+
 fn random_number() -> Result<String, Problem> {
     let number = crypto::random_array::<16>().map_err(|_| Problem::Internal)?;
     Ok(number.iter().map(|octet| format!("{octet:02x}")).collect())
@@ -309,8 +320,8 @@ async fn reply_page(
     status: StatusCode,
     notice: Option<Notice>,
     message: &Message,
-    subject: String,
-    text: String,
+    (subject, text): (String, String),
+    form: &Form,
 ) -> Answer {
     let page = ComposePage {
         page: Page::new(app, visitor, Section::Inbox),
@@ -324,7 +335,7 @@ async fn reply_page(
         text,
         most: visitor.local().bytes(app.settings.message_bytes),
         draft: String::new(),
-        number: random_number()?,
+        number: same_number(form)?,
     };
     html(status, &page)
 }
@@ -353,7 +364,7 @@ async fn write_page(app: &App, visitor: &Visitor, status: StatusCode, notice: Op
         text: form.exact("text").chars().take(MOST_TEXT).collect(),
         most: visitor.local().bytes(app.settings.message_bytes),
         draft,
-        number: random_number()?,
+        number: same_number(form)?,
     };
     html(status, &page)
 }
