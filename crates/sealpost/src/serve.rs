@@ -46,29 +46,32 @@ impl Running {
 
     async fn listen(config: &Config, role: Role, opened: &Opened) -> Result<Self, Stop> {
         let Opened { directory, keys } = opened.clone();
-        let gateway = match &keys {
-            Some(keys) => {
-                let settings = settings::gateway(config)?;
-                let started = Gateway::start_with_directory(settings, directory.clone(), keys.clone()).await;
-                Some(started.map_err(|error| cannot_start(&error))?)
+        let mut running = Self { directory, keys, gateway: None, portal: None, watch: None };
+        match running.listen_everywhere(config, role).await {
+            Ok(()) => Ok(running),
+            Err(stop) => {
+                // What did start may have mail in its hands already.
+                running.halt().await;
+                Err(stop)
             }
-            None => None,
-        };
-        let portal = match role {
-            Role::All | Role::Portal => {
-                let started = Portal::start(settings::portal(config)?, directory.clone()).await;
-                Some(started.map_err(|error| cannot_start(&error))?)
-            }
-            Role::Gateway => None,
-        };
-        let watch = match &config.watch {
-            Some(watch) => {
-                let metrics = gateway.as_ref().map(Gateway::metrics);
-                Some(Watch::start(watch.address, directory.clone(), metrics).await?)
-            }
-            None => None,
-        };
-        Ok(Self { directory, keys, gateway, portal, watch })
+        }
+    }
+
+    async fn listen_everywhere(&mut self, config: &Config, role: Role) -> Result<(), Stop> {
+        if role != Role::Gateway {
+            let started = Portal::start(settings::portal(config)?, self.directory.clone()).await;
+            self.portal = Some(started.map_err(|error| cannot_start(&error))?);
+        }
+        if let Some(keys) = &self.keys {
+            let settings = settings::gateway(config)?;
+            let started = Gateway::start_with_directory(settings, self.directory.clone(), keys.clone()).await;
+            self.gateway = Some(started.map_err(|error| cannot_start(&error))?);
+        }
+        if let Some(watch) = &config.watch {
+            let metrics = self.gateway.as_ref().map(Gateway::metrics);
+            self.watch = Some(Watch::start(watch.address, self.directory.clone(), metrics).await?);
+        }
+        Ok(())
     }
 
     /// The directory that they share.
@@ -93,7 +96,14 @@ impl Running {
 
     /// Takes nothing new in, finishes what runs, and ends (CASES R-16).
     pub(crate) async fn shutdown(self) {
-        let Self { directory, gateway, portal, watch, .. } = self;
+        let directory = self.directory.clone();
+        self.halt().await;
+        directory.close().await;
+    }
+
+    /// The same, and the directory stays open.
+    async fn halt(self) {
+        let Self { gateway, portal, watch, .. } = self;
         let portal = async {
             if let Some(portal) = portal {
                 portal.shutdown().await;
@@ -110,7 +120,6 @@ impl Running {
             }
         };
         tokio::join!(portal, gateway, watch);
-        directory.close().await;
     }
 
     fn announce(&self, config: &Config) {
@@ -254,8 +263,12 @@ async fn started_at_last(new: (Config, Opened), old: Config, role: Role) -> (Run
                 tracing::error!(because = %stop.what(), hint = stop.way_out(), "nor does the one before: trying again");
             }
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
+
+/// Between tries when nothing can be listened on.
+const PAUSE: Duration = Duration::from_secs(5);
 
 async fn soon<F: Future<Output = Result<Running, Stop>>>(start: impl Fn() -> F) -> Result<Running, Stop> {
     let mut tries = 0;

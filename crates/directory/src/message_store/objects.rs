@@ -45,7 +45,7 @@ impl Objects {
         let plain = place.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         // Bodies are sealed before they leave: whoever reads along on a plain connection reads nothing.
         let client = ClientOptions::new().with_allow_http(plain).with_timeout(TIMEOUT).with_connect_timeout(CONNECT);
-        // A mail server asks again by itself: it is told soon, not after minutes.
+        // A mail server asks again by itself: it is told soon that nobody is there.
         let backoff =
             BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2.0 };
         let retry = RetryConfig { backoff, max_retries: 2, retry_timeout: TIMEOUT };
@@ -114,5 +114,6 @@ fn unavailable(error: object_store::Error) -> Error {
     Error::Unavailable { because: format!("message store: {error}") }
 }
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// For all of a body, which may have 100 MiB: a mail server waits ten minutes for an answer (RFC 5321 §4.5.3.2.6).
+const TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(5);

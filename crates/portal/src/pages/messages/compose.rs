@@ -192,7 +192,10 @@ async fn post(app: &App, visitor: &Visitor, to: &Address, subject: &str, answers
     if app.directory.send_message_once(&copy, &outgoing).await?.is_none() {
         app.forget_body(body).await;
     }
-    drop_draft(app, visitor, form.field("draft")).await?;
+    // It was sent, whatever becomes of the draft.
+    if drop_draft(app, visitor, form.field("draft")).await.is_err() {
+        tracing::warn!("a draft that was sent is still there");
+    }
     go_and_say(app, "/inbox?folder=sent", "sent")
 }
 
