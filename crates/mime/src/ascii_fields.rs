@@ -37,13 +37,14 @@ fn in_ascii(field: &Field) -> Field {
     } else if ADDRESSES.iter().any(|name| field.is(name)) {
         match mailboxes(&value) {
             // RFC 6532 §3.2: an address itself that is not ASCII has no other form.
-            Some(mailboxes) if !mailboxes.is_ascii() => return field.clone(),
+            Some(mailboxes) if !mailboxes.iter().all(|one| one.is_ascii()) => return field.clone(),
             mailboxes => mailboxes,
         }
     } else {
         None
     };
-    Field::new(field.name(), &structured.unwrap_or_else(|| encode_words(&decode_words(&value))))
+    let words = || encode_words(&decode_words(&value)).split(' ').map(str::to_owned).collect();
+    Field::in_lines(field.name(), &structured.unwrap_or_else(words))
 }
 
 // Seen in the wild: names of files in the character set of Windows.
@@ -54,7 +55,7 @@ fn decoded(field: &Field) -> String {
     Field::new(field.name(), &encoding_rs::WINDOWS_1252.decode_without_bom_handling(field.content()).0).value()
 }
 
-fn mailboxes(value: &str) -> Option<String> {
+fn mailboxes(value: &str) -> Option<Vec<String>> {
     let one = |mailbox: crate::Mailbox| match mailbox.display_name.as_deref().map(decode_words) {
         None => mailbox.to_string(),
         Some(name) if name.is_ascii() && !name.contains("=?") => {
@@ -62,28 +63,31 @@ fn mailboxes(value: &str) -> Option<String> {
         }
         Some(name) => format!("{} <{mailbox}>", encode_words(&name)),
     };
-    let all = parse_mailbox_list(value).ok()?;
-    Some(all.into_iter().map(one).collect::<Vec<_>>().join(", ")).filter(|all| !all.is_empty())
+    let mut all: Vec<String> = parse_mailbox_list(value).ok()?.into_iter().map(one).collect();
+    let last = all.len().checked_sub(1)?;
+    all.iter_mut().take(last).for_each(|one| one.push(','));
+    Some(all)
 }
 
 // RFC 2231 §4: `name*=utf-8''M%C3%BCller.pdf`.
-fn with_parameters(value: &str) -> Option<String> {
+fn with_parameters(value: &str) -> Option<Vec<String>> {
     let parsed = parse(value);
-    let mut out = parsed.kind;
-    if !out.is_ascii() || out.is_empty() {
+    if !parsed.kind.is_ascii() || parsed.kind.is_empty() {
         return None;
     }
+    let mut out = vec![parsed.kind];
     for (name, value) in parsed.parameters {
         if !is_token(&name) {
             continue;
         }
-        if !value.is_ascii() {
-            out.push_str(&format!("; {name}*=utf-8''{}", percent_encode(&value)));
+        out.last_mut()?.push(';');
+        out.push(if !value.is_ascii() {
+            format!("{name}*=utf-8''{}", percent_encode(&value))
         } else if is_token(&value) {
-            out.push_str(&format!("; {name}={value}"));
+            format!("{name}={value}")
         } else {
-            out.push_str(&format!("; {name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
-        }
+            format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+        });
     }
     Some(out)
 }
@@ -120,7 +124,7 @@ mod tests {
             ),
             (
                 "Content-Type: application/pdf; name=\"M\u{fc}ller (1).pdf\"; x=\"a b\"\r\n",
-                "Content-Type: application/pdf; name*=utf-8''M%C3%BCller%20%281%29.pdf; x=\"a b\"\r\n\r\n",
+                "Content-Type: application/pdf; name*=utf-8''M%C3%BCller%20%281%29.pdf;\r\n x=\"a b\"\r\n\r\n",
             ),
             (
                 "Content-Disposition: attachment; filename=M\u{fc}ller.pdf\r\n",
@@ -131,6 +135,12 @@ mod tests {
         }
         let windows = b"Content-Disposition: attachment; filename=\"M\xFCller.pdf\"\r\n";
         assert!(ascii(windows).contains("M%C3%BCller.pdf"), "{}", ascii(windows));
+        // Many recipients stay in lines that every relay takes.
+        let many: Vec<String> = (0..100).map(|number| format!("J\u{f6}rg <j{number}@x.example>")).collect();
+        let folded = ascii(format!("To: {}\r\n", many.join(", ")).as_bytes());
+        assert!(folded.lines().all(|line| line.len() <= 78), "{folded}");
+        let (header, _) = Header::parse(folded.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(parse_mailbox_list(&header.value("To").unwrap()).unwrap().len(), 100);
         // What has no form in ASCII stays.
         let smtputf8 = "To: <j\u{f6}rg@x.example>\r\n".as_bytes();
         let (header, _) = Header::parse(smtputf8, &Limits::default()).unwrap();

@@ -26,10 +26,29 @@ pub struct Field {
 impl Field {
     /// From a name and an unfolded value. Line breaks in either are taken out (CASES T-82).
     pub fn new(name: &str, value: &str) -> Self {
-        let clean = |text: &str| text.chars().filter(|c| !matches!(c, '\r' | '\n' | '\0')).collect::<String>();
-        let name = clean(name);
-        let raw = format!("{name}: {}\r\n", clean(value)).into_bytes();
+        let name = without_line_ends(name);
+        let raw = format!("{name}: {}\r\n", without_line_ends(value)).into_bytes();
         Self { raw, name_length: name.len() }
+    }
+
+    /// From a name and the pieces of a value, which is folded between them where a line would be long (RFC 5322 §2.1.1).
+    pub(crate) fn in_lines(name: &str, pieces: &[String]) -> Self {
+        const LONG: usize = 76;
+        let name = without_line_ends(name);
+        let mut raw = format!("{name}:");
+        let mut line = raw.len();
+        for (index, piece) in pieces.iter().enumerate() {
+            let piece = without_line_ends(piece);
+            if index > 0 && line + piece.len() > LONG {
+                raw.push_str("\r\n");
+                line = 0;
+            }
+            raw.push(' ');
+            raw.push_str(&piece);
+            line += piece.len() + 1;
+        }
+        raw.push_str("\r\n");
+        Self { raw: raw.into_bytes(), name_length: name.len() }
     }
 
     /// The bytes, line ends included.
@@ -278,6 +297,10 @@ impl Header {
             _ => Err(VisibleFromError::SeveralAddresses),
         }
     }
+}
+
+fn without_line_ends(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '\r' | '\n' | '\0')).collect()
 }
 
 /// Reads through the next LF, at most `limit` octets.

@@ -178,10 +178,10 @@ fn saying(answer: &'static str) -> SocketAddr {
 #[tokio::test]
 async fn r_06_a_store_that_is_away_or_refuses_holds_what_depends_on_it() {
     let key = StoreKey::generate().unwrap();
-    let away = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    // Bound, so that nobody else gets the port, and never listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let away = socket.local_addr().unwrap();
     let id: BodyId = "00112233445566778899aabbccddeeff".parse().unwrap();
     for address in [
         away,

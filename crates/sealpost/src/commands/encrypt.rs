@@ -132,7 +132,7 @@ fn certificate_in(recipient: &str) -> Result<Certificate, Stop> {
     let Some(first) = people.first() else {
         return found.first().cloned().ok_or_else(|| files::no_certificate(path));
     };
-    if let Some(other) = people.iter().find(|other| whose(other) != whose(first)) {
+    if let Some(other) = people.iter().find(|other| !whose(other).iter().any(|own| whose(first).contains(own))) {
         return Err(Stop::refused(format_args!(
             "{recipient} holds certificates of several people: {first} and {other}"
         ))
@@ -162,8 +162,7 @@ fn usable(recipient: &str, certificate: Certificate) -> Result<Certificate, Stop
 
 /// Whom a certificate speaks for: its mailboxes, or its name where it has none.
 fn whose(certificate: &Certificate) -> Vec<String> {
-    let mut addresses: Vec<String> = certificate.email_addresses().iter().map(ToString::to_string).collect();
-    addresses.sort();
+    let addresses: Vec<String> = certificate.email_addresses().iter().map(ToString::to_string).collect();
     if addresses.is_empty() { vec![certificate.subject().to_string()] } else { addresses }
 }
 

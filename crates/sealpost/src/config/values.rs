@@ -54,7 +54,8 @@ impl<'u> Place<'u> {
                 None => (authority, None),
             },
         };
-        let is_host = host.parse::<IpAddr>().is_ok() || is_domain(host);
+        // Names within a network of containers may have an underscore.
+        let is_host = host.parse::<IpAddr>().is_ok() || is_domain(&host.replace('_', "-"));
         let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
         (matches!(scheme, "https" | "http") && is_host && is_port).then_some(Self { scheme, host, behind })
     }
