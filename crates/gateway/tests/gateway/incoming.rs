@@ -93,6 +93,10 @@ fn that_fail(rig: &Rig) -> Vec<(&'static str, Vec<u8>)> {
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         changed
     };
+    // Whether a digit near the end is in the padding depends on how long the mail has become.
+    let (keys, limits) = ([rig.alice.credential.clone()], smime::Limits::in_folder(std::env::temp_dir()));
+    let opens = |mail: &[u8]| matches!(smime::Decryptor::new(&keys, &limits).decrypt(mail), Ok(Ok(_)));
+    let padded = (8..64).map(|from_end| changed(&cbc, from_end)).find(|mail| !opens(mail)).unwrap();
     let head = sealed[..body(&sealed)].to_vec();
     let holding = |content: &[u8]| {
         let cms = to(&rig.alice).encrypt_content(content).unwrap();
@@ -109,7 +113,7 @@ fn that_fail(rig: &Rig) -> Vec<(&'static str, Vec<u8>)> {
         ("another tag", changed(&sealed, 8)),
         ("another ciphertext", changed(&sealed, 60)),
         ("another content key", changed(&sealed, sealed.len() / 2)),
-        ("another padding", changed(&cbc, 24)),
+        ("another padding", padded),
         ("another block", changed(&cbc, 600)),
         ("cut off", sealed[..body(&sealed) + (sealed.len() - body(&sealed)) / 2].to_vec()),
         ("too many fields inside", holding(format!("Content-Type: text/plain\r\n{fields}\r\ntext").as_bytes())),
